@@ -1,0 +1,16 @@
+"""The `dif` array dialect: op definitions, their builders and type rules, and the NumPy interpreter.
+
+Usage: `from difc import dialects as dif`, then `dif.mul(x, y)` inside `use_builder(...)`. Imports nothing of AD or lowering.
+"""
+
+from difc.dialects.base import OPS, Builder, OpDef, context, current_builder, emit, use_builder
+from difc.dialects.body import *  # noqa: F403
+from difc.dialects.call import *  # noqa: F403
+from difc.dialects.contraction import *  # noqa: F403
+from difc.dialects.control import *  # noqa: F403
+from difc.dialects.creation import *  # noqa: F403
+from difc.dialects.elementwise import *  # noqa: F403
+from difc.dialects.indexing import *  # noqa: F403
+from difc.dialects.reduction import *  # noqa: F403
+from difc.dialects.shape import *  # noqa: F403
+from difc.dialects.types import *  # noqa: F403

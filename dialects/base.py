@@ -1,0 +1,402 @@
+"""How an op of the `dif` dialect is defined, built, verified and read back.
+
+An op *is* its type rule: `@op` turns a function from operand avals and attributes to result avals into an `OpDef`, which
+registers the op with MLIR, checks it in the verifier and, called with SSA values, builds it. Nothing here touches an
+insertion point: building goes through `emit`, which asks the current `Builder`; the tracer, the AD passes and the
+lowering each install their own. Imports only the bindings, `difc.errors` and this package's types.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from difc.dialects.mlir import ext, ir
+from difc.dialects.types import BF16, DYN, I64, Aval, aval_of, dtype_from_mlir, dtype_to_mlir, tensor_type
+from difc.errors import DifcError, DtypeError, SourceLocation
+
+__all__ = [
+    "Array",
+    "Bool",
+    "Bools",
+    "Builder",
+    "Dtype",
+    "Int",
+    "Ints",
+    "OPS",
+    "OpDef",
+    "Results",
+    "Shape",
+    "Str",
+    "Symbol",
+    "attributes_of",
+    "context",
+    "current_builder",
+    "emit",
+    "op",
+    "opdef_of",
+    "reify",
+    "use_builder",
+]
+
+# ---- attributes: Python values <-> MLIR attributes ----------------------------------------------
+
+
+class AttributeKind:
+    """A named pair of functions between Python values and MLIR attributes."""
+
+    def __init__(self, name: str, encode: Callable[[Any], ir.Attribute], decode: Callable[[Any], Any]) -> None:
+        self.name, self.encode, self.decode = name, encode, decode
+
+
+def _encode_array(array: np.ndarray) -> ir.Attribute:
+    array = np.asarray(array)
+    element = dtype_to_mlir(array.dtype)
+    type_ = ir.RankedTensorType.get(array.shape, element)
+    flat = array.reshape(-1)
+    if array.size > 1 and (flat.view(np.uint8).reshape(array.size, -1) == flat[:1].view(np.uint8)).all():
+        return ir.DenseElementsAttr.get_splat(type_, _scalar_attribute(flat[0], element))
+    if array.size == 1:
+        return ir.DenseElementsAttr.get_splat(type_, _scalar_attribute(flat[0], element))
+    if array.dtype == np.bool_:
+        return ir.DenseElementsAttr.get(np.ascontiguousarray(array))
+    if array.dtype == BF16:
+        raise DtypeError("a bf16 constant must repeat one value: the bindings cannot read others back; convert an f32 one")
+    return ir.DenseElementsAttr.get(np.ascontiguousarray(array), shape=array.shape, type=element)
+
+
+def _scalar_attribute(value: Any, element: ir.Type) -> ir.Attribute:
+    if isinstance(element, ir.IntegerType):
+        number = int(value)
+        if not element.is_unsigned and element.width == 1:
+            return ir.IntegerAttr.get(element, number)
+        if element.is_unsigned and number >= 1 << (element.width - 1):
+            number -= 1 << element.width  # the bindings take the bits as a signed number
+        return ir.IntegerAttr.get(element, number)
+    return ir.FloatAttr.get(element, float(value))
+
+
+def _decode_array(attr: ir.Attribute) -> np.ndarray:
+    type_ = attr.type
+    shape, dtype = tuple(type_.shape), dtype_from_mlir(type_.element_type)
+    if attr.is_splat:
+        value = attr.get_splat_value().value
+        if dtype.kind == "u" and value < 0:
+            value += 1 << (8 * dtype.itemsize)
+        return np.full(shape, value, dtype)
+    return np.array(attr).astype(dtype, copy=False).reshape(shape)
+
+
+Int = AttributeKind("int", lambda v: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), int(v)), lambda a: a.value)
+Bool = AttributeKind("bool", lambda v: ir.BoolAttr.get(bool(v)), lambda a: bool(a.value))
+Ints = AttributeKind("ints", lambda v: ir.DenseI64ArrayAttr.get([int(i) for i in v]), lambda a: tuple(a))
+Bools = AttributeKind("bools", lambda v: ir.DenseBoolArrayAttr.get([bool(i) for i in v]), lambda a: tuple(map(bool, a)))
+Str = AttributeKind("str", ir.StringAttr.get, lambda a: a.value)
+Symbol = AttributeKind("symbol", ir.FlatSymbolRefAttr.get, lambda a: a.value)
+Dtype = AttributeKind("dtype", lambda v: ir.TypeAttr.get(dtype_to_mlir(np.dtype(v))), lambda a: dtype_from_mlir(a.value))
+Array = AttributeKind("array", _encode_array, _decode_array)
+#: Dims, -1 in the IR where an i64 scalar among the op's trailing `sizes` operands gives the size.
+Shape = AttributeKind(
+    "shape",
+    lambda v: ir.DenseI64ArrayAttr.get([d if isinstance(d, int) else -1 for d in v]),
+    lambda a: tuple(DYN if d == -1 else d for d in a),
+)
+
+#: The result avals of an op whose type rule needs them said: given when building, read off the op's results, not stored.
+Results = AttributeKind("results", lambda v: ir.UnitAttr.get(), lambda a: ())
+
+# ---- the dialect ---------------------------------------------------------------------------------
+
+
+class Dif(ext.Dialect, name="dif"):
+    """The array dialect that differentiation happens on, declared to MLIR through IRDL.
+
+    Ops on functions and bodies (`fun.call`, `fun.scan`, `fun.vjp`, ...) take operands of mixed types, which IRDL cannot
+    declare (a variadic group has one type). MLIR knows them as unregistered ops; `verify` checks them just the same.
+    """
+
+
+OPS: dict[str, OpDef] = {}
+_lock = threading.Lock()
+_context: ir.Context | None = None
+
+
+def context() -> ir.Context:
+    """Return the process's MLIR context, with the dialect loaded into it."""
+    global _context
+    with _lock:
+        if _context is None:
+            new = ir.Context()
+            new.enable_multithreading(False)  # modules are small: threads only add start-up cost
+            new.allow_unregistered_dialects = True  # IREE's own ops pass through the lowered text
+            with new, ir.Location.unknown():
+                Dif.load()
+            _context = new
+    return _context
+
+
+class OpDef:
+    """One op: its name, operands, attributes, regions and type rule. Called with values, it builds the op.
+
+    Attributes:
+      name: full name in the IR, such as `dif.transpose`.
+      operands: operand names; a last one that starts with `*` is variadic.
+      attributes: attribute name -> `AttributeKind`.
+      regions: number of regions.
+      infer: the type rule, from avals and attributes to one aval or a list of avals.
+    """
+
+    def __init__(self, infer: Callable[..., Any], name: str, dialect: str, regions: int) -> None:
+        self.infer, self.regions, self.name = infer, regions, f"{dialect}.{name}"
+        self.__name__, self.__doc__ = name, infer.__doc__
+        self.operands: list[str] = []
+        self.attributes: dict[str, AttributeKind] = {}
+        self._defaults: dict[str, Any] = {}
+        self._shape_attribute: str | None = None
+        for parameter in inspect.signature(infer, eval_str=True).parameters.values():
+            if parameter.name == "regions":
+                continue
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                self.attributes[parameter.name] = parameter.annotation
+                if parameter.default is not parameter.empty:
+                    self._defaults[parameter.name] = parameter.default
+                if parameter.annotation is Shape:
+                    self._shape_attribute = parameter.name
+            else:
+                self.operands.append("*" * (parameter.kind is parameter.VAR_POSITIONAL) + parameter.name)
+        if dialect == Dif.name:
+            self._register(name)
+
+    def _register(self, name: str) -> None:
+        """Declare a `dif` op to MLIR: its operands (a last variadic group shares one type), one result, attributes."""
+        fields: dict[str, Any] = {}
+        for operand in self.operands:
+            variadic = operand.startswith("*")
+            fields[operand.lstrip("*")] = Sequence[ext.Operand[Any]] if variadic else ext.Operand[Any]
+        fields["result"] = ext.Result[Any]
+        fields |= {attribute: Any for attribute in self.attributes}  # last, because they are keyword-only
+        body = {
+            "__annotations__": fields,
+            "__doc__": self.__doc__,
+            "verify_invariants": staticmethod(lambda operation: _report(operation, self.problem(operation))),
+        }
+        for attribute in self.attributes:
+            body[attribute] = ext.attribute(kw_only=True)
+        type(name, (Dif.Operation,), body, name=name, traits=[ext.Pure])
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __call__(self, *operands: ir.Value, regions: Sequence[ir.Block] = (), **attributes: Any) -> Any:
+        """Build the op; return its result, or a tuple where the op has not exactly one."""
+        if self._shape_attribute is not None:
+            sizes = [d for d in attributes[self._shape_attribute] if isinstance(d, ir.Value)]
+            operands = (*operands, *sizes)
+        results = emit(self, operands, {**self._defaults, **attributes}, regions)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def result_avals(self, avals: Sequence[Aval], attributes: dict[str, Any], regions: Sequence[ir.Block]) -> list[Aval]:
+        """Run the type rule."""
+        if self._shape_attribute is not None:
+            shape = attributes[self._shape_attribute]
+            attributes = {**attributes, self._shape_attribute: tuple(d if isinstance(d, int) else DYN for d in shape)}
+        found = self.infer(*avals, regions=regions, **attributes) if self.regions else self.infer(*avals, **attributes)
+        return [found] if isinstance(found, Aval) else list(found)
+
+    def problem(self, operation: Any) -> str | None:
+        """Return what is wrong with an operation of this kind, by running the type rule again, or None."""
+        operation = operation.operation
+        try:
+            blocks = [region.blocks[0] for region in operation.regions]
+            avals = self.result_avals([aval_of(v) for v in operation.operands], self.decode(operation), blocks)
+        except DifcError as error:
+            return error.message
+        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
+            return f"has malformed operands or attributes: {error}"
+        wanted, found = [tensor_type(aval) for aval in avals], [result.type for result in operation.results]
+        if found != wanted:
+            return f"has results ({', '.join(map(str, found))}) where its operands give ({', '.join(map(str, wanted))})"
+        return None
+
+    def decode(self, operation: Any) -> dict[str, Any]:
+        """Return the op's attributes as Python values."""
+        stored = operation.attributes
+        return {
+            name: tuple(aval_of(r) for r in operation.results) if kind is Results else kind.decode(stored[name])
+            for name, kind in self.attributes.items()
+        }
+
+
+def op(
+    infer: Callable[..., Any] | None = None, *, name: str | None = None, dialect: str = "dif", regions: int = 0
+) -> Any:
+    """Define an op from its type rule; see the module docstring.
+
+    Positional parameters of the rule are the operands (`*rest` is variadic), keyword-only ones the attributes, annotated
+    with their `AttributeKind`; the rule's docstring documents the op. A rule of an op with regions also takes `regions`.
+    """
+
+    def define(rule: Callable[..., Any]) -> OpDef:
+        made = OpDef(rule, name or rule.__name__.rstrip("_"), dialect, regions)
+        OPS[made.name] = made
+        return made
+
+    return define if infer is None else define(infer)
+
+
+def opdef_of(operation: Any) -> OpDef | None:
+    """Return the definition of an operation, or None for one of another dialect."""
+    return OPS.get(operation.operation.name)
+
+
+def attributes_of(operation: Any) -> dict[str, Any]:
+    """Return the attributes of a `dif` operation as Python values."""
+    return OPS[operation.operation.name].decode(operation)
+
+
+def _report(operation: Any, problem: str | None) -> bool:
+    """Report a verifier error at the op's location; return whether there was none."""
+    if problem is not None:
+        operation.location.emit_error(f"'{operation.operation.name}' op {problem}")
+    return problem is None
+
+
+# ---- building ------------------------------------------------------------------------------------
+
+
+class Builder:
+    """Appends ops to the end of a block. Subclasses decide otherwise (placement, tracing)."""
+
+    def __init__(self, block: ir.Block, location: ir.Location | None = None) -> None:
+        self.block = block
+        self.location = location or ir.Location.unknown()
+        self._point = ir.InsertionPoint(block)
+
+    def where(self) -> SourceLocation | None:
+        """Return the user's place for errors, where the builder knows it."""
+        return None
+
+    def emit(self, opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block]) -> list[ir.Value]:
+        """Type-check and append one op; move the given blocks into its regions."""
+        avals = opdef.result_avals([aval_of(v) for v in operands], attributes, regions)
+        operation = ir.Operation.create(
+            opdef.name,
+            results=[tensor_type(aval) for aval in avals],
+            operands=list(operands),
+            attributes={
+                key: kind.encode(attributes[key]) for key, kind in opdef.attributes.items() if kind is not Results
+            },
+            regions=len(regions),
+            loc=self.location,
+            ip=self._point,
+        )
+        for region, block in zip(operation.regions, regions, strict=True):
+            block.append_to(region)
+        return list(operation.results)
+
+    def insert_clone(self, operation: Any, operands: Sequence[ir.Value]) -> list[ir.Value]:
+        """Append a copy of an op (of any dialect, with its regions) on other operands."""
+        copy = operation.operation.clone(ip=self._point)
+        for i, value in enumerate(operands):
+            copy.operands[i] = value
+        return list(copy.results)
+
+
+_builder: ContextVar[Builder] = ContextVar("difc_builder")
+
+
+def current_builder() -> Builder:
+    """Return the builder that `emit` uses here."""
+    return _builder.get()
+
+
+@contextmanager
+def use_builder(builder: Builder) -> Iterator[Builder]:
+    """Install a builder for a `with` block."""
+    token = _builder.set(builder)
+    try:
+        yield builder
+    finally:
+        _builder.reset(token)
+
+
+def emit(opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block] = ()) -> list[ir.Value]:
+    """Build an op through the current builder; errors of its type rule get the builder's place in the user's code."""
+    builder = _builder.get()
+    try:
+        return builder.emit(opdef, operands, attributes, regions)
+    except DifcError as error:
+        if error.where is not None or (where := builder.where()) is None:
+            raise
+        raise type(error)(error.message, where=where, remedy=error.remedy) from None
+
+
+# ---- run-time sizes ------------------------------------------------------------------------------
+
+
+class SymbolicDim:
+    """A run-time size, as an i64 scalar value; arithmetic builds dialect ops."""
+
+    def __init__(self, value: ir.Value) -> None:
+        self.value = value
+
+    def _binary(self, name: str, other: Any, swap: bool = False) -> SymbolicDim:
+        if not isinstance(other, SymbolicDim):
+            other = SymbolicDim(OPS["dif.constant"](value=np.array(other, I64)))
+        lhs, rhs = (other, self) if swap else (self, other)
+        return SymbolicDim(OPS[f"dif.{name}"](lhs.value, rhs.value))
+
+    def __add__(self, other: Any) -> SymbolicDim:
+        return self._binary("add", other)
+
+    def __sub__(self, other: Any) -> SymbolicDim:
+        return self._binary("sub", other)
+
+    def __rsub__(self, other: Any) -> SymbolicDim:
+        return self._binary("sub", other, swap=True)
+
+    def __mul__(self, other: Any) -> SymbolicDim:
+        return self._binary("mul", other)
+
+    def __floordiv__(self, other: Any) -> SymbolicDim:
+        return self._binary("div", other)  # sizes are not negative, so rounding towards zero is the floor
+
+    def __neg__(self) -> SymbolicDim:
+        return self._binary("sub", 0, swap=True)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+class _SizedAval(Aval):
+    """An aval whose dims are run-time sizes; for i64 scalars, `size_value` is the value itself."""
+
+    def __init__(self, aval: Aval, sizes: Sequence[int | ir.Value], value: ir.Value | None) -> None:
+        shape = tuple(d if isinstance(d, int) else SymbolicDim(d) for d in sizes)
+        super().__init__(shape, aval.dtype)
+        object.__setattr__(self, "_value", None if value is None else SymbolicDim(value))
+
+    @property
+    def size_value(self) -> Any:
+        return self.__dict__["_value"]
+
+
+def reify(result: ir.Value, sizes_of: Callable[[ir.Value], list[int | ir.Value]], value_of: Callable[[ir.Value], ir.Value | None]) -> list[int | ir.Value]:
+    """Compute the run-time sizes of an op's result from those of its operands, without computing the result.
+
+    Args:
+      result: a result of a `dif` op without regions.
+      sizes_of: gives the sizes of an operand: ints, or i64 scalar values in the current builder.
+      value_of: gives an operand itself in the current builder, where it exists there, else None.
+    """
+    operation = result.owner
+    opdef = OPS[operation.name]
+    avals = [_SizedAval(aval_of(v), sizes_of(v), value_of(v)) for v in operation.operands]
+    found = opdef.infer(*avals, **opdef.decode(operation))
+    aval = found if isinstance(found, Aval) else found[list(operation.results).index(result)]
+    return [d.value if isinstance(d, SymbolicDim) else d for d in aval.shape]

@@ -1,0 +1,104 @@
+"""Blocks and functions: making them, filling them, and running over their ops.
+
+A pass never mutates its input: it makes new blocks and puts them into new functions or region ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from difc.dialects.base import Builder, current_builder
+from difc.dialects.mlir import func, ir
+from difc.dialects.types import Aval, tensor_type
+
+__all__ = ["add_function", "block_locations", "clone_op", "inline_block", "is_terminator", "new_block", "return_", "unique_name"]
+
+
+def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] | None = None) -> ir.Block:
+    """Return an empty block with arguments of the given types, which belongs to no function or op yet."""
+    unknown = ir.Location.unknown()
+    holder = ir.Operation.create("fun.holder", regions=1, loc=unknown)
+    types = [a if isinstance(a, ir.Type) else tensor_type(a) for a in avals]
+    return ir.Block.create_at_start(holder.regions[0], types, list(locations) if locations else [unknown] * len(types))
+
+
+def block_locations(block: ir.Block) -> list[ir.Location]:
+    """Return the locations of a block's arguments."""
+    return [argument.location for argument in block.arguments]
+
+
+def unique_name(module: ir.Module, name: str) -> str:
+    """Return `name`, with a number appended where the module has that symbol already."""
+    taken = {op.name.value for op in module.body.operations if isinstance(op, func.FuncOp)}
+    candidate, count = name, 0
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    return candidate
+
+
+def return_(block: ir.Block, values: Sequence[ir.Value], location: ir.Location | None = None) -> None:
+    """End a function's block."""
+    func.ReturnOp(list(values), loc=location or ir.Location.unknown(), ip=ir.InsertionPoint(block))
+
+
+def add_function(
+    module: ir.Module,
+    name: str,
+    block: ir.Block,
+    *,
+    private: bool = True,
+    attributes: Mapping[str, ir.Attribute] | None = None,
+    location: ir.Location | None = None,
+) -> func.FuncOp:
+    """Put a finished block (ended by `return_`) into the module as a function of that name."""
+    results = [v.type for v in list(block.operations)[-1].operation.operands]
+    type_ = ir.FunctionType.get([a.type for a in block.arguments], results)
+    made = func.FuncOp(
+        name,
+        type_,
+        visibility="private" if private else None,
+        loc=location or ir.Location.unknown(),
+        ip=ir.InsertionPoint(module.body),
+    )
+    block.append_to(made.regions[0])
+    for key, attribute in (attributes or {}).items():
+        made.attributes[key] = attribute
+    return made
+
+
+def clone_op(operation: Any, operands: Sequence[ir.Value]) -> list[ir.Value]:
+    """Build a copy of an op on other operands through the current builder, with its regions."""
+    return current_builder().insert_clone(operation, operands)
+
+
+def inline_block(
+    block: ir.Block,
+    arguments: Sequence[ir.Value],
+    visit: Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None] | None = None,
+) -> list[ir.Value]:
+    """Re-emit a block's ops on other arguments through the current builder; return what its terminator yields.
+
+    `visit(op, operands)` may return replacement results for an op; None keeps it.
+    """
+    environment: dict[ir.Value, ir.Value] = dict(zip(block.arguments, arguments, strict=True))
+    builder: Builder = current_builder()
+    outer = builder.location
+    for operation in block.operations:
+        operation = operation.operation
+        operands = [environment[v] for v in operation.operands]
+        if is_terminator(operation):
+            builder.location = outer
+            return operands
+        builder.location = operation.location
+        results = visit(operation, operands) if visit is not None else None
+        if results is None:
+            results = clone_op(operation, operands)
+        environment.update(zip(operation.results, results, strict=True))
+    raise AssertionError("a block without a terminator")
+
+
+def is_terminator(operation: Any) -> bool:
+    """Say whether an op ends a block."""
+    return operation.operation.name in ("fun.yield", "func.return")

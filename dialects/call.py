@@ -1,0 +1,148 @@
+"""Calls, and requests for derivatives and batching of a function, by symbol.
+
+A request is an ordinary op on a function's name, so it nests, prints, and can come from any producer. `verify` checks a
+whole module, with the names and types of calls against the functions, which an op's own rule cannot see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from difc.dialects.base import OPS, Bools, Ints, Results, Symbol, attributes_of, op
+from difc.dialects.control import _fits
+from difc.dialects.mlir import func, ir
+from difc.dialects.types import Aval, aval_of, is_float
+from difc.errors import DifcError, ShapeError, VerificationError
+
+__all__ = ["REQUESTS", "call", "functions_of", "jvp", "verify", "vjp", "vmap"]
+
+
+@op(dialect="fun")
+def call(*args: Aval, callee: Symbol, results: Results) -> list[Aval]:
+    """Call a function of the module."""
+    return list(results)
+
+
+@op(dialect="fun")
+def jvp(*args: Aval, callee: Symbol, mask: Bools, results: Results) -> list[Aval]:
+    """Results of a function and their tangents.
+
+    Operands: all primals, then a tangent for each primal that `mask` marks. Results: all primal results, then a tangent for
+    each float one.
+    """
+    return list(results)
+
+
+@op(dialect="fun")
+def vjp(*args: Aval, callee: Symbol, mask: Bools, out_mask: Bools, results: Results) -> list[Aval]:
+    """Results of a function and the cotangents of its arguments.
+
+    Operands: all primals, then a cotangent for each result that `out_mask` marks (others count as zero). Results: all primal
+    results, then a cotangent for each primal that `mask` marks.
+    """
+    return list(results)
+
+
+@op(dialect="fun")
+def vmap(*args: Aval, callee: Symbol, in_axes: Ints, out_axes: Ints, results: Results) -> list[Aval]:
+    """A function mapped over an axis of its arguments: `in_axes` gives the axis of each, or -1 for one shared by all;
+    `out_axes` gives the place of the mapped axis in each result, or -1 for a result that is not mapped.
+    """
+    return list(results)
+
+
+REQUESTS = ("fun.jvp", "fun.vjp", "fun.vmap")
+
+
+def functions_of(module: ir.Module) -> dict[str, func.FuncOp]:
+    """Return the functions of a module by name."""
+    return {f.name.value: f for f in module.body.operations if isinstance(f, func.FuncOp)}
+
+
+def _insert_axis(aval: Aval, axis: int, size: Any) -> Aval:
+    return aval if axis == -1 else Aval((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype)
+
+
+def _expected(operation: Any, ins: list[Aval], outs: list[Aval]) -> tuple[list[Aval], list[Aval]]:
+    """Return the operand and result types that a call or request on a function `ins -> outs` must have."""
+    attributes = attributes_of(operation)
+    match operation.name:
+        case "fun.call":
+            return ins, outs
+        case "fun.jvp":
+            marked = [a for a, m in zip(ins, attributes["mask"], strict=True) if m]
+            return [*ins, *marked], [*outs, *(a for a in outs if is_float(a.dtype))]
+        case "fun.vjp":
+            cts = [a for a, m in zip(outs, attributes["out_mask"], strict=True) if m]
+            return [*ins, *cts], [*outs, *(a for a, m in zip(ins, attributes["mask"], strict=True) if m)]
+        case _:
+            in_axes, out_axes = attributes["in_axes"], attributes["out_axes"]
+            operands = [aval_of(v) for v in operation.operands]
+            sizes = [a.shape[axis] for a, axis in zip(operands, in_axes, strict=True) if axis != -1]
+            if not sizes:
+                raise ShapeError("no argument is mapped")
+            return (
+                [_insert_axis(a, axis, sizes[0]) for a, axis in zip(ins, in_axes, strict=True)],
+                [_insert_axis(a, axis, sizes[0]) for a, axis in zip(outs, out_axes, strict=True)],
+            )
+
+
+def _call_problem(operation: Any, functions: dict[str, func.FuncOp]) -> str | None:
+    callee = attributes_of(operation)["callee"]
+    if callee not in functions:
+        return f"names a function @{callee} that is not there"
+    type_ = functions[callee].type
+    try:
+        expected = _expected(operation, [aval_of(t) for t in type_.inputs], [aval_of(t) for t in type_.results])
+    except (DifcError, ValueError, IndexError) as error:
+        return f"does not fit @{callee}: {error}"
+    for what, values, wanted in zip(
+        ("operand", "result"), (operation.operands, operation.results), expected, strict=True
+    ):
+        found = [aval_of(v) for v in values]
+        if len(found) != len(wanted):
+            return f"has {len(found)} {what}s where @{callee} needs {len(wanted)}"
+        for i, (a, b) in enumerate(zip(found, wanted, strict=True)):
+            if not _fits(a, b):
+                return f"has {what} {i} of type {a} where @{callee} needs {b}"
+    return None
+
+
+def _is_defined_inside(value: ir.Value, block: ir.Block) -> bool:
+    owner = value.owner
+    return (owner if isinstance(owner, ir.Block) else owner.operation.block) == block
+
+
+def verify(module: ir.Module) -> None:
+    """Check a whole module: MLIR's verifier with the type rules of `dif` ops, then the `fun` ops.
+
+    Raises:
+      VerificationError: with a message at the location of each wrong op.
+    """
+    try:
+        module.operation.verify()
+    except ir.MLIRError as error:
+        raise VerificationError("\n".join(f"error: {d.location}: {d.message}" for d in error.error_diagnostics)) from None
+    functions, problems = functions_of(module), []
+
+    def check(operation: Any) -> ir.WalkResult:
+        name = operation.name
+        opdef = OPS.get(name)
+        if name.startswith("fun."):
+            if opdef is None:
+                problem: str | None = "is not an op of this dialect"
+            elif (problem := opdef.problem(operation)) is None and name in ("fun.call", *REQUESTS):
+                problem = _call_problem(operation, functions)
+            if problem is None:
+                for region in operation.regions:
+                    block = region.blocks[0]
+                    for inner in block.operations:
+                        if not all(_is_defined_inside(v, block) for v in inner.operation.operands):
+                            problem = f"has a body whose '{inner.operation.name}' uses a value from outside"
+            if problem is not None:
+                problems.append(f"error: {operation.location}: '{name}' op {problem}")
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(check)
+    if problems:
+        raise VerificationError("\n".join(problems))

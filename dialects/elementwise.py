@@ -1,0 +1,148 @@
+"""Elementwise ops: one row each. Operands have equal shapes and dtypes; broadcasting and promotion end at the frontend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from difc.dialects.base import Dtype, OpDef, Str, op
+from difc.dialects.types import BOOL, Aval, is_float, is_integer, same_shape
+from difc.errors import DtypeError
+
+__all__ = [
+    "BINARY",
+    "COMPARISONS",
+    "UNARY",
+    "abs",
+    "add",
+    "and_",
+    "ceil",
+    "compare",
+    "convert",
+    "cos",
+    "div",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "logistic",
+    "max",
+    "min",
+    "mul",
+    "neg",
+    "not_",
+    "or_",
+    "pow",
+    "rem",
+    "round",
+    "rsqrt",
+    "select",
+    "sign",
+    "sin",
+    "cos",
+    "sqrt",
+    "stop_gradient",
+    "sub",
+    "tan",
+    "tanh",
+    "xor",
+]
+
+Kinds = dict[str, Callable[[np.dtype], bool]]
+KINDS: Kinds = {"float": is_float, "integer": is_integer, "bool": lambda d: d == BOOL}
+
+
+def _check_dtype(name: str, dtype: np.dtype, kinds: str) -> None:
+    if not any(KINDS[kind](dtype) for kind in kinds.split("|")):
+        raise DtypeError(f"{name} takes {kinds.replace('|', ' or ')} elements, not {dtype}")
+
+
+UNARY: list[OpDef] = []
+BINARY: list[OpDef] = []
+
+
+def _unary(name: str, kinds: str, doc: str) -> OpDef:
+    def infer(x: Aval) -> Aval:
+        _check_dtype(name, x.dtype, kinds)
+        return Aval(x.shape, x.dtype)
+
+    infer.__doc__ = doc
+    UNARY.append(op(infer, name=name))
+    return UNARY[-1]
+
+
+def _binary(name: str, kinds: str, doc: str) -> OpDef:
+    def infer(x: Aval, y: Aval) -> Aval:
+        if x.dtype != y.dtype:
+            raise DtypeError(f"{name}: operand dtypes differ: {x} and {y}")
+        _check_dtype(name, x.dtype, kinds)
+        return Aval(same_shape(name, x, y), x.dtype)
+
+    infer.__doc__ = doc
+    BINARY.append(op(infer, name=name))
+    return BINARY[-1]
+
+
+neg = _unary("neg", "float|integer", "-x.")
+abs = _unary("abs", "float|integer", "|x|.")
+sign = _unary("sign", "float|integer", "-1, 0 or 1; NaN stays NaN.")
+floor = _unary("floor", "float", "Largest integer not above x.")
+ceil = _unary("ceil", "float", "Smallest integer not below x.")
+round = _unary("round", "float", "Nearest integer, ties to even.")
+exp = _unary("exp", "float", "e^x.")
+expm1 = _unary("expm1", "float", "e^x - 1, precise near 0.")
+log = _unary("log", "float", "Natural logarithm.")
+log1p = _unary("log1p", "float", "log(1 + x), precise near 0.")
+sqrt = _unary("sqrt", "float", "Square root.")
+rsqrt = _unary("rsqrt", "float", "1 / sqrt(x).")
+sin = _unary("sin", "float", "Sine of x radians.")
+cos = _unary("cos", "float", "Cosine of x radians.")
+tan = _unary("tan", "float", "Tangent of x radians.")
+tanh = _unary("tanh", "float", "Hyperbolic tangent.")
+logistic = _unary("logistic", "float", "1 / (1 + e^-x).")
+erf = _unary("erf", "float", "Error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x.")
+not_ = _unary("not", "bool|integer", "Logical (bool) or bitwise (integer) complement.")
+stop_gradient = _unary("stop_gradient", "float|integer|bool", "x, with a derivative of zero.")
+
+add = _binary("add", "float|integer", "x + y; integers wrap around.")
+sub = _binary("sub", "float|integer", "x - y; integers wrap around.")
+mul = _binary("mul", "float|integer", "x * y; integers wrap around.")
+div = _binary("div", "float|integer", "x / y; integers round towards zero, and division by zero gives 0.")
+rem = _binary("rem", "float|integer", "Remainder of x / y with the sign of x; an integer y of zero gives 0.")
+pow = _binary("pow", "float|integer", "x to the power y; integers wrap around, and a negative y gives 0 or +-1.")
+max = _binary("max", "float|integer|bool", "The larger of x and y; NaN if either is NaN.")
+min = _binary("min", "float|integer|bool", "The smaller of x and y; NaN if either is NaN.")
+and_ = _binary("and", "bool|integer", "Logical (bool) or bitwise (integer) and.")
+or_ = _binary("or", "bool|integer", "Logical (bool) or bitwise (integer) or.")
+xor = _binary("xor", "bool|integer", "Logical (bool) or bitwise (integer) exclusive or.")
+
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+@op
+def compare(x: Aval, y: Aval, *, direction: Str) -> Aval:
+    """Compare elementwise; `direction` is one of eq ne lt le gt ge. Any comparison with NaN but `ne` is false."""
+    if direction not in COMPARISONS:
+        raise DtypeError(f"compare: unknown direction {direction!r}, not one of {', '.join(COMPARISONS)}")
+    if x.dtype != y.dtype:
+        raise DtypeError(f"compare: operand dtypes differ: {x} and {y}")
+    return Aval(same_shape("compare", x, y), BOOL)
+
+
+@op
+def select(pred: Aval, on_true: Aval, on_false: Aval) -> Aval:
+    """Take each element from `on_true` where `pred` holds, else from `on_false`; all three have equal shapes."""
+    if pred.dtype != BOOL:
+        raise DtypeError(f"select: the predicate is {pred}, not bool")
+    if on_true.dtype != on_false.dtype:
+        raise DtypeError(f"select: the cases have different dtypes: {on_true} and {on_false}")
+    return Aval(same_shape("select", pred, on_true, on_false), on_true.dtype)
+
+
+@op
+def convert(x: Aval, *, dtype: Dtype) -> Aval:
+    """Convert elements: floats to integers round towards zero, numbers to bool compare with zero."""
+    return Aval(x.shape, dtype)

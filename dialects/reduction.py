@@ -1,0 +1,74 @@
+"""Ops that combine elements along dims, and running sums."""
+
+from __future__ import annotations
+
+from difc.dialects.base import Bool, Int, Ints, OpDef, op
+from difc.dialects.elementwise import _check_dtype
+from difc.dialects.shape import _check_dims
+from difc.dialects.types import I64, Aval
+from difc.errors import ShapeError
+
+__all__ = [
+    "REDUCTIONS",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "reduce_and",
+    "reduce_max",
+    "reduce_min",
+    "reduce_or",
+    "reduce_prod",
+    "reduce_sum",
+]
+
+REDUCTIONS: list[OpDef] = []
+
+
+def _reduction(name: str, kinds: str, doc: str) -> OpDef:
+    def infer(x: Aval, *, axes: Ints) -> Aval:
+        _check_dtype(name, x.dtype, kinds)
+        _check_dims(name, axes, x.ndim)
+        return Aval(tuple(d for i, d in enumerate(x.shape) if i not in axes), x.dtype)
+
+    infer.__doc__ = doc
+    REDUCTIONS.append(op(infer, name=name))
+    return REDUCTIONS[-1]
+
+
+reduce_sum = _reduction("reduce_sum", "float|integer", "Sum over `axes`, which the result drops; 0 where empty.")
+reduce_prod = _reduction("reduce_prod", "float|integer", "Product over `axes`; 1 where empty.")
+reduce_max = _reduction(
+    "reduce_max", "float|integer|bool", "Maximum over `axes`; NaN if any is NaN; the lowest value where empty."
+)
+reduce_min = _reduction(
+    "reduce_min", "float|integer|bool", "Minimum over `axes`; NaN if any is NaN; the highest value where empty."
+)
+reduce_and = _reduction("reduce_and", "bool|integer", "Conjunction over `axes`.")
+reduce_or = _reduction("reduce_or", "bool|integer", "Disjunction over `axes`.")
+
+
+def _arg_reduction(x: Aval, axis: int) -> Aval:
+    _check_dims("argmax", (axis,), x.ndim)
+    if x.shape[axis] == 0:
+        raise ShapeError(f"argmax: {x} is empty along axis {axis}")
+    return Aval(tuple(d for i, d in enumerate(x.shape) if i != axis), I64)
+
+
+@op
+def argmax(x: Aval, *, axis: Int) -> Aval:
+    """Index (i64) of the first largest element along `axis`; the first NaN counts as largest."""
+    return _arg_reduction(x, axis)
+
+
+@op
+def argmin(x: Aval, *, axis: Int) -> Aval:
+    """Index (i64) of the first smallest element along `axis`; the first NaN counts as smallest."""
+    return _arg_reduction(x, axis)
+
+
+@op
+def cumsum(x: Aval, *, axis: Int, reverse: Bool) -> Aval:
+    """Running sum along `axis`, from the end if `reverse`."""
+    _check_dtype("cumsum", x.dtype, "float|integer")
+    _check_dims("cumsum", (axis,), x.ndim)
+    return Aval(x.shape, x.dtype)

@@ -1,0 +1,125 @@
+"""Every exception that a user of difc can meet.
+
+Each class is also the matching builtin exception, so `except TypeError` works as a NumPy user expects. A message reads:
+what is wrong; the user's `file:line` with the source line and a caret; one remedy. This file imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+
+__all__ = [
+    "ArtifactError",
+    "CompileError",
+    "ConcretizationError",
+    "DeviceError",
+    "DifcError",
+    "DtypeError",
+    "InputError",
+    "ModelError",
+    "MutationError",
+    "NotDifferentiableError",
+    "ShapeError",
+    "SourceLocation",
+    "TargetError",
+    "UnsupportedError",
+    "VerificationError",
+    "VersionError",
+]
+
+
+@dataclass(frozen=True)
+class SourceLocation:
+    """A place in the user's program: `line` and `column` count from 1; `column` 0 means unknown."""
+
+    file: str
+    line: int
+    column: int = 0
+    end_column: int = 0
+
+    def excerpt(self) -> str:
+        """Return `file:line:col`, the source line and a caret below the place (where the file can be read)."""
+        head = f"  {self.file}:{self.line}" + (f":{self.column}" if self.column else "")
+        text = linecache.getline(self.file, self.line).rstrip()
+        if not text.strip():
+            return head
+        indent = len(text) - len(text.lstrip())
+        start = max(self.column - 1, indent)
+        width = max(1, min(self.end_column or start + 2, len(text) + 1) - 1 - start)
+        return f"{head}\n    {text.strip()}\n    {' ' * (start - indent)}{'^' * width}"
+
+
+class DifcError(Exception):
+    """Base of all difc errors.
+
+    Args:
+      message: what is wrong, in one or two sentences.
+      where: the user's place, shown with a caret.
+      remedy: one thing to do about it.
+    """
+
+    def __init__(self, message: str, *, where: SourceLocation | None = None, remedy: str = "") -> None:
+        self.message, self.where, self.remedy = message, where, remedy
+        parts = [message]
+        if where is not None:
+            parts.append(where.excerpt())
+        if remedy:
+            parts.append(f"Remedy: {remedy}")
+        super().__init__("\n".join(parts))
+
+
+class ShapeError(DifcError, ValueError):
+    """Shapes that do not fit an operation."""
+
+
+class DtypeError(DifcError, TypeError):
+    """Element types that do not fit an operation."""
+
+
+class ConcretizationError(DifcError, TypeError):
+    """A traced value was asked for its number: `if x:`, `float(x)`, `range(x)`, `np.array([x])`."""
+
+
+class MutationError(DifcError, TypeError):
+    """A traced array was assigned to in place."""
+
+
+class NotDifferentiableError(DifcError, TypeError):
+    """A derivative was asked for where there is none: an integer input, a non-scalar output, an op without a rule."""
+
+
+class UnsupportedError(DifcError, NotImplementedError):
+    """An operation, dtype or target that difc does not have (yet)."""
+
+
+class InputError(DifcError, ValueError):
+    """An argument or input file of a compiled function does not fit its signature."""
+
+
+class ModelError(DifcError, ValueError):
+    """A model file that is missing, cannot be imported, or exports nothing."""
+
+
+class TargetError(DifcError, ValueError):
+    """An unknown or unusable compilation target."""
+
+
+class CompileError(DifcError, RuntimeError):
+    """A compiler stage failed; the message names the stage, the dumped module and the command that reproduces it."""
+
+
+class VerificationError(DifcError, ValueError):
+    """A module that breaks the rules of the dialect; each line has the location and the op."""
+
+
+class VersionError(DifcError, ImportError):
+    """A package that difc stands on is missing or has another version than the pinned one."""
+
+
+class ArtifactError(DifcError, ValueError):
+    """A file that is not a usable artifact: truncated, corrupted, foreign, or made for another version or target."""
+
+
+class DeviceError(DifcError, RuntimeError):
+    """A device that is not present or cannot be opened here."""

@@ -1,0 +1,256 @@
+"""Devices by name: opening them once per process, and copying arrays in and out.
+
+Owns the table of drivers and every allocation and mapping of device memory. Imports nothing of the runtime but element
+types. Invariant: a host array that `Device.to_host` returns owns, through NumPy's base chain, all that its memory
+needs, so no slice or reshape of it can outlive the memory (views made by IREE's own binding can).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import iree.runtime as rt
+import numpy as np
+
+from difc import config
+from difc.errors import DeviceError
+from difc.runtime.signature import DTYPES
+
+__all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device"]
+
+INSTANCE = rt.VmInstance()
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One kind of device: where its memory is, and what is missing when it cannot be opened."""
+
+    local: bool
+    memory: int
+    usage: int
+    remedy: str
+
+
+_VISIBLE = int(rt.MemoryType.DEVICE_LOCAL | rt.MemoryType.HOST_VISIBLE)
+_MAPPED = int(rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING)
+_LOCAL_REMEDY = "reinstall the runtime: pip install --force-reinstall iree-base-runtime"
+
+DRIVERS = {
+    "local-sync": Driver(True, _VISIBLE, _MAPPED, _LOCAL_REMEDY),
+    "local-task": Driver(True, _VISIBLE, _MAPPED, _LOCAL_REMEDY),
+    # Mapped memory, because Mesa's drivers cannot import NumPy's host pointers.
+    "vulkan": Driver(
+        False,
+        _VISIBLE,
+        _MAPPED,
+        "install a Vulkan driver (without a GPU: Mesa's software driver, package mesa-vulkan-drivers), "
+        'or pass device="local-task" with an artifact compiled for "cpu"',
+    ),
+    "cuda": Driver(
+        False,
+        int(rt.MemoryType.DEVICE_LOCAL),
+        int(rt.BufferUsage.DEFAULT),
+        "install the NVIDIA driver (libcuda.so) on a machine with an NVIDIA GPU, "
+        'or pass device="local-task" with an artifact compiled for "cpu"',
+    ),
+}
+
+# Integers are signless on the device; signatures say how to read them.
+_ELEMENT_TYPES = {
+    "bool": rt.HalElementType.BOOL_8,
+    "int8": rt.HalElementType.INT_8,
+    "int16": rt.HalElementType.INT_16,
+    "int32": rt.HalElementType.INT_32,
+    "int64": rt.HalElementType.INT_64,
+    "uint8": rt.HalElementType.INT_8,
+    "uint16": rt.HalElementType.INT_16,
+    "uint32": rt.HalElementType.INT_32,
+    "uint64": rt.HalElementType.INT_64,
+    "float16": rt.HalElementType.FLOAT_16,
+    "bfloat16": rt.HalElementType.BFLOAT_16,
+    "float32": rt.HalElementType.FLOAT_32,
+    "float64": rt.HalElementType.FLOAT_64,
+}
+_HAL_TYPES = {dtype: _ELEMENT_TYPES[name] for name, dtype in DTYPES.items()}
+_UINT16 = np.dtype(np.uint16)
+
+
+class _Mapping:
+    """Memory of a mapped buffer, as the base of the NumPy array that reads it."""
+
+    __slots__ = ("__array_interface__", "_owners")
+
+    def __init__(self, mapped: Any, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        interface = dict(mapped.asarray(shape, dtype).__array_interface__)
+        interface["data"] = (interface["data"][0], True)  # read-only
+        self.__array_interface__ = interface
+        self._owners = mapped, view
+
+
+class Device:
+    """An opened device. Use `device(name)`: there is one object per name and process."""
+
+    def __init__(self, name: str, hal: Any) -> None:
+        self.name = name
+        self.driver = name.partition(":")[0]
+        self.is_local = DRIVERS[self.driver].local
+        self.hal = hal
+        self.hal_module = rt.create_hal_module(INSTANCE, hal)
+        self._allocator = hal.allocator
+
+    def __repr__(self) -> str:
+        return f"device({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (self.name,)
+
+    def to_device(self, array: np.ndarray[Any, Any]) -> Any:
+        """Copy a host array of a dtype in `DTYPES` to the device; return its `HalBufferView`.
+
+        Raises:
+          DeviceError: where the device has no room.
+        """
+        driver = DRIVERS[self.driver]
+        array = np.asarray(array, order="C")
+        raw = array if array.dtype.kind != "V" else array.view(_UINT16)  # bfloat16 is unknown to the buffer protocol
+        try:
+            return self._allocator.allocate_buffer_copy(
+                memory_type=driver.memory,
+                allowed_usage=driver.usage,
+                device=self.hal,
+                buffer=raw,
+                element_type=_HAL_TYPES[array.dtype],
+            )
+        except Exception as error:
+            raise DeviceError(
+                f"an array of {array.nbytes} bytes cannot be copied to `{self.name}`: {brief(error)}"
+            ) from error
+
+    def to_host(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        """Return a buffer view as a read-only NumPy array that stays valid: the memory itself on a local device, else a copy.
+
+        Raises:
+          DeviceError: where the copy fails.
+        """
+        raw = dtype if dtype.kind != "V" else _UINT16
+        if 0 in shape:
+            host = np.empty(shape, raw)
+        elif self.is_local:
+            host = np.asarray(_Mapping(view.map(), view, shape, raw))
+        else:
+            host = self._download(view, shape, raw)
+        host.flags.writeable = False
+        return host.view(dtype)
+
+    def _download(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        source = view.get_buffer()
+        try:
+            staging = self._allocator.allocate_buffer(
+                memory_type=int(rt.MemoryType.HOST_LOCAL | rt.MemoryType.DEVICE_VISIBLE),
+                allowed_usage=int(rt.BufferUsage.TRANSFER_TARGET | rt.BufferUsage.MAPPING_SCOPED),
+                allocation_size=source.byte_length(),
+            )
+            semaphore = self.hal.create_semaphore(0)
+            done = rt.HalFence.create_at(semaphore, 1)
+            self.hal.queue_copy(source, staging, rt.HalFence.create_at(semaphore, 0), done)
+            done.wait()
+            mapped = staging.map()
+            return mapped.asarray(shape, dtype).copy()
+        except Exception as error:
+            raise DeviceError(f"a result cannot be copied from `{self.name}`: {brief(error)}") from error
+
+
+_devices: dict[str, Device] = {}
+_lock = threading.Lock()
+
+
+def device(name: str | Device | None = None) -> Device:
+    """Open a device, once per process.
+
+    Args:
+      name: `local-sync`, `local-task`, `vulkan` or `cuda`, the last two with an optional `:index`. `None` takes the
+        setting `device` (`DIFC_DEVICE`), else `local-task`.
+
+    Raises:
+      DeviceError: for an unknown name, or a device that is not present here.
+
+    Example:
+      >>> device("local-sync").name
+      'local-sync'
+    """
+    if isinstance(name, Device):
+        return name
+    name = name or config.get("device") or "local-task"
+    opened = _devices.get(name)
+    if opened is not None:
+        return opened
+    driver, index = _parse(name)
+    canonical = driver if index == 0 else f"{driver}:{index}"
+    with _lock:
+        if canonical not in _devices:
+            _devices[canonical] = Device(canonical, _open(driver, index))
+        _devices[name] = _devices[canonical]
+        return _devices[name]
+
+
+def available() -> dict[str, str | None]:
+    """Return, for each kind of device, `None` if one is present here, else the reason why not."""
+    reasons: dict[str, str | None] = {}
+    for driver in DRIVERS:
+        try:
+            _found(driver)
+            reasons[driver] = None
+        except DeviceError as error:
+            reasons[driver] = error.message
+    return reasons
+
+
+def brief(error: Exception) -> str:
+    """Return the last cause in an IREE status, without its C source locations and addresses."""
+    text = re.sub(r"^[\w ]*: (?=\S+\.(?:c|h|cc|inl):\d+)", "", str(error).strip())
+    causes = re.split(r"\S+\.(?:c|h|cc|inl):\d+: ", text)
+    first = next((cause for cause in causes if cause.strip()), text)
+    return " ".join(first.split(";\n")[0].split())[:300].rstrip("; ")
+
+
+def _parse(name: str) -> tuple[str, int]:
+    driver, colon, index = name.partition(":")
+    if driver not in DRIVERS or (colon and not index.isdecimal()):
+        close = difflib.get_close_matches(driver, DRIVERS, n=1)
+        raise DeviceError(
+            f"unknown device `{name}`" + (f"; did you mean `{close[0]}`?" if close else ""),
+            remedy=f"pass one of {', '.join(DRIVERS)} (a GPU may have an index: `vulkan:1`)",
+        )
+    return driver, int(index or 0)
+
+
+def _found(driver: str) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the driver and what it lists; raise `DeviceError` if that is nothing."""
+    try:
+        hal_driver = rt.get_driver(driver)
+        infos = hal_driver.query_available_devices()
+    except Exception as error:
+        reason = f"the device `{driver}` is not available: {brief(error)}"
+        raise DeviceError(reason, remedy=DRIVERS[driver].remedy) from error
+    if not infos:
+        reason = f"the device `{driver}` is not available: its driver lists no device"
+        raise DeviceError(reason, remedy=DRIVERS[driver].remedy)
+    return hal_driver, infos
+
+
+def _open(driver: str, index: int) -> Any:
+    hal_driver, infos = _found(driver)
+    if index >= len(infos):
+        raise DeviceError(
+            f"the device `{driver}:{index}` is not available: there are {len(infos)}",
+            remedy=f"pass an index below {len(infos)}",
+        )
+    try:
+        return hal_driver.create_device(infos[index])
+    except Exception as error:
+        reason = f"the device `{driver}` cannot be opened: {brief(error)}"
+        raise DeviceError(reason, remedy=DRIVERS[driver].remedy) from error
