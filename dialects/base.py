@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from difc.dialects.mlir import ext, ir
-from difc.dialects.types import BF16, DYN, I64, Aval, aval_of, dtype_from_mlir, dtype_to_mlir, tensor_type
+from difc.dialects.types import BF16, DYN, I64, Aval, SizedAval, aval_of, dtype_from_mlir, dtype_to_mlir, tensor_type
 from difc.errors import DifcError, DtypeError, SourceLocation
 
 __all__ = [
@@ -367,23 +367,13 @@ class SymbolicDim:
     def __floordiv__(self, other: Any) -> SymbolicDim:
         return self._binary("div", other)  # sizes are not negative, so rounding towards zero is the floor
 
+    def at_least(self, bound: int) -> SymbolicDim:
+        return self._binary("max", bound)
+
     def __neg__(self) -> SymbolicDim:
         return self._binary("sub", 0, swap=True)
 
     __radd__, __rmul__ = __add__, __mul__
-
-
-class _SizedAval(Aval):
-    """An aval whose dims are run-time sizes; for i64 scalars, `size_value` is the value itself."""
-
-    def __init__(self, aval: Aval, sizes: Sequence[int | ir.Value], value: ir.Value | None) -> None:
-        shape = tuple(d if isinstance(d, int) else SymbolicDim(d) for d in sizes)
-        super().__init__(shape, aval.dtype)
-        object.__setattr__(self, "_value", None if value is None else SymbolicDim(value))
-
-    @property
-    def size_value(self) -> Any:
-        return self.__dict__["_value"]
 
 
 def reify(result: ir.Value, sizes_of: Callable[[ir.Value], list[int | ir.Value]], value_of: Callable[[ir.Value], ir.Value | None]) -> list[int | ir.Value]:
@@ -396,7 +386,11 @@ def reify(result: ir.Value, sizes_of: Callable[[ir.Value], list[int | ir.Value]]
     """
     operation = result.owner
     opdef = OPS[operation.name]
-    avals = [_SizedAval(aval_of(v), sizes_of(v), value_of(v)) for v in operation.operands]
+    avals = []
+    for operand in operation.operands:
+        shape = tuple(d if isinstance(d, int) else SymbolicDim(d) for d in sizes_of(operand))
+        value = value_of(operand)
+        avals.append(SizedAval(shape, aval_of(operand).dtype, None if value is None else SymbolicDim(value)))
     found = opdef.infer(*avals, **opdef.decode(operation))
     aval = found if isinstance(found, Aval) else found[list(operation.results).index(result)]
     return [d.value if isinstance(d, SymbolicDim) else d for d in aval.shape]

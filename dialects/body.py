@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from difc.dialects.base import Builder, current_builder
+from difc.dialects.base import OPS, Builder, attributes_of, current_builder, emit, use_builder
+from difc.dialects.control import yield_
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, tensor_type
 
-__all__ = ["add_function", "block_locations", "clone_op", "inline_block", "is_terminator", "new_block", "return_", "unique_name"]
+__all__ = ["add_function", "block_locations", "clone_op", "copy_function", "copy_module", "inline_block", "is_terminator", "map_body", "new_block", "return_", "unique_name"]
 
 
 def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] | None = None) -> ir.Block:
@@ -69,18 +70,27 @@ def add_function(
 
 
 def clone_op(operation: Any, operands: Sequence[ir.Value]) -> list[ir.Value]:
-    """Build a copy of an op on other operands through the current builder, with its regions."""
+    """Build a copy of an op on other operands through the current builder, with its regions.
+
+    Where operand types are more static than they were (a function inlined for a known size), so are the result types.
+    """
+    operation = operation.operation
+    if not len(operation.regions) and operation.name in OPS:
+        old = operation.operands
+        if any(v.type != old[i].type for i, v in enumerate(operands)):
+            return emit(OPS[operation.name], operands, attributes_of(operation))
     return current_builder().insert_clone(operation, operands)
 
 
+Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
+
+
 def inline_block(
-    block: ir.Block,
-    arguments: Sequence[ir.Value],
-    visit: Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None] | None = None,
+    block: ir.Block, arguments: Sequence[ir.Value], visit: Visitor | None = None
 ) -> list[ir.Value]:
     """Re-emit a block's ops on other arguments through the current builder; return what its terminator yields.
 
-    `visit(op, operands)` may return replacement results for an op; None keeps it.
+    `visit(op, operands)` may return replacement results for an op, also for one inside a body; None keeps the op.
     """
     environment: dict[ir.Value, ir.Value] = dict(zip(block.arguments, arguments, strict=True))
     builder: Builder = current_builder()
@@ -93,10 +103,48 @@ def inline_block(
             return operands
         builder.location = operation.location
         results = visit(operation, operands) if visit is not None else None
+        if results is None and visit is not None and len(operation.regions):
+            results = _rebuild(operation, operands, visit)
         if results is None:
             results = clone_op(operation, operands)
         environment.update(zip(operation.results, results, strict=True))
     raise AssertionError("a block without a terminator")
+
+
+def _rebuild(operation: Any, operands: list[ir.Value], visit: Visitor) -> list[ir.Value]:
+    """Build an op with bodies again, visiting the ops of its bodies."""
+    bodies = [map_body(region.blocks[0], visit) for region in operation.regions]
+    return emit(OPS[operation.name], operands, attributes_of(operation), bodies)
+
+
+def map_body(block: ir.Block, visit: Visitor) -> ir.Block:
+    """Return a copy of a body, with ops replaced as `visit` says."""
+    copy = new_block([a.type for a in block.arguments], block_locations(block))
+    with use_builder(Builder(copy, list(block.operations)[-1].operation.location)):
+        yield_(*inline_block(block, list(copy.arguments), visit))
+    return copy
+
+
+def copy_function(function: func.FuncOp, name: str, body: ir.Block, module: ir.Module) -> func.FuncOp:
+    """Put a copy of `body` into another module, as a function with the name given and the attributes of `function`."""
+    block = new_block([a.type for a in body.arguments], block_locations(body))
+    with use_builder(Builder(block, function.location)):
+        return_(block, inline_block(body, list(block.arguments)), function.location)
+    attributes = {
+        named.name: named.attr
+        for named in function.attributes
+        if named.name not in ("sym_name", "sym_visibility", "function_type")
+    }
+    private = "sym_visibility" in function.attributes
+    return add_function(module, name, block, private=private, attributes=attributes, location=function.location)
+
+
+def copy_module(module: ir.Module) -> ir.Module:
+    """Return a copy of a module, to which functions can be added."""
+    copy = ir.Module.create(loc=module.operation.location)
+    for operation in module.body.operations:
+        operation.operation.clone(ip=ir.InsertionPoint(copy.body))
+    return copy
 
 
 def is_terminator(operation: Any) -> bool:

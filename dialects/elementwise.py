@@ -144,5 +144,7 @@ def select(pred: Aval, on_true: Aval, on_false: Aval) -> Aval:
 
 @op
 def convert(x: Aval, *, dtype: Dtype) -> Aval:
-    """Convert elements: floats to integers round towards zero, numbers to bool compare with zero."""
+    """Convert elements. Floats to integers round towards zero, saturate where out of range, and turn NaN to 0; integers to
+    narrower ones wrap around; numbers to bool compare with zero (NaN is not zero).
+    """
     return Aval(x.shape, dtype)

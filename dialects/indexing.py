@@ -3,7 +3,8 @@
 `gather` and the scatters share one form: `indices` has shape `[*batch, *points, k]`; its last dim holds one coordinate for
 each of the k `axes` of `x`; the first `batch` dims of `x` and `indices` run together. The window at a point is everything in
 `x` along the other dims, so gathered (and scattered) arrays have shape `[*batch, *points, *window]`.
-`mode` says what an index out of bounds does: "clip" moves it to the nearest edge; "fill" reads 0 and drops writes.
+`mode` says what an index out of bounds does: "clip" moves it to the nearest edge; "fill" reads 0 and drops writes. (An empty
+dim has no edge: along it, "clip" is "fill".)
 """
 
 from __future__ import annotations

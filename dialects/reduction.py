@@ -43,27 +43,27 @@ reduce_max = _reduction(
 reduce_min = _reduction(
     "reduce_min", "float|integer|bool", "Minimum over `axes`; NaN if any is NaN; the highest value where empty."
 )
-reduce_and = _reduction("reduce_and", "bool|integer", "Conjunction over `axes`.")
-reduce_or = _reduction("reduce_or", "bool|integer", "Disjunction over `axes`.")
+reduce_and = _reduction("reduce_and", "bool|integer", "Logical (bool) or bitwise (integer) and over `axes`; all ones where empty.")
+reduce_or = _reduction("reduce_or", "bool|integer", "Logical (bool) or bitwise (integer) or over `axes`; 0 where empty.")
 
 
-def _arg_reduction(x: Aval, axis: int) -> Aval:
-    _check_dims("argmax", (axis,), x.ndim)
+def _arg_reduction(name: str, x: Aval, axis: int) -> Aval:
+    _check_dims(name, (axis,), x.ndim)
     if x.shape[axis] == 0:
-        raise ShapeError(f"argmax: {x} is empty along axis {axis}")
+        raise ShapeError(f"{name}: {x} is empty along axis {axis}")
     return Aval(tuple(d for i, d in enumerate(x.shape) if i != axis), I64)
 
 
 @op
 def argmax(x: Aval, *, axis: Int) -> Aval:
     """Index (i64) of the first largest element along `axis`; the first NaN counts as largest."""
-    return _arg_reduction(x, axis)
+    return _arg_reduction("argmax", x, axis)
 
 
 @op
 def argmin(x: Aval, *, axis: Int) -> Aval:
     """Index (i64) of the first smallest element along `axis`; the first NaN counts as smallest."""
-    return _arg_reduction(x, axis)
+    return _arg_reduction("argmin", x, axis)
 
 
 @op

@@ -98,7 +98,7 @@ def pad(x: Aval, value: Aval, *, low: Ints, high: Ints, interior: Ints) -> Aval:
             if new < 0:
                 raise ShapeError(f"pad: a dim of size {size} has fewer than {-a - b} elements to remove")
         else:
-            new = size + between * (size - 1) if between else size
+            new = size + between * (size.at_least(1) - 1) if between else size
             new = new + (a + b) if a + b else new
         shape.append(new)
     return Aval(tuple(shape), x.dtype)

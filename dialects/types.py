@@ -27,6 +27,7 @@ __all__ = [
     "I32",
     "I64",
     "Aval",
+    "SizedAval",
     "aval_of",
     "dtype_from_mlir",
     "dtype_to_mlir",
@@ -48,6 +49,9 @@ class _Dynamic:
         return "?"
 
     def _absorb(self, other: object) -> _Dynamic:
+        return self
+
+    def at_least(self, bound: int) -> _Dynamic:
         return self
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __floordiv__ = __neg__ = _absorb  # type: ignore[assignment]
@@ -84,10 +88,21 @@ class Aval:
 
     @property
     def is_static(self) -> bool:
-        return DYN not in self.shape
+        return all(isinstance(d, int) for d in self.shape)
 
     def __str__(self) -> str:
         return f"{short_name(self.dtype)}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class SizedAval(Aval):
+    """An aval of run-time sizes, on which a type rule computes sizes; `value` is that of a scalar i64, where known."""
+
+    value: Any = DYN
+
+    @property
+    def size_value(self) -> Any:
+        return self.value
 
 
 def short_name(dtype: np.dtype) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "DeviceError",
     "DifcError",
     "DtypeError",
+    "EntryError",
     "InputError",
     "ModelError",
     "MutationError",
@@ -95,6 +96,10 @@ class UnsupportedError(DifcError, NotImplementedError):
 
 class InputError(DifcError, ValueError):
     """An argument or input file of a compiled function does not fit its signature."""
+
+
+class EntryError(DifcError, AttributeError):
+    """A module has no entry of that name."""
 
 
 class ModelError(DifcError, ValueError):

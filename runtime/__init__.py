@@ -1,0 +1,25 @@
+"""Loading compiled modules and calling them: `load`, `available`, `to_device`.
+
+This package needs NumPy, optree and IREE's runtime, and imports no compiler; of difc only `difc.errors` and
+`difc.config`. Invariant: nothing that a user does with a loaded module ends in a crash of the process.
+"""
+
+from __future__ import annotations
+
+from difc.runtime.array import DeviceArray, to_device
+from difc.runtime.device import Device, available
+from difc.runtime.invoke import Entry
+from difc.runtime.module import Module, load
+from difc.runtime.signature import ArraySpec, Signature
+
+__all__ = [
+    "ArraySpec",
+    "Device",
+    "DeviceArray",
+    "Entry",
+    "Module",
+    "Signature",
+    "available",
+    "load",
+    "to_device",
+]

@@ -17,7 +17,7 @@ import iree.runtime as rt
 import numpy as np
 
 from difc import config
-from difc.errors import DeviceError
+from difc.errors import DeviceError, UnsupportedError
 from difc.runtime.signature import DTYPES
 
 __all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device"]
@@ -77,6 +77,7 @@ _ELEMENT_TYPES = {
 }
 _HAL_TYPES = {dtype: _ELEMENT_TYPES[name] for name, dtype in DTYPES.items()}
 _UINT16 = np.dtype(np.uint16)
+_NONE_LISTED = "its driver lists no device"
 
 
 class _Mapping:
@@ -113,8 +114,11 @@ class Device:
 
         Raises:
           DeviceError: where the device has no room.
+          UnsupportedError: for another dtype.
         """
         driver = DRIVERS[self.driver]
+        if array.dtype not in _HAL_TYPES:
+            raise UnsupportedError(f"a device has no arrays of `{array.dtype}`", remedy=f"use {', '.join(DTYPES)}")
         array = np.asarray(array, order="C")
         raw = array if array.dtype.kind != "V" else array.view(_UINT16)  # bfloat16 is unknown to the buffer protocol
         try:
@@ -131,7 +135,9 @@ class Device:
             ) from error
 
     def to_host(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-        """Return a buffer view as a read-only NumPy array that stays valid: the memory itself on a local device, else a copy.
+        """Return a buffer view as a read-only NumPy array that stays valid.
+
+        On a local device it is the memory itself, else a copy.
 
         Raises:
           DeviceError: where the copy fails.
@@ -159,7 +165,7 @@ class Device:
             self.hal.queue_copy(source, staging, rt.HalFence.create_at(semaphore, 0), done)
             done.wait()
             mapped = staging.map()
-            return mapped.asarray(shape, dtype).copy()
+            return np.array(mapped.asarray(shape, dtype))
         except Exception as error:
             raise DeviceError(f"a result cannot be copied from `{self.name}`: {brief(error)}") from error
 
@@ -202,19 +208,19 @@ def available() -> dict[str, str | None]:
     reasons: dict[str, str | None] = {}
     for driver in DRIVERS:
         try:
-            _found(driver)
-            reasons[driver] = None
-        except DeviceError as error:
-            reasons[driver] = error.message
+            found = rt.get_driver(driver).query_available_devices()
+            reasons[driver] = None if found else _NONE_LISTED
+        except Exception as error:
+            reasons[driver] = brief(error)
     return reasons
 
 
 def brief(error: Exception) -> str:
-    """Return the last cause in an IREE status, without its C source locations and addresses."""
-    text = re.sub(r"^[\w ]*: (?=\S+\.(?:c|h|cc|inl):\d+)", "", str(error).strip())
-    causes = re.split(r"\S+\.(?:c|h|cc|inl):\d+: ", text)
-    first = next((cause for cause in causes if cause.strip()), text)
-    return " ".join(first.split(";\n")[0].split())[:300].rstrip("; ")
+    """Return the first cause in an IREE status, without C source locations and status codes."""
+    causes = re.split(r"\S+\.(?:c|h|cc|inl):\d+: ", str(error))
+    cause = next((cause for cause in causes[1:] if cause.strip()), causes[0])
+    cause = re.sub(r"^[A-Z_]+; ", "", " ".join(cause.split()))
+    return cause[:300].rstrip("; ")
 
 
 def _parse(name: str) -> tuple[str, int]:
@@ -228,29 +234,18 @@ def _parse(name: str) -> tuple[str, int]:
     return driver, int(index or 0)
 
 
-def _found(driver: str) -> tuple[Any, list[dict[str, Any]]]:
-    """Return the driver and what it lists; raise `DeviceError` if that is nothing."""
+def _open(driver: str, index: int) -> Any:
     try:
         hal_driver = rt.get_driver(driver)
         infos = hal_driver.query_available_devices()
+        if index < len(infos):
+            return hal_driver.create_device(infos[index])
     except Exception as error:
         reason = f"the device `{driver}` is not available: {brief(error)}"
         raise DeviceError(reason, remedy=DRIVERS[driver].remedy) from error
     if not infos:
-        reason = f"the device `{driver}` is not available: its driver lists no device"
-        raise DeviceError(reason, remedy=DRIVERS[driver].remedy)
-    return hal_driver, infos
-
-
-def _open(driver: str, index: int) -> Any:
-    hal_driver, infos = _found(driver)
-    if index >= len(infos):
-        raise DeviceError(
-            f"the device `{driver}:{index}` is not available: there are {len(infos)}",
-            remedy=f"pass an index below {len(infos)}",
-        )
-    try:
-        return hal_driver.create_device(infos[index])
-    except Exception as error:
-        reason = f"the device `{driver}` cannot be opened: {brief(error)}"
-        raise DeviceError(reason, remedy=DRIVERS[driver].remedy) from error
+        raise DeviceError(f"the device `{driver}` is not available: {_NONE_LISTED}", remedy=DRIVERS[driver].remedy)
+    raise DeviceError(
+        f"the device `{driver}:{index}` is not available: there are {len(infos)}",
+        remedy=f"pass an index below {len(infos)}",
+    )

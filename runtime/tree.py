@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import optree
 from optree import PyTreeKind, PyTreeSpec
@@ -36,10 +36,10 @@ def tree_structure(tree: Any) -> PyTreeSpec:
     return optree.tree_structure(tree, none_is_leaf=False, namespace=NAMESPACE)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _namedtuple(name: str, fields: tuple[str, ...]) -> type:
     """Return one class per name and fields, so that results of one module fit another."""
-    return collections.namedtuple(name, fields)  # type: ignore[misc]
+    return collections.namedtuple(name, fields)
 
 
 def encode_tree(spec: PyTreeSpec) -> Any:
@@ -121,7 +121,7 @@ def flatten_arguments(
     """
     args, kwargs = _bind(entry, in_tree, args, kwargs, arg_names)
     try:
-        return in_tree.flatten_up_to((args, kwargs))
+        return in_tree.flatten_up_to(cast(Any, (args, kwargs)))
     except ValueError:
         positional, named = in_tree.children()
         paths = [argument_name(arg_names, i) for i in range(positional.num_children)]

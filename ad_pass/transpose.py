@@ -1,0 +1,99 @@
+"""Reverse mode, second half: run a linear block backwards, from cotangents of its results to cotangents of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from difc import dialects as dif
+from difc.ad_pass.linearize import linear_values
+from difc.ad_pass.registry import TRANSPOSE, Node
+from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents
+from difc.dialects import Aval, aval_of, clone_op
+from difc.dialects.base import reify
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import ir
+from difc.errors import NotDifferentiableError
+
+__all__ = ["Sizes", "transpose_block"]
+
+#: The run-time sizes of an array: ints, or i64 scalar values.
+Sizes = list[Any]
+
+
+def transpose_block(
+    block: ir.Block,
+    count: int,
+    others: Sequence[ir.Value],
+    cotangents: Sequence[Tangent],
+    argument_sizes: Callable[[int], Sizes],
+) -> list[Tangent]:
+    """Emit the transpose of a linear block through the current builder.
+
+    Args:
+      block: its first `count` arguments are linear; it ends with `fun.yield` or `func.return`.
+      others: values of its other arguments (residuals).
+      cotangents: of what it ends with; `Zero` where there is none.
+      argument_sizes: the sizes of linear argument i, asked for only where its type has dynamic dims.
+
+    Returns:
+      A cotangent for each linear argument, `Zero` where nothing flows back to it.
+    """
+    builder = dif.current_builder()
+    outer = builder.location
+    arguments = list(block.arguments)
+    values: dict[ir.Value, ir.Value] = dict(zip(arguments[count:], others, strict=True))
+    linear_ops, plain_ops = linear_values(block, count)
+    for operation in plain_ops:
+        builder.location = operation.location
+        if operation.name == "dif.dim" and operation.operands[0] not in values:
+            size = sizes_of(operation.operands[0])[Node.of(operation).attributes["dimension"]]
+            results = [size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))]
+        else:
+            results = clone_op(operation, [values[v] for v in operation.operands])
+        values.update(zip(operation.results, results, strict=True))
+
+    def sizes_of(value: ir.Value) -> Sizes:
+        aval = aval_of(value)
+        if aval.is_static:
+            return list(aval.shape)
+        if value in values:
+            return [d if isinstance(d, int) else dif.dim(values[value], dimension=i) for i, d in enumerate(aval.shape)]
+        if isinstance(value.owner, ir.Block):
+            return argument_sizes(arguments.index(value))
+        if Node.of(value.owner).bodies:
+            raise NotDifferentiableError(
+                f"the size of a result of {value.owner.name} is known only by running it",
+                where=user_location(value.owner.location),
+                remedy="give the array a static shape",
+            )
+        return reify(value, sizes_of, values.get)
+
+    cts: dict[ir.Value, Tangent] = {}
+
+    def accumulate(value: ir.Value, ct: Tangent) -> None:
+        cts[value] = add_tangents(cts[value], ct) if value in cts else ct
+
+    terminator = list(block.operations)[-1].operation
+    for value, ct in zip(terminator.operands, cotangents, strict=True):
+        if not isinstance(ct, Zero):
+            accumulate(value, ct)
+    for operation, marks in reversed(linear_ops):
+        out_cts = [cts.get(r, Zero(aval_of(r))) for r in operation.results]
+        if all(isinstance(ct, Zero) for ct in out_cts):
+            continue
+        builder.location = ir.Location.name(f"transpose({operation.name})", operation.location)
+        operands = [
+            Linear(aval_of(v), lambda v=v: sizes_of(v)) if mark else values[v]  # type: ignore[misc]
+            for v, mark in zip(operation.operands, marks, strict=True)
+        ]
+        found = TRANSPOSE[operation.name](Node.of(operation), out_cts, operands)
+        for value, mark, ct in zip(operation.operands, marks, found, strict=True):
+            if mark and ct is not None and not isinstance(ct, Zero):
+                accumulate(value, ct)
+    builder.location = outer
+    return [cts.get(a, Zero(_aval(a))) for a in arguments[:count]]
+
+
+def _aval(value: ir.Value) -> Aval:
+    return aval_of(value)

@@ -1,0 +1,235 @@
+"""The NumPy interpreter of the dialect: the oracle that every pass is tested against, and what `disable_jit` runs on.
+
+A block is decoded once into a list of steps and then run any number of times. Every result is checked against the type of
+its op, and dynamic dims against the op's type rule run on the actual sizes, so that a wrong rule shows at the op that is
+wrong. Runs `dif` ops, `fun.call`, `fun.cond` and `fun.scan`; requests must be expanded first.
+
+Example: `interpreter.run(module, "f", np.ones(3))` returns a tuple of arrays.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from difc.dialects import semantics_moving  # noqa: F401 - registers meanings
+from difc.dialects.base import OPS, OpDef
+from difc.dialects.body import is_terminator
+from difc.dialects.call import REQUESTS, functions_of
+from difc.dialects.control import ScanParts, yielded
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import func, ir
+from difc.dialects.semantics import MEANINGS
+from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of
+from difc.errors import DifcError, EntryError, InputError, ShapeError, UnsupportedError
+
+__all__ = ["Interpreter", "run", "run_block"]
+
+Arrays = Sequence[np.ndarray]
+
+
+def run(module: ir.Module, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
+    """Run a function of a module on arrays.
+
+    Args:
+      module: a verified module of `dif` and `fun` ops.
+      name: the function's name.
+      arrays: one array for each argument, of exactly its dtype and of a shape that fits its type.
+
+    Returns:
+      A new array for each result.
+
+    Raises:
+      EntryError: where there is no such function.
+      InputError: for arguments that do not fit it.
+      ShapeError: where sizes that only the run knows do not fit together.
+      UnsupportedError: for a request (`fun.vjp`, ...), or an op of another dialect.
+    """
+    return Interpreter(functions_of(module)).run(name, *arrays)
+
+
+def run_block(block: ir.Block, arrays: Arrays, functions: Mapping[str, func.FuncOp]) -> list[np.ndarray]:
+    """Run a block on arrays for its arguments; return what its terminator gives. `functions` are those it may call."""
+    with np.errstate(all="ignore"):
+        return _Block(block, Interpreter(functions))(arrays)
+
+
+class Interpreter:
+    """Runs functions of a module, decoding each only once. Use it (rather than `run`) to run the same module often."""
+
+    def __init__(self, functions: Mapping[str, func.FuncOp]) -> None:
+        self._functions = functions
+        self._blocks: dict[str, _Block] = {}
+
+    def run(self, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run a function; see the module's `run`."""
+        if name not in self._functions:
+            raise EntryError(f"there is no function {name!r}, only {', '.join(map(repr, self._functions)) or 'none'}")
+        block = self.block(name)
+        given = [np.asarray(array) for array in arrays]
+        if problem := _misfit(given, block.arguments):
+            raise InputError(f"{name}: {problem}")
+        with np.errstate(all="ignore"):
+            return tuple(np.array(result) for result in block(given))  # copies, which alias no argument or constant
+
+    def block(self, name: str) -> _Block:
+        """Return the decoded body of a function."""
+        if name not in self._blocks:
+            self._blocks[name] = _Block(self._functions[name].entry_block, self)
+        return self._blocks[name]
+
+
+def _fits(array: np.ndarray, aval: Aval) -> bool:
+    return (
+        array.dtype == aval.dtype
+        and array.ndim == aval.ndim
+        and (array.shape == aval.shape or all(b is DYN or a == b for a, b in zip(array.shape, aval.shape, strict=True)))
+    )
+
+
+def _misfit(arrays: Arrays, avals: Sequence[Aval]) -> str:
+    """Say what is wrong with arrays that should be of the given types, or nothing."""
+    if len(arrays) != len(avals):
+        return f"{len(arrays)} values for {len(avals)} places"
+    for i, (array, aval) in enumerate(zip(arrays, avals, strict=True)):
+        if not _fits(array, aval):
+            return f"value {i} is {Aval(array.shape, array.dtype)}, not {aval}"
+    return ""
+
+
+class _Block:
+    """A block as a list of steps over numbered slots."""
+
+    def __init__(self, block: ir.Block, interpreter: Interpreter) -> None:
+        slots: dict[ir.Value, int] = {argument: i for i, argument in enumerate(block.arguments)}
+        self.arguments = [aval_of(argument) for argument in block.arguments]
+        self._steps: list[_Step] = []
+        for operation in block.operations:
+            operation = operation.operation
+            operands = [slots[value] for value in operation.operands]
+            if is_terminator(operation):
+                self._outputs = operands
+                break
+            self._steps.append(_Step(operation, operands, interpreter))
+            for result in operation.results:
+                slots[result] = len(slots)
+        self.results = [aval_of(value) for value in yielded(block)]
+
+    def __call__(self, arrays: Arrays) -> list[np.ndarray]:
+        if problem := _misfit(arrays, self.arguments):
+            raise ShapeError(f"a body does not fit its arguments: {problem}")
+        slots = list(arrays)
+        for step in self._steps:
+            slots.extend(step.run([slots[i] for i in step.operands]))
+        return [slots[i] for i in self._outputs]
+
+
+class _Step:
+    """One operation, decoded: what it computes, and the types that its results must have."""
+
+    def __init__(self, operation: Any, operands: list[int], interpreter: Interpreter) -> None:
+        self.operands, self._operation = operands, operation
+        opdef = OPS.get(operation.name)
+        where = user_location(operation.location)
+        if operation.name in REQUESTS:
+            raise UnsupportedError(
+                f"the interpreter met a request, '{operation.name}'",
+                where=where,
+                remedy="expand requests before running the module",
+            )
+        if opdef is None:
+            raise UnsupportedError(f"the interpreter runs dif and fun ops only, not '{operation.name}'", where=where)
+        self._opdef: OpDef = opdef
+        self._attributes = opdef.decode(operation)
+        self._results = [aval_of(result) for result in operation.results]
+        avals = [aval_of(value) for value in operation.operands]
+        if operation.name in _FUN:
+            self._compute = _FUN[operation.name](operation, self._attributes, interpreter)
+            self._is_static, self._is_fun = True, True
+            return
+        self._is_static, self._is_fun = all(a.is_static for a in (*avals, *self._results)), False
+        compute, attributes = MEANINGS[operation.name], dict(self._attributes)
+        if "avals" in inspect.signature(compute).parameters:
+            attributes["avals"] = avals
+        self._compute = lambda *arrays: [np.asarray(compute(*arrays, **attributes))]
+
+    def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the results for the given operands."""
+        try:
+            expected = self._results if self._is_static else self._actual_types(arrays)
+            results = self._compute(*arrays)
+        except DifcError as error:
+            if error.where is not None or (self._is_fun and error.__cause__ is not None):
+                raise  # the op that is wrong has been named already
+            where = user_location(self._operation.location)
+            raise type(error)(f"'{self._opdef.name}': {error.message}", where=where, remedy=error.remedy) from error
+        for types in (expected, self._results):
+            if problem := _misfit(results, types):
+                if self._is_fun:
+                    raise ShapeError(f"'{self._opdef.name}' gives results that do not fit its type: {problem}")
+                raise AssertionError(f"'{self._opdef.name}' computed a wrong result: {problem}: {self._operation}")
+            if self._is_static:
+                break
+        return results
+
+    def _actual_types(self, arrays: list[np.ndarray]) -> list[Aval]:
+        """Run the type rule on the actual sizes, which also checks that the operands fit together."""
+        avals = [SizedAval(a.shape, a.dtype, int(a) if a.shape == () and a.dtype == I64 else DYN) for a in arrays]
+        found = self._opdef.result_avals(avals, self._attributes, ())
+        return [Aval(a.shape, a.dtype) for a in found]
+
+
+# ---- ops with bodies, and calls ------------------------------------------------------------------
+
+
+def _call(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
+    name = attributes["callee"]
+    return lambda *arrays: interpreter.block(name)(arrays)  # decoded when first called: functions may be recursive
+
+
+def _cond(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
+    on_true, on_false = [_Block(region.blocks[0], interpreter) for region in operation.regions]
+    return lambda pred, *arrays: (on_true if pred else on_false)(arrays)
+
+
+def _scan(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
+    body = _Block(operation.regions[0].blocks[0], interpreter)
+    num_carry, num_xs, length = attributes["num_carry"], attributes["num_xs"], attributes["length"]
+    ys_avals = body.results[num_carry:]
+
+    def loop(*operands: np.ndarray) -> list[np.ndarray]:
+        parts = ScanParts.of(operands, num_carry, num_xs, length)
+        trips = int(parts.length[0]) if length == -1 else length
+        for i, x in enumerate(parts.xs):
+            if len(x) != trips:
+                raise ShapeError(f"the scan runs {trips} steps, but xs {i} has {len(x)} slices")
+        if trips < 0:
+            raise ShapeError(f"the scan is to run {trips} steps")
+        carry, ys = parts.carry, None
+        for step in reversed(range(trips)) if attributes["reverse"] else range(trips):
+            outs = body([*carry, *(np.asarray(x[step]) for x in parts.xs), *parts.consts])
+            carry, slices = outs[:num_carry], outs[num_carry:]
+            if ys is None:
+                ys = [np.empty((trips, *part.shape), part.dtype) for part in slices]
+            for i, (y, part) in enumerate(zip(ys, slices, strict=True)):
+                if part.shape != y.shape[1:]:
+                    raise ShapeError(f"y {i} of the scan has shape {y.shape[1:]} in one step and {part.shape} in another")
+                y[step] = part
+        if ys is None:
+            ys = empty_ys(parts)
+        return [*carry, *ys]
+
+    def empty_ys(parts: ScanParts) -> list[np.ndarray]:
+        if all(a.is_static for a in ys_avals):
+            return [np.empty((0, *a.shape), a.dtype) for a in ys_avals]
+        # Only a step can tell the sizes that the slices would have: run one on zeros and keep the shapes.
+        slices = [np.zeros(x.shape[1:], x.dtype) for x in parts.xs]
+        return [np.empty((0, *y.shape), y.dtype) for y in body([*parts.carry, *slices, *parts.consts])[num_carry:]]
+
+    return loop
+
+
+_FUN = {"fun.call": _call, "fun.cond": _cond, "fun.scan": _scan}

@@ -1,0 +1,237 @@
+"""The walk that lowers a block, the table of lowering rules, and what a rule may ask about its operands.
+
+A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the `Context`, the
+`Out` that describes the op's result, and lowered operands; it returns the lowered result. Rules of ops with regions
+are marked `@lowering(dif.scan)` alike and return a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from difc.dialects import OPS, Aval, OpDef, aval_of, dtype_to_mlir, is_terminator
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import ir
+from difc.dialects.types import DYN, I64
+from difc.errors import UnsupportedError
+from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute
+from difc.pipelines.lowering.shapes import IndexDim, SizedAval
+from difc.pipelines.lowering.values import Value
+
+__all__ = ["LOWERINGS", "Context", "Out", "element_type", "lowering"]
+
+#: Op name -> rule.
+LOWERINGS: dict[str, Callable[..., Any]] = {}
+
+
+def lowering(*opdefs: OpDef) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the rule that lowers the given ops."""
+
+    def register(rule: Callable[..., Any]) -> Callable[..., Any]:
+        for opdef in opdefs:
+            LOWERINGS[opdef.name] = rule
+        return rule
+
+    return register
+
+
+_ELEMENT_TYPES: dict[np.dtype, ir.Type] = {}
+
+
+def element_type(dtype: np.dtype) -> ir.Type:
+    """Return the element type that lowered code uses for a dtype: unsigned integers lose their sign."""
+    if dtype not in _ELEMENT_TYPES:
+        signless = dtype.kind == "u"
+        type_ = ir.IntegerType.get_signless(8 * dtype.itemsize) if signless else dtype_to_mlir(dtype)
+        _ELEMENT_TYPES[dtype] = type_
+    return _ELEMENT_TYPES[dtype]
+
+
+class Out:
+    """What a rule needs to know of the op it lowers: `aval`, `dtype`, `element` type, `sizes` at run time, `operation`."""
+
+    def __init__(self, context: Context, operation: ir.Operation, operands: Sequence[Value]) -> None:
+        self.context, self.operation, self.operands = context, operation, operands
+        self.aval = aval_of(operation.results[0])
+        self.dtype = self.aval.dtype
+        self.element = element_type(self.dtype)
+        self._sizes: list[Size] | None = list(self.aval.shape) if self.aval.is_static else None
+
+    @property
+    def sizes(self) -> list[Size]:
+        """The sizes of the result, computed by the op's type rule from those of the operands."""
+        if self._sizes is None:
+            self._sizes = self.context.result_sizes(self.operation, self.operands)
+        return self._sizes
+
+    def value(self, base: ir.Value) -> Value:
+        """Wrap the tensor that holds the result."""
+        return Value(self.aval, base=base, sizes=self.sizes)
+
+
+class Context(Emitter):
+    """Lowers one function. `target_kind` is "cpu", "vulkan" or "cuda"."""
+
+    def __init__(self, entry: ir.Block, location: ir.Location, target_kind: str) -> None:
+        super().__init__(entry, location)
+        self.target_kind = target_kind
+        self.operation_name = ""
+
+    # ---- the walk --------------------------------------------------------------------------------
+
+    def lower_block(self, block: ir.Block, arguments: Sequence[Value]) -> list[Value]:
+        """Lower a block's ops on the given arguments; return what its terminator gives."""
+        environment: dict[ir.Value, Value] = dict(zip(block.arguments, arguments, strict=True))
+        outer = self.location, self.operation_name
+        for operation in block.operations:
+            operation = operation.operation
+            operands = [environment[v] for v in operation.operands]
+            if is_terminator(operation):
+                self.location, self.operation_name = outer
+                return operands
+            self.location, self.operation_name = operation.location, operation.name
+            environment.update(zip(operation.results, self._lower(operation, operands), strict=True))
+        raise AssertionError("a block without a terminator")
+
+    def _lower(self, operation: ir.Operation, operands: list[Value]) -> Sequence[Value]:
+        rule = LOWERINGS.get(operation.name)
+        if rule is None:
+            raise UnsupportedError(
+                f"'{operation.name}' has no lowering", where=user_location(operation.location), remedy=_remedy(operation)
+            )
+        if len(operation.regions):
+            return rule(self, operation, *operands)
+        attributes = {} if operation.name == "dif.constant" else OPS[operation.name].decode(operation)
+        return [rule(self, Out(self, operation, operands), *operands, **attributes)]
+
+    def unsupported(self, message: str, remedy: str) -> UnsupportedError:
+        """Return the error for the op being lowered, with the user's place."""
+        return UnsupportedError(
+            f"'{self.operation_name}': {message}", where=user_location(self.location), remedy=remedy
+        )
+
+    # ---- sizes -----------------------------------------------------------------------------------
+
+    def size(self, x: Value, dimension: int) -> Size:
+        """Return the run-time size of a dim: an int, or an `index` value on the host."""
+        found = x.sizes[dimension]
+        if found is None:
+            assert x.base is not None
+            walked = x.dims[dimension]
+            assert walked is not None, "a repeated dim without a size"
+            found = x.sizes[dimension] = self.size_of(x.base, walked)
+        return found
+
+    def sizes(self, x: Value) -> list[Size]:
+        """Return all run-time sizes."""
+        return [self.size(x, d) for d in range(x.aval.ndim)]
+
+    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value]) -> list[Size]:
+        """Compute the sizes of an op's result from its operands, by its type rule."""
+        avals = [
+            SizedAval(self, x.aval, self.sizes(x), lambda x=x: self.host_index(x) if x.aval.dtype == I64 else None)
+            for x in operands
+        ]
+        opdef = OPS[operation.name]
+        aval = opdef.infer(*avals, **opdef.decode(operation))
+        return [d.value if isinstance(d, IndexDim) else d for d in aval.shape]
+
+    # ---- scalars ---------------------------------------------------------------------------------
+
+    def host_scalar(self, x: Value) -> ir.Value:
+        """Return a rank-0 value as a scalar on the host; reads it back from the device if need be."""
+        return self.extract(self.tensor(x)) if x.scalar is None else x.scalar
+
+    def host_index(self, x: Value) -> Size:
+        """Return a rank-0 integer as a size on the host."""
+        scalar = self.host_scalar(x)
+        number = self.number(scalar)
+        return self.index_cast(scalar, self.index_type) if number is None else int(number)
+
+    def host_value(self, size: Size) -> Value:
+        """Return a size as a scalar i64 of the dialect."""
+        scalar = self.constant(size, self.i64) if isinstance(size, int) else self.index_cast(size, self.i64)
+        return Value(Aval((), I64), scalar=scalar)
+
+    def known(self, x: Value) -> int | float | None:
+        """Return the number that all elements equal, where that is known now."""
+        return None if x.scalar is None else self.number(x.scalar)
+
+    def splat(self, aval: Aval, number: float, sizes: Sequence[Size] | None = None) -> Value:
+        """Return an array of one repeated number."""
+        return Value(aval, scalar=self.constant(number, element_type(aval.dtype)), sizes=sizes)
+
+    # ---- tensors ---------------------------------------------------------------------------------
+
+    def tensor(self, x: Value) -> ir.Value:
+        """Return a value as a tensor of its own shape, made on first use."""
+        if x.base is None or x.dims != tuple(range(x.aval.ndim)):
+            x.base, x.dims = self._materialise(x), tuple(range(x.aval.ndim))
+        return x.base
+
+    def _materialise(self, x: Value) -> ir.Value:
+        sizes = self.sizes(x)
+        element = element_type(x.aval.dtype)
+        type_ = self.tensor_type(sizes, element)
+        if x.scalar is not None:
+            number = self.number(x.scalar)
+            if number is not None and type_.has_static_shape:
+                return self.function_constant(ir.DenseElementsAttr.get_splat(type_, scalar_attribute(number, element)))
+            if not sizes:
+                return self.value("tensor.from_elements", [x.scalar], type_)
+            return self.filled(x.scalar, sizes)
+        assert x.base is not None
+        if len(x.dims) == x.base.type.rank:  # all dims walked, none repeated: only their order differs
+            return self.transposed(x.base, [d for d in x.dims if d is not None], sizes)
+        return self.generic(
+            [self.view(x)], [(self.empty(sizes, element), identity_map(len(sizes)))], [PARALLEL] * len(sizes), lambda a, _: [a]
+        )[0]
+
+    def view(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
+        """Return the tensor under a value and the map from the value's dims to the tensor's, for reading in a generic."""
+        assert x.base is not None
+        walkers: dict[int, int] = {d: i for i, d in enumerate(x.dims) if d is not None}
+        return x.base, projection(x.aval.ndim, tuple(walkers[j] for j in range(x.base.type.rank)))
+
+    def elementwise(self, out: Out, xs: Sequence[Value], body: Callable[..., ir.Value]) -> Value:
+        """Apply a scalar function to each element of arrays of equal sizes; repeated scalars are read directly."""
+        sizes = out.sizes
+        for x in xs:
+            if x.scalar is None:
+                self._settle(x, sizes)
+        arrays = [self.view(x) for x in xs if x.scalar is None]
+
+        def inner(*elements: ir.Value) -> list[ir.Value]:
+            remaining = iter(elements)
+            return [body(*(next(remaining) if x.scalar is None else x.scalar for x in xs))]
+
+        rank = len(sizes)
+        init = (self.empty(sizes, out.element), identity_map(rank))
+        return out.value(self.generic(arrays, [init], [PARALLEL] * rank, inner)[0])
+
+    def _settle(self, x: Value, sizes: Sequence[Size]) -> None:
+        """Give the tensor under a value the static sizes that are known by now."""
+        assert x.base is not None
+        type_ = x.base.type
+        if type_.has_static_shape:
+            return
+        walked = {d: size for d, size in zip(x.dims, sizes, strict=True) if d is not None}
+        found = [type_.get_dim_size(d) if not type_.is_dynamic_dim(d) else walked[d] for d in range(type_.rank)]
+        x.base = self.cast(x.base, self.tensor_type(found, type_.element_type))
+
+    def as_declared(self, x: Value, aval: Aval) -> ir.Value:
+        """Return a value as a tensor of exactly the type that a boundary (function, branch, loop) declares."""
+        return self.cast(self.tensor(x), self.declared_type(aval))
+
+    def declared_type(self, aval: Aval) -> ir.RankedTensorType:
+        """Return the lowered tensor type of an aval."""
+        return self.tensor_type([None if d is DYN else d for d in aval.shape], element_type(aval.dtype))
+
+
+def _remedy(operation: ir.Operation) -> str:
+    if operation.name.startswith("fun."):
+        return "expand requests and inline calls before lowering"
+    return "remove the op, or lower it by hand into ops that have a lowering"

@@ -1,0 +1,103 @@
+"""Elementwise ops: a table from op to scalar function, emitted as one `linalg.generic` each (IREE fuses them)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects.mlir import ir
+from difc.dialects.types import BF16, BOOL, F16, F32, F64, I32, I64, is_float
+from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.context import Context, Out, lowering
+from difc.pipelines.lowering.functions import FUNCTIONS
+from difc.pipelines.lowering.scalars import ScalarFunction, compare, number
+from difc.pipelines.lowering.values import Value
+
+__all__ = ["TABLE"]
+
+#: dtypes whose arithmetic runs on the host where the operands are host scalars (sizes, counters, conditions).
+_HOST = (I64, I32, BOOL)
+
+
+def _neg(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    return c.value("arith.negf", [x], x.type) if is_float(dtype) else scalars.sub(c, dtype, number(c, dtype, 0), x)
+
+
+def _abs(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    if dtype.kind == "u":
+        return x
+    return c.value("math.absf" if is_float(dtype) else "math.absi", [x], x.type)
+
+
+def _sign(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    zero, one = number(c, dtype, 0), number(c, dtype, 1)
+    rest = x if is_float(dtype) else zero  # NaN stays
+    result = c.select(compare(c, dtype, x, zero, "eq"), zero, rest)
+    if dtype.kind != "u":
+        result = c.select(compare(c, dtype, x, zero, "lt"), number(c, dtype, -1), result)
+    return c.select(compare(c, dtype, x, zero, "gt"), one, result)
+
+
+def _not(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    return c.value("arith.xori", [x, number(c, dtype, 1 if dtype == BOOL else -1)], x.type)
+
+
+def _bitwise(name: str) -> ScalarFunction:
+    return lambda c, dtype, x, y: c.value(name, [x, y], x.type)
+
+
+#: Op -> scalar function.
+TABLE: dict[dif.OpDef, ScalarFunction] = {
+    dif.neg: _neg,
+    dif.abs: _abs,
+    dif.sign: _sign,
+    dif.not_: _not,
+    dif.add: scalars.add,
+    dif.sub: scalars.sub,
+    dif.mul: scalars.mul,
+    dif.div: scalars.div,
+    dif.rem: scalars.rem,
+    dif.pow: scalars.pow_,
+    dif.max: scalars.maximum,
+    dif.min: scalars.minimum,
+    dif.and_: _bitwise("arith.andi"),
+    dif.or_: _bitwise("arith.ori"),
+    dif.xor: _bitwise("arith.xori"),
+    **FUNCTIONS,
+}
+
+
+def _apply(c: Context, out: Out, xs: tuple[Value, ...], body: ScalarFunction) -> Value:
+    """Compute on the host where every operand is an integer or bool known there, else in a generic."""
+    if all(x.scalar is not None and x.aval.dtype in _HOST for x in xs) and (
+        out.dtype in _HOST or out.operation.name == "dif.convert"
+    ):
+        return Value(out.aval, scalar=body(*(x.scalar for x in xs)), sizes=out.sizes)
+    return c.elementwise(out, xs, body)
+
+
+for _opdef, _function in TABLE.items():
+
+    @lowering(_opdef)
+    def _(c: Context, out: Out, *xs: Value, _function: ScalarFunction = _function) -> Value:
+        return _apply(c, out, xs, lambda *elements: _function(c, out.dtype, *elements))
+
+
+@lowering(dif.compare)
+def _(c: Context, out: Out, x: Value, y: Value, *, direction: str) -> Value:
+    return _apply(c, out, (x, y), lambda a, b: compare(c, x.aval.dtype, a, b, direction))
+
+
+@lowering(dif.select)
+def _(c: Context, out: Out, pred: Value, on_true: Value, on_false: Value) -> Value:
+    return _apply(c, out, (pred, on_true, on_false), c.select)
+
+
+@lowering(dif.convert)
+def _(c: Context, out: Out, x: Value, *, dtype: np.dtype) -> Value:
+    return _apply(c, out, (x,), lambda a: scalars.convert(c, x.aval.dtype, a, dtype))
+
+
+@lowering(dif.stop_gradient)
+def _(c: Context, out: Out, x: Value) -> Value:
+    return x

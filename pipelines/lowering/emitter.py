@@ -1,0 +1,326 @@
+"""The pen of the lowering: appends ops of upstream dialects at one insertion point, with one location.
+
+It knows MLIR types and SSA values, nothing of the `dif` dialect. Constants are made once per function, at its start, so
+they dominate every use and the text stays short. Invariant: `within` restores the insertion point.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from difc.dialects.mlir import ir
+
+__all__ = ["PARALLEL", "REDUCTION", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute"]
+
+PARALLEL, REDUCTION = "parallel", "reduction"
+#: The size of a dim: an int, or a value of type `index`.
+Size = Any
+
+
+@functools.lru_cache(maxsize=256)
+def projection(rank: int, dims: tuple[int, ...]) -> ir.AffineMap:
+    """Return the map `(d0, ..., d{rank-1}) -> (d{dims[0]}, d{dims[1]}, ...)`."""
+    return ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(d) for d in dims])
+
+
+def identity_map(rank: int) -> ir.AffineMap:
+    """Return the identity map of a rank."""
+    return projection(rank, tuple(range(rank)))
+
+
+@functools.lru_cache(maxsize=256)
+def _iterators(kinds: tuple[str, ...]) -> ir.Attribute:
+    return ir.ArrayAttr.get([ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in kinds])
+
+
+class Emitter:
+    """Appends ops to a function. `location` and the insertion point are set by whoever walks the program."""
+
+    def __init__(self, entry: ir.Block, location: ir.Location) -> None:
+        self.location = location
+        self._entry = entry
+        self._point = ir.InsertionPoint(entry)
+        self._constants: dict[tuple[Any, ...], ir.Value] = {}
+        self._numbers: dict[ir.Value, int | float] = {}
+        self._last_constant: ir.Operation | None = None
+        self.index_type = ir.IndexType.get()
+        self.i1, self.i64 = ir.IntegerType.get_signless(1), ir.IntegerType.get_signless(64)
+
+    # ---- ops -------------------------------------------------------------------------------------
+
+    def operation(
+        self,
+        name: str,
+        operands: Sequence[ir.Value] = (),
+        results: Sequence[ir.Type] = (),
+        attributes: dict[str, ir.Attribute] | None = None,
+        regions: int = 0,
+    ) -> ir.Operation:
+        """Append one op and return it."""
+        return ir.Operation.create(
+            name,
+            results=list(results),
+            operands=list(operands),
+            attributes=attributes,
+            regions=regions,
+            loc=self.location,
+            ip=self._point,
+        )
+
+    def value(self, name: str, operands: Sequence[ir.Value], type_: ir.Type, **attributes: ir.Attribute) -> ir.Value:
+        """Append an op with one result and return that."""
+        return self.operation(name, operands, [type_], attributes).results[0]
+
+    @contextmanager
+    def within(self, block: ir.Block) -> Iterator[None]:
+        """Append to another block for a `with` statement."""
+        outer, self._point = self._point, ir.InsertionPoint(block)
+        try:
+            yield
+        finally:
+            self._point = outer
+
+    def block(self, region: ir.Region, types: Sequence[ir.Type]) -> ir.Block:
+        """Give a region its block."""
+        return ir.Block.create_at_start(region, list(types), [self.location] * len(types))
+
+    # ---- scalars ---------------------------------------------------------------------------------
+
+    def constant(self, number: float, type_: ir.Type) -> ir.Value:
+        """Return a scalar constant (`index`, integer or float type)."""
+        is_float = isinstance(type_, ir.FloatType)
+        number = float(number) if is_float else int(number)
+        key = (number.hex() if isinstance(number, float) else number, type_)
+        if key not in self._constants:
+            self._constants[key] = self.function_constant(scalar_attribute(number, type_))
+            self._numbers[self._constants[key]] = number
+        return self._constants[key]
+
+    def function_constant(self, attribute: ir.Attribute) -> ir.Value:
+        """Append a constant (a scalar or a whole tensor) to those at the start of the function."""
+        last = self._last_constant
+        point = ir.InsertionPoint.at_block_begin(self._entry) if last is None else ir.InsertionPoint.after(last)
+        self._last_constant = ir.Operation.create(
+            "arith.constant", results=[attribute.type], attributes={"value": attribute}, loc=self.location, ip=point
+        )
+        return self._last_constant.results[0]
+
+    def number(self, scalar: ir.Value) -> int | float | None:
+        """Return the number that a scalar made by `constant` holds, else None."""
+        return self._numbers.get(scalar)
+
+    def index(self, size: Size) -> ir.Value:
+        """Return a size as a value of type `index`."""
+        return self.constant(size, self.index_type) if isinstance(size, int) else size
+
+    def index_cast(self, scalar: ir.Value, type_: ir.Type) -> ir.Value:
+        """Convert between `index` and an integer type."""
+        if scalar.type == type_:
+            return scalar
+        if (number := self.number(scalar)) is not None:
+            return self.constant(number, type_)
+        if (producer := _producer(scalar)) is not None and producer.name == "arith.index_cast":
+            source = producer.operands[0]
+            if source.type == type_:
+                return source
+        return self.value("arith.index_cast", [scalar], type_)
+
+    def clamp(self, index: ir.Value, high: Size) -> ir.Value:
+        """Move an `index` into 0 .. `high`."""
+        low = self.value("arith.maxsi", [index, self.index(0)], self.index_type)
+        return self.value("arith.minsi", [low, self.index(high)], self.index_type)
+
+    def compare(self, predicate: int, x: ir.Value, y: ir.Value) -> ir.Value:
+        """Compare integers or indices with a predicate of `arith.cmpi`."""
+        return self.value("arith.cmpi", [x, y], self.i1, predicate=ir.IntegerAttr.get(self.i64, predicate))
+
+    def select(self, condition: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+        """Choose between two scalars."""
+        return self.value("arith.select", [condition, x, y], x.type)
+
+    # ---- tensors ---------------------------------------------------------------------------------
+
+    def tensor_type(self, sizes: Sequence[Size], element: ir.Type) -> ir.RankedTensorType:
+        """Return the tensor type of sizes, dynamic where a size is a value."""
+        dynamic = ir.ShapedType.get_dynamic_size()
+        return ir.RankedTensorType.get([s if isinstance(s, int) else dynamic for s in sizes], element)
+
+    def empty(self, sizes: Sequence[Size], element: ir.Type) -> ir.Value:
+        """Return a tensor without defined contents."""
+        return self.value("tensor.empty", dynamic_sizes(sizes), self.tensor_type(sizes, element))
+
+    def fill(self, scalar: ir.Value, into: ir.Value) -> ir.Value:
+        """Return `into` with every element set."""
+        return self._structured(
+            "linalg.fill", [scalar], [into], {}, lambda new, old: [new]
+        )[0]
+
+    def filled(self, scalar: ir.Value, sizes: Sequence[Size]) -> ir.Value:
+        """Return a new tensor of one repeated element."""
+        return self.fill(scalar, self.empty(sizes, scalar.type))
+
+    def generic(
+        self,
+        inputs: Sequence[tuple[ir.Value, ir.AffineMap]],
+        inits: Sequence[tuple[ir.Value, ir.AffineMap]],
+        iterators: Sequence[str],
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        """Append a `linalg.generic`; `body` gets the elements of inputs and inits and returns the new elements."""
+        maps = [ir.AffineMapAttr.get(m) for _, m in (*inputs, *inits)]
+        attributes = {"indexing_maps": ir.ArrayAttr.get(maps), "iterator_types": _iterators(tuple(iterators))}
+        return self._structured("linalg.generic", [v for v, _ in inputs], [v for v, _ in inits], attributes, body)
+
+    def _structured(
+        self,
+        name: str,
+        inputs: Sequence[ir.Value],
+        inits: Sequence[ir.Value],
+        attributes: dict[str, ir.Attribute],
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        segments = ir.DenseI32ArrayAttr.get([len(inputs), len(inits)])
+        made = self.operation(
+            name, [*inputs, *inits], [v.type for v in inits], {**attributes, "operandSegmentSizes": segments}, regions=1
+        )
+        block = self.block(made.regions[0], [element_of(v) for v in (*inputs, *inits)])
+        with self.within(block):
+            self.operation("linalg.yield", body(*block.arguments))
+        return list(made.results)
+
+    def named(
+        self,
+        name: str,
+        inputs: Sequence[ir.Value],
+        init: ir.Value,
+        body: Callable[..., Sequence[ir.Value]],
+        **attributes: ir.Attribute,
+    ) -> ir.Value:
+        """Append a named linalg op; `body` is what the op's definition says it computes."""
+        return self._structured(name, inputs, [init], attributes, body)[0]
+
+    def transposed(self, x: ir.Value, permutation: Sequence[int], sizes: Sequence[Size]) -> ir.Value:
+        """Append a `linalg.transpose` to a tensor of `sizes`."""
+        init = self.empty(sizes, element_of(x))
+        made = self.operation(
+            "linalg.transpose", [x, init], [init.type], {"permutation": ir.DenseI64ArrayAttr.get(list(permutation))}, 1
+        )
+        block = self.block(made.regions[0], [element_of(x)] * 2)
+        with self.within(block):
+            self.operation("linalg.yield", [block.arguments[0]])
+        return made.results[0]
+
+    def cast(self, x: ir.Value, type_: ir.Type) -> ir.Value:
+        """Change which dims of a tensor are static."""
+        return x if x.type == type_ else self.value("tensor.cast", [x], type_)
+
+    def size_of(self, x: ir.Value, dimension: int) -> Size:
+        """Return the size of a tensor's dim."""
+        if not x.type.is_dynamic_dim(dimension):
+            return x.type.get_dim_size(dimension)
+        return self.value("tensor.dim", [x, self.index(dimension)], self.index_type)
+
+    def extract(self, x: ir.Value, indices: Sequence[ir.Value] = ()) -> ir.Value:
+        """Read one element of a tensor."""
+        return self.value("tensor.extract", [x, *indices], element_of(x))
+
+    def iteration_index(self, dimension: int) -> ir.Value:
+        """Inside the body of a generic: the index along one of its loops."""
+        return self.value("linalg.index", [], self.index_type, dim=ir.IntegerAttr.get(self.i64, dimension))
+
+    def extract_slice(
+        self,
+        x: ir.Value,
+        offsets: Sequence[Size],
+        sizes: Sequence[Size],
+        strides: Sequence[int],
+        drop: Sequence[int] = (),
+    ) -> ir.Value:
+        """Read a block; the dims in `drop` (of size 1) do not show in the result."""
+        kept = [s for i, s in enumerate(sizes) if i not in drop]
+        operands, attributes = _slice_operands([x], offsets, sizes, strides)
+        return self.value("tensor.extract_slice", operands, self.tensor_type(kept, element_of(x)), **attributes)
+
+    def insert_slice(
+        self, x: ir.Value, into: ir.Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
+    ) -> ir.Value:
+        """Return `into` with a block replaced."""
+        operands, attributes = _slice_operands([x, into], offsets, sizes, strides)
+        return self.value("tensor.insert_slice", operands, into.type, **attributes)
+
+    def collapse(self, x: ir.Value, groups: Sequence[Sequence[int]]) -> ir.Value:
+        """Merge runs of neighbouring dims; `groups` covers all dims in order (empty: to a scalar)."""
+        type_ = x.type
+        if len(groups) == type_.rank:
+            return x
+        sizes: list[Size] = []
+        for group in groups:
+            dims = [None if type_.is_dynamic_dim(d) else type_.get_dim_size(d) for d in group]
+            sizes.append(None if None in dims else math.prod(dims))
+        return self.value(
+            "tensor.collapse_shape", [x], self.tensor_type(sizes, type_.element_type), reassociation=_groups(groups)
+        )
+
+    def expand(self, x: ir.Value, groups: Sequence[Sequence[int]], sizes: Sequence[Size]) -> ir.Value:
+        """Split dims: result dims `groups[i]`, of the given `sizes`, make up dim i of `x`."""
+        if len(sizes) == x.type.rank:
+            return x
+        split = [math.prod(g) if all(isinstance(s, int) for s in g) else None for g in ([sizes[d] for d in g] for g in groups)]
+        x = self.cast(x, self.tensor_type(split, element_of(x)))
+        static = [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
+        return self.value(
+            "tensor.expand_shape",
+            [x, *dynamic_sizes(sizes)],
+            self.tensor_type(sizes, element_of(x)),
+            reassociation=_groups(groups),
+            static_output_shape=ir.DenseI64ArrayAttr.get(static),
+        )
+
+
+def element_of(x: ir.Value) -> ir.Type:
+    """Return the element type of a tensor, or the type of a scalar."""
+    return x.type.element_type if isinstance(x.type, ir.RankedTensorType) else x.type
+
+
+def dynamic_sizes(sizes: Sequence[Size]) -> list[ir.Value]:
+    """Return the sizes that are values."""
+    return [s for s in sizes if not isinstance(s, int)]
+
+
+def _producer(scalar: ir.Value) -> ir.Operation | None:
+    return None if isinstance(scalar.owner, ir.Block) else scalar.owner.operation
+
+
+def scalar_attribute(number: float, type_: ir.Type) -> ir.Attribute:
+    """Return the attribute of a scalar constant; integers may be given signed or unsigned."""
+    if isinstance(type_, ir.FloatType):
+        return ir.FloatAttr.get(type_, number)
+    number = int(number)
+    if isinstance(type_, ir.IntegerType) and type_.width > 1 and number >= 1 << (type_.width - 1):
+        number -= 1 << type_.width  # the bindings take the bits as a signed number
+    return ir.IntegerAttr.get(type_, number)
+
+
+def _groups(groups: Sequence[Sequence[int]]) -> ir.Attribute:
+    i64 = ir.IntegerType.get_signless(64)
+    return ir.ArrayAttr.get([ir.ArrayAttr.get([ir.IntegerAttr.get(i64, d) for d in group]) for group in groups])
+
+
+def _slice_operands(
+    tensors: Sequence[ir.Value], offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
+) -> tuple[list[ir.Value], dict[str, ir.Attribute]]:
+    dynamic = ir.ShapedType.get_dynamic_size()
+    operands, segments = list(tensors), [1] * len(tensors)
+    attributes: dict[str, ir.Attribute] = {}
+    for name, group in (("offsets", offsets), ("sizes", sizes), ("strides", strides)):
+        values = dynamic_sizes(group)
+        operands += values
+        segments.append(len(values))
+        static = [s if isinstance(s, int) else dynamic for s in group]
+        attributes[f"static_{name}"] = ir.DenseI64ArrayAttr.get(static)
+    attributes["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
+    return operands, attributes

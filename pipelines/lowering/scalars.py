@@ -1,0 +1,215 @@
+"""Scalar arithmetic of the dialect's dtypes: what one element of each elementwise op computes.
+
+Every function takes the context, the operands' dtype and SSA scalars, and returns one. The same functions make the bodies of
+generics, reductions and scatters, and host code where operands are host scalars. Semantics are those of
+`dialects/elementwise.py`; special values (NaN, infinities, zero divisors) are part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from difc.dialects.mlir import ir
+from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
+from difc.pipelines.lowering.context import Context, element_type
+
+__all__ = [
+    "ScalarFunction",
+    "add",
+    "compare",
+    "convert",
+    "div",
+    "highest",
+    "lowest",
+    "maximum",
+    "minimum",
+    "mul",
+    "number",
+    "pow_",
+    "rem",
+    "sub",
+    "widened",
+]
+
+ScalarFunction = Callable[..., ir.Value]
+
+_FLOAT_PREDICATES = {"eq": 1, "gt": 2, "ge": 3, "lt": 4, "le": 5, "ne": 13}
+_SIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
+_UNSIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 6, "le": 7, "gt": 8, "ge": 9}
+
+
+def number(c: Context, dtype: np.dtype, value: float) -> ir.Value:
+    """Return a constant of a dtype."""
+    return c.constant(value, element_type(dtype))
+
+
+def lowest(dtype: np.dtype) -> float:
+    """Return the least number of a dtype: what a maximum of nothing is."""
+    return -np.inf if is_float(dtype) else 0 if dtype == BOOL else int(np.iinfo(dtype).min)
+
+
+def highest(dtype: np.dtype) -> float:
+    """Return the greatest number of a dtype: what a minimum of nothing is."""
+    return np.inf if is_float(dtype) else 1 if dtype == BOOL else int(np.iinfo(dtype).max)
+
+
+def by_kind(float_op: str, signed_op: str, unsigned_op: str | None = None, bool_op: str | None = None) -> ScalarFunction:
+    """Return the scalar function that is one op for each kind of dtype."""
+
+    def apply(c: Context, dtype: np.dtype, *xs: ir.Value) -> ir.Value:
+        if is_float(dtype):
+            name = float_op
+        elif dtype == BOOL:
+            name = bool_op or signed_op
+        else:
+            name = signed_op if dtype.kind == "i" else unsigned_op or signed_op
+        return c.value(name, xs, xs[0].type)
+
+    return apply
+
+
+add = by_kind("arith.addf", "arith.addi")
+sub = by_kind("arith.subf", "arith.subi")
+mul = by_kind("arith.mulf", "arith.muli")
+maximum = by_kind("arith.maximumf", "arith.maxsi", "arith.maxui", "arith.ori")
+minimum = by_kind("arith.minimumf", "arith.minsi", "arith.minui", "arith.andi")
+
+
+def compare(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value, direction: str) -> ir.Value:
+    """Compare two scalars; only `ne` holds for NaN."""
+    if is_float(dtype):
+        predicate = ir.IntegerAttr.get(c.i64, _FLOAT_PREDICATES[direction])
+        return c.value("arith.cmpf", [x, y], c.i1, predicate=predicate)
+    return c.compare((_SIGNED_PREDICATES if dtype.kind == "i" else _UNSIGNED_PREDICATES)[direction], x, y)
+
+
+def convert(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) -> ir.Value:
+    """Convert a scalar; floats beyond the range of an integer type saturate, and NaN becomes 0."""
+    type_ = element_type(target)
+    if source == target:
+        return x
+    if target == BOOL:
+        return compare(c, source, x, number(c, source, 0), "ne")
+    if is_float(source) and is_float(target):
+        return _convert_float(c, source, x, target)
+    if is_float(target):
+        if target in (F16, BF16):  # through f32, because wide integers to half floats are library calls
+            return c.value("arith.truncf", [convert(c, source, x, F32)], type_)
+        return c.value("arith.sitofp" if source.kind == "i" else "arith.uitofp", [x], type_)
+    if is_float(source):
+        if source in (F16, BF16):
+            return convert(c, F32, widened(c, source, x), target)
+        return _float_to_integer(c, source, x, target)
+    if type_ == x.type:
+        return x
+    if element_type(target).width < x.type.width:
+        return c.value("arith.trunci", [x], type_)
+    return c.value("arith.extsi" if source.kind == "i" else "arith.extui", [x], type_)
+
+
+def _convert_float(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) -> ir.Value:
+    if {source, target} in ({F16, BF16}, {F16, F64}, {BF16, F64}):  # f64 <-> half floats are library calls
+        return _convert_float(c, F32, _convert_float(c, source, x, F32), target)
+    name = "arith.extf" if target.itemsize > source.itemsize else "arith.truncf"
+    return c.value(name, [x], element_type(target))
+
+
+def _float_to_integer(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) -> ir.Value:
+    info = np.iinfo(target)
+    beyond = compare(c, source, x, number(c, source, float(info.max) if info.bits < 32 else 2.0 ** (info.bits - (target.kind == "i"))), "ge")
+    usable = c.value("arith.maximumf", [x, number(c, source, float(info.min))], x.type)
+    unusable = c.value("arith.ori", [beyond, compare(c, source, x, x, "ne")], c.i1)
+    usable = c.select(unusable, number(c, source, 0), usable)
+    whole = c.value("arith.fptosi" if target.kind == "i" else "arith.fptoui", [usable], element_type(target))
+    return c.select(beyond, number(c, target, info.max), whole)
+
+
+def widened(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    """Return a half float as f32, other numbers as they are."""
+    return _convert_float(c, dtype, x, F32) if dtype in (F16, BF16) else x
+
+
+# ---- division ------------------------------------------------------------------------------------
+
+
+def _guarded(c: Context, dtype: np.dtype, y: ir.Value) -> tuple[ir.Value, ir.Value | None, ir.Value | None]:
+    """Return a divisor that cannot trap, and where the given one was 0 and -1 (None: nowhere)."""
+    known = c.number(y)
+    if known is not None and known not in (0, -1):
+        return y, None, None
+    one = number(c, dtype, 1)
+    is_zero = compare(c, dtype, y, number(c, dtype, 0), "eq")
+    safe, is_minus = c.select(is_zero, one, y), None
+    if dtype.kind == "i":  # the least integer divided by -1 overflows, which traps
+        is_minus = compare(c, dtype, y, number(c, dtype, -1), "eq")
+        safe = c.select(is_minus, one, safe)
+    return safe, is_zero, is_minus
+
+
+def div(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Divide; integers towards zero, by zero to 0."""
+    if is_float(dtype):
+        return c.value("arith.divf", [x, y], x.type)
+    safe, is_zero, is_minus = _guarded(c, dtype, y)
+    result = c.value("arith.divsi" if dtype.kind == "i" else "arith.divui", [x, safe], x.type)
+    if is_minus is not None:
+        result = c.select(is_minus, sub(c, dtype, number(c, dtype, 0), x), result)
+    return result if is_zero is None else c.select(is_zero, number(c, dtype, 0), result)
+
+
+def rem(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Return the remainder with the sign of `x`; an integer `y` of zero gives 0."""
+    if is_float(dtype):
+        wide = c.value("arith.remf", [widened(c, dtype, x), widened(c, dtype, y)], widened(c, dtype, x).type)
+        return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide
+    safe, is_zero, _ = _guarded(c, dtype, y)  # x rem 1 is 0, which is the remainder for -1, too
+    result = c.value("arith.remsi" if dtype.kind == "i" else "arith.remui", [x, safe], x.type)
+    return result if is_zero is None else c.select(is_zero, number(c, dtype, 0), result)
+
+
+# ---- powers --------------------------------------------------------------------------------------
+
+
+def pow_(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Raise to a power; small whole constants become products."""
+    known = c.number(y)
+    if known is not None and known == int(known) and 1 <= known <= 4:
+        return _product(c, dtype, x, int(known))
+    return _float_pow(c, dtype, x, y) if is_float(dtype) else _integer_pow(c, dtype, x, y)
+
+
+def _product(c: Context, dtype: np.dtype, x: ir.Value, count: int) -> ir.Value:
+    if count == 1:
+        return x
+    half = _product(c, dtype, x, count // 2)
+    square = mul(c, dtype, half, half)
+    return mul(c, dtype, square, x) if count % 2 else square
+
+
+def _integer_pow(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Multiply by repeated squaring, one step for each bit of the exponent."""
+    type_, one, zero = x.type, number(c, dtype, 1), number(c, dtype, 0)
+    bits = 8 * dtype.itemsize - (dtype.kind == "i")
+    loop = c.operation("scf.for", [c.index(0), c.index(bits), c.index(1), one, x, y], [type_] * 3, regions=1)
+    block = c.block(loop.regions[0], [c.index_type, type_, type_, type_])
+    with c.within(block):
+        _, product, square, rest = block.arguments
+        odd = compare(c, dtype, c.value("arith.andi", [rest, one], type_), zero, "ne")
+        product = c.select(odd, mul(c, dtype, product, square), product)
+        rest = c.value("arith.shrui", [rest, one], type_)
+        c.operation("scf.yield", [product, mul(c, dtype, square, square), rest])
+    power = loop.results[0]
+    if dtype.kind == "u":
+        return power
+    minus, is_odd = number(c, dtype, -1), compare(c, dtype, c.value("arith.andi", [y, one], type_), zero, "ne")
+    inverse = c.select(compare(c, dtype, x, minus, "eq"), c.select(is_odd, minus, one), zero)
+    inverse = c.select(compare(c, dtype, x, one, "eq"), one, inverse)
+    return c.select(compare(c, dtype, y, zero, "lt"), inverse, power)
+
+
+def _float_pow(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    x, y = widened(c, dtype, x), widened(c, dtype, y)
+    wide = c.value("math.powf", [x, y], x.type)
+    return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide

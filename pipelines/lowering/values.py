@@ -1,0 +1,53 @@
+"""What an array of the dialect is while it is lowered: a tensor seen through a view, or one repeated scalar.
+
+Broadcasts, transposes, constants and sizes stay views and scalars until an op needs a tensor: elementwise code reads
+through them, and sizes stay on the host, where a loop bound or an allocation needs no read-back from the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from difc.dialects.mlir import ir
+from difc.dialects.types import Aval
+from difc.pipelines.lowering.emitter import Size
+
+__all__ = ["Value"]
+
+
+class Value:
+    """A lowered array.
+
+    Attributes:
+      aval: its shape and dtype in the dialect.
+      sizes: its run-time sizes, ints where the shape is static, or None for one not asked for yet.
+      base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). Dims of the
+        tensor are all walked along.
+      scalar: instead of `base`, an SSA scalar on the host that every element equals.
+      is_count: whether this is 0, 1, 2, ... along one dim, so that an element is known from its position.
+    """
+
+    __slots__ = ("aval", "base", "dims", "is_count", "scalar", "sizes")
+
+    def __init__(
+        self,
+        aval: Aval,
+        *,
+        base: ir.Value | None = None,
+        dims: tuple[int | None, ...] | None = None,
+        sizes: Sequence[Size | None] | None = None,
+        scalar: ir.Value | None = None,
+    ) -> None:
+        self.aval, self.base, self.scalar = aval, base, scalar
+        self.dims = tuple(range(aval.ndim)) if dims is None else dims
+        self.is_count = False
+        given = sizes if sizes is not None else [None] * aval.ndim
+        self.sizes: list[Size | None] = [
+            d if isinstance(d, int) else s for d, s in zip(aval.shape, given, strict=True)
+        ]
+
+    def copy(self) -> Value:
+        """Return a copy, so that what is found out in an inner region does not leak into the outer one."""
+        copy = Value(self.aval, base=self.base, dims=self.dims, sizes=self.sizes, scalar=self.scalar)
+        copy.is_count = self.is_count
+        return copy

@@ -1,0 +1,208 @@
+"""Loading an artifact: from a file or bytes to a `Module` with callable entries.
+
+Owns `load` and `Module`. Imports no compiler. Invariant: whatever is wrong with an artifact is an `ArtifactError`, and
+whatever is wrong with the machine a `DeviceError`, before any code of the artifact runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import iree.runtime as rt
+
+from difc import config
+from difc.errors import ArtifactError, EntryError, InputError
+from difc.runtime.archive import Archive, read
+from difc.runtime.device import DRIVERS, INSTANCE, Device, brief
+from difc.runtime.device import device as open_device
+from difc.runtime.invoke import Entry
+from difc.runtime.signature import REFLECTION_KEY, ArraySpec, Signature
+
+__all__ = ["Module", "load"]
+
+_DRIVERS_OF_TARGET = {
+    "cpu": ("local-task", "local-sync"),
+    "cpu-generic": ("local-task", "local-sync"),
+    "vulkan": ("vulkan",),
+    "cuda": ("cuda",),
+}
+
+
+def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device: str | Device | None = None) -> Module:
+    """Load an artifact. This makes native code of the artifact callable: load only files that you trust.
+
+    Args:
+      source: the path of a .vmfb file made by `difc compile`, or its bytes.
+      device: where it runs. `None` takes the setting `device` (`DIFC_DEVICE`), else the artifact's recommendation.
+
+    Raises:
+      ArtifactError: for a file that is missing, truncated, corrupted, not made by difc, made by another version, or
+        compiled for another kind of device.
+      DeviceError: for a device that is not present.
+
+    Example:
+      >>> module = load("model.vmfb")  # doctest: +SKIP
+      >>> module.loss(params, x)  # doctest: +SKIP
+    """
+    archive, name = read(source)
+    try:
+        vm_module = rt.VmModule.wrap_buffer(INSTANCE, archive)
+    except Exception as error:
+        raise ArtifactError(
+            f"{name} does not fit the installed IREE {version('iree-base-runtime')}: {brief(error)}",
+            remedy="compile the model again with the difc that runs it",
+        ) from error
+    functions, signatures = _entries(vm_module, name)
+    target, recommended = _requirements(signatures)
+    opened = open_device(device or config.get("device") or recommended)
+    drivers = _DRIVERS_OF_TARGET.get(target.partition(":")[0], tuple(DRIVERS))
+    if opened.driver not in drivers:
+        raise ArtifactError(
+            f"{name} is compiled for `{target}` and cannot run on `{opened.name}`",
+            remedy=f'load it with device="{drivers[0]}", or compile it with a target for `{opened.name}`',
+        )
+    try:
+        context = rt.VmContext(INSTANCE, [opened.hal_module, vm_module])
+    except Exception as error:
+        raise ArtifactError(
+            f"{name} (compiled for `{target}`) cannot run on `{opened.name}`: {brief(error)}",
+            remedy="compile the model for this device",
+        ) from error
+    lock = threading.Lock()
+    entries = {
+        entry: Entry(signature, opened, context, functions[entry], lock) for entry, signature in signatures.items()
+    }
+    return Module(entries, opened, archive, name, target)
+
+
+def _entries(vm_module: Any, name: str) -> tuple[dict[str, Any], dict[str, Signature]]:
+    """Return the exported functions and their signatures, by name."""
+    functions, signatures = {}, {}
+    for export in vm_module.function_names:
+        if export.startswith("__") or "$" in export:  # IREE's own: initialisers, variants of another calling convention
+            continue
+        function = vm_module.lookup_function(export)
+        text = function.reflection.get(REFLECTION_KEY)
+        if text is None:
+            raise ArtifactError(
+                f"{name} is an IREE module, but difc did not make it: `{export}` has no signature",
+                remedy="compile the model with `difc compile`, or run this module with iree-run-module",
+            )
+        functions[export], signatures[export] = function, Signature.from_json(text)
+    if not signatures:
+        raise ArtifactError(f"{name} has no entries", remedy="mark a function with @difc.export and compile again")
+    return functions, signatures
+
+
+def _requirements(signatures: dict[str, Signature]) -> tuple[str, str]:
+    """Return the target and the recommended driver, which the first entry has for the whole module."""
+    meta = next(iter(signatures.values())).meta
+    target = meta.get("target", "cpu")
+    drivers = _DRIVERS_OF_TARGET.get(target.partition(":")[0], ("local-task",))
+    return target, meta.get("driver") or drivers[0]
+
+
+class Module:
+    """A loaded artifact. `module.entry(...)` calls an entry; with one entry, so does `module(...)`.
+
+    An entry that is named like an attribute of this class is reached through `entries[name]`.
+    """
+
+    def __init__(self, entries: dict[str, Entry], device: Device, archive: Archive, name: str, target: str) -> None:
+        self._entries, self._device, self._archive, self._name, self._target = entries, device, archive, name, target
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The callable entries by name."""
+        return MappingProxyType(self._entries)
+
+    @property
+    def device(self) -> Device:
+        """The device that the module runs on."""
+        return self._device
+
+    @property
+    def target(self) -> str:
+        """The target that the module is compiled for."""
+        return self._target
+
+    def signature(self, entry: str | None = None) -> Signature:
+        """Return the signature of an entry; of the only one, if none is named.
+
+        Raises:
+          EntryError: for an unknown name.
+          InputError: without a name, if there are several entries.
+        """
+        return (self._only() if entry is None else self._lookup(entry)).signature
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the artifact to a file, which is whole at every moment.
+
+        Raises:
+          OSError: where the file cannot be written.
+        """
+        target = Path(path)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self._archive)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._only()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Entry:
+        if name.startswith("_"):  # never an entry; copy and pickle ask for such names before __init__ ran
+            raise AttributeError(name)
+        return self._lookup(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._entries})
+
+    def __repr__(self) -> str:
+        rows = [("entry", "arguments", "results")]
+        for entry, signature in ((name, found.signature) for name, found in self._entries.items()):
+            takes, gives = ([_row(spec) for spec in specs] for specs in (signature.inputs, signature.outputs))
+            for index in range(max(len(takes), len(gives), 1)):
+                cells = (items[index] if index < len(items) else "" for items in (takes, gives))
+                rows.append((entry if index == 0 else "", *cells))  # type: ignore[arg-type]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        head = f"difc module {self._name} for {self._target} on {self._device.name}"
+        return "\n".join([head, *(f"  {line}".rstrip() for line in lines)])
+
+    def _lookup(self, name: str) -> Entry:
+        if name not in self._entries:
+            close = difflib.get_close_matches(name, self._entries, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise EntryError(
+                f"{self._name} has no entry `{name}`{hint}", remedy=f"call one of: {', '.join(self._entries)}"
+            )
+        return self._entries[name]
+
+    def _only(self) -> Entry:
+        if len(self._entries) != 1:
+            names = ", ".join(self._entries)
+            raise InputError(
+                f"{self._name} has {len(self._entries)} entries: {names}",
+                remedy=f"name one: `module.{next(iter(self._entries))}(...)`",
+            )
+        return next(iter(self._entries.values()))
+
+
+def _row(spec: ArraySpec) -> str:
+    return f"{spec.name}: {spec}" if spec.name else str(spec)
