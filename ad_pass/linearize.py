@@ -54,6 +54,12 @@ class LinearizeBuilder(Builder):
                 self.residuals[value] = self.linear_block.add_argument(value.type, self.location)
         return self.residuals[value]
 
+    def zero_tangent(self, like: ir.Value) -> ir.Value:
+        """Return a zero tangent of a primal value, as a value of the linear block."""
+        zeros = self.residual(zeros_like(like))
+        self._linear.add(zeros)
+        return zeros
+
     def _is_cheap(self, value: ir.Value) -> bool:
         owner = value.owner
         if isinstance(owner, ir.Block) or owner.operation.name not in CHEAP:
@@ -131,7 +137,7 @@ def linearize_block(
         outs, out_tangents = jvp_block(block, list(primal.arguments), tangents, linearize=True)
         for i, (y, t) in enumerate(zip(outs, out_tangents, strict=True)):
             if out_mask is not None and out_mask[i] and isinstance(t, Zero):
-                out_tangents[i] = builder.residual(zeros_like(y))
+                out_tangents[i] = builder.zero_tangent(y)
     by_argument = {stand_in: value for value, stand_in in builder.residuals.items()}
     residuals = [by_argument[a] for a in list(linear.arguments)[len(marked) :]]
     return Linearized(primal, linear, outs, out_tangents, residuals)

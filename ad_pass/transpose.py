@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.linearize import linear_values
 from difc.ad_pass.registry import TRANSPOSE, Node
+from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents
-from difc.dialects import Aval, aval_of, clone_op
-from difc.dialects.base import reify
-from difc.dialects.locations import user_location
+from difc.dialects import aval_of, clone_op
 from difc.dialects.mlir import ir
-from difc.errors import NotDifferentiableError
 
-__all__ = ["Sizes", "transpose_block"]
-
-#: The run-time sizes of an array: ints, or i64 scalar values.
-Sizes = list[Any]
-
+__all__ = ["transpose_block"]
 
 def transpose_block(
     block: ir.Block,
@@ -43,31 +36,15 @@ def transpose_block(
     outer = builder.location
     arguments = list(block.arguments)
     values: dict[ir.Value, ir.Value] = dict(zip(arguments[count:], others, strict=True))
+    finder = SizeFinder(lambda argument: argument_sizes(arguments.index(argument)), values.get)
     linear_ops, plain_ops = linear_values(block, count)
     for operation in plain_ops:
         builder.location = operation.location
         if operation.name == "dif.dim" and operation.operands[0] not in values:
-            size = sizes_of(operation.operands[0])[Node.of(operation).attributes["dimension"]]
-            results = [size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))]
+            results = [finder.value(operation.results[0])]
         else:
             results = clone_op(operation, [values[v] for v in operation.operands])
         values.update(zip(operation.results, results, strict=True))
-
-    def sizes_of(value: ir.Value) -> Sizes:
-        aval = aval_of(value)
-        if aval.is_static:
-            return list(aval.shape)
-        if value in values:
-            return [d if isinstance(d, int) else dif.dim(values[value], dimension=i) for i, d in enumerate(aval.shape)]
-        if isinstance(value.owner, ir.Block):
-            return argument_sizes(arguments.index(value))
-        if Node.of(value.owner).bodies:
-            raise NotDifferentiableError(
-                f"the size of a result of {value.owner.name} is known only by running it",
-                where=user_location(value.owner.location),
-                remedy="give the array a static shape",
-            )
-        return reify(value, sizes_of, values.get)
 
     cts: dict[ir.Value, Tangent] = {}
 
@@ -84,7 +61,7 @@ def transpose_block(
             continue
         builder.location = ir.Location.name(f"transpose({operation.name})", operation.location)
         operands = [
-            Linear(aval_of(v), lambda v=v: sizes_of(v)) if mark else values[v]  # type: ignore[misc]
+            Linear(aval_of(v), lambda v=v: finder.sizes(v)) if mark else values[v]  # type: ignore[misc]
             for v, mark in zip(operation.operands, marks, strict=True)
         ]
         found = TRANSPOSE[operation.name](Node.of(operation), out_cts, operands)
@@ -92,8 +69,5 @@ def transpose_block(
             if mark and ct is not None and not isinstance(ct, Zero):
                 accumulate(value, ct)
     builder.location = outer
-    return [cts.get(a, Zero(_aval(a))) for a in arguments[:count]]
+    return [cts.get(a, Zero(aval_of(a))) for a in arguments[:count]]
 
-
-def _aval(value: ir.Value) -> Aval:
-    return aval_of(value)

@@ -131,9 +131,9 @@ def copy_function(function: func.FuncOp, name: str, body: ir.Block, module: ir.M
     with use_builder(Builder(block, function.location)):
         return_(block, inline_block(body, list(block.arguments)), function.location)
     attributes = {
-        named.name: named.attr
-        for named in function.attributes
-        if named.name not in ("sym_name", "sym_visibility", "function_type")
+        key: function.attributes[key]
+        for key in function.attributes
+        if key not in ("sym_name", "sym_visibility", "function_type")
     }
     private = "sym_visibility" in function.attributes
     return add_function(module, name, block, private=private, attributes=attributes, location=function.location)

@@ -79,7 +79,7 @@ def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
 class DeviceArray(NDArrayOperatorsMixin):
     """An immutable array on a device: what entries return and take without a copy.
 
-    `np.asarray(x)` gives a read-only NumPy array (on a local device without a copy, else copied once), `np.array(x)` a
+    `np.asarray(x)` gives a read-only NumPy array (copied at most once, and not at all where it is large and on a local device), `np.array(x)` a
     writable copy. Arithmetic, indexing, NumPy functions and NumPy's array methods (`x.sum()`, `x.T`) work on the host
     and return NumPy arrays. Passing the array to an entry on the same device copies nothing.
 

@@ -77,6 +77,7 @@ _ELEMENT_TYPES = {
 }
 _HAL_TYPES = {dtype: _ELEMENT_TYPES[name] for name, dtype in DTYPES.items()}
 _UINT16 = np.dtype(np.uint16)
+_COPY_BELOW = 1 << 14  # bytes; a copy of so few is faster than an array that owns the mapping
 _NONE_LISTED = "its driver lists no device"
 
 
@@ -137,7 +138,7 @@ class Device:
     def to_host(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         """Return a buffer view as a read-only NumPy array that stays valid.
 
-        On a local device it is the memory itself, else a copy.
+        Of a large array on a local device it is the memory itself, else a copy.
 
         Raises:
           DeviceError: where the copy fails.
@@ -145,12 +146,16 @@ class Device:
         raw = dtype if dtype.kind != "V" else _UINT16
         if 0 in shape:
             host = np.empty(shape, raw)
-        elif self.is_local:
-            host = np.asarray(_Mapping(view.map(), view, shape, raw))
-        else:
+        elif not self.is_local:
             host = self._download(view, shape, raw)
+        elif view.byte_length <= _COPY_BELOW:
+            host = np.array(view.map().asarray(shape, raw))
+        else:
+            host = np.asarray(_Mapping(view.map(), view, shape, raw))
+        if raw is not dtype:
+            host = host.view(dtype)
         host.flags.writeable = False
-        return host.view(dtype)
+        return host
 
     def _download(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         source = view.get_buffer()

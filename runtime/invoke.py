@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
-import iree.runtime as rt
+from iree.runtime import HalBufferView, VmVariantList
 
 from difc.errors import DeviceError, InputError
 from difc.runtime.arguments import Dims, as_argument
@@ -21,8 +21,6 @@ from difc.runtime.signature import ArraySpec, Signature
 from difc.runtime.tree import flatten_arguments, tree_structure
 
 __all__ = ["Entry"]
-
-_LEAF = tree_structure(0)
 
 
 class Entry:
@@ -39,14 +37,15 @@ class Entry:
         self.name = signature.entry
         self.__doc__ = signature.meta.get("doc") or f"{signature}"
         self._invoke, self._function, self._lock = context.invoke, function, lock
-        count = len(signature.inputs)
-        self._takes_leaves = signature.in_tree == tree_structure(((0,) * count, {}))
-        self._returns_leaf = signature.out_tree == _LEAF
-        self._returns_leaves = signature.out_tree == tree_structure((0,) * len(signature.outputs))
+        self._takes = len(signature.inputs)
+        self._gives = len(signature.outputs)
+        self._takes_leaves = signature.in_tree == tree_structure(((0,) * self._takes, {}))
+        self._gives_leaves = signature.out_tree == tree_structure((0,) * self._gives)
         self._out_kinds = [_static_kind(spec, device) for spec in signature.outputs]
+        self._only_kind = self._out_kinds[0] if signature.out_tree == tree_structure(0) else None
         # The kinds of the last arguments that were checked, as a whole: dynamic dims must agree with each other.
         static = all(spec.is_static for spec in signature.inputs)
-        self._checked = [_static_kind(spec, device) if static else None for spec in signature.inputs]
+        self._checked = tuple(_static_kind(spec, device) if static else None for spec in signature.inputs)
 
     def __repr__(self) -> str:
         return f"<entry {self.signature} on {self.device.name}>"
@@ -58,34 +57,35 @@ class Entry:
           InputError: for arguments that do not fit; it names the argument.
           DeviceError: where the device fails.
         """
-        if kwargs or not self._takes_leaves or len(args) != len(self._checked):
+        leaves: Sequence[Any] = args
+        if kwargs or not self._takes_leaves or len(args) != self._takes:
             signature = self.signature
             leaves = flatten_arguments(self.name, signature.in_tree, args, kwargs, signature.arg_names)
-            results = self.call_leaves(leaves)
-        else:
-            results = self.call_leaves(args)
-        if self._returns_leaf:
-            return results[0]
-        if self._returns_leaves:
-            return tuple(results)
-        return self.signature.out_tree.unflatten(results)
+        outputs = self._run(leaves)
+        if self._only_kind is not None:
+            return DeviceArray(self._only_kind, outputs.get_as_ref(0))
+        results = self._wrap(outputs)
+        return tuple(results) if self._gives_leaves else self.signature.out_tree.unflatten(results)
 
     def call_leaves(self, leaves: Sequence[Any]) -> list[DeviceArray]:
         """Call the function with the flat list of its inputs; return the flat list of its outputs.
 
         For callers that flatten by themselves. Checks and conversions are those of a call.
         """
-        checked = self._checked
-        inputs = rt.VmVariantList(len(checked))
+        if len(leaves) != self._takes:
+            raise InputError(f"`{self.name}` takes {self._takes} arrays, got {len(leaves)}")
+        return self._wrap(self._run(leaves))
+
+    def _run(self, leaves: Sequence[Any]) -> Any:
+        """Invoke the function; return IREE's list of results."""
+        inputs = VmVariantList(self._takes)
         push = inputs.push_ref
-        if len(leaves) != len(checked):
-            raise InputError(f"`{self.name}` takes {len(checked)} arrays, got {len(leaves)}")
-        for leaf, expected in zip(leaves, checked):  # noqa: B905 - lengths are equal, and this is the hot loop
-            if type(leaf) is not DeviceArray or leaf._kind is not expected:
+        for leaf, checked in zip(leaves, self._checked):  # noqa: B905 - lengths are equal, and this is the hot loop
+            if type(leaf) is not DeviceArray or leaf._kind is not checked:
                 inputs = self._check(leaves)
                 break
             push(leaf._ref)
-        outputs = rt.VmVariantList(len(self._out_kinds))
+        outputs = VmVariantList(self._gives)
         try:
             with self._lock:
                 self._invoke(self._function, inputs, outputs)
@@ -94,11 +94,17 @@ class Entry:
                 f"`{self.name}` failed on `{self.device.name}`: {brief(error)}",
                 remedy="check the sizes of dynamic dimensions and the free memory of the device",
             ) from error
-        get = outputs.get_as_ref
-        return [
-            DeviceArray(known, get(index)) if known is not None else self._dynamic(index, get(index))
-            for index, known in enumerate(self._out_kinds)
-        ]
+        return outputs
+
+    def _wrap(self, outputs: Any) -> list[DeviceArray]:
+        results = []
+        for index, known in enumerate(self._out_kinds):
+            ref = outputs.get_as_ref(index)
+            if known is None:
+                shape = tuple(ref.deref(HalBufferView).shape)
+                known = kind(shape, self.signature.outputs[index].dtype, self.device)
+            results.append(DeviceArray(known, ref))
+        return results
 
     def _check(self, leaves: Sequence[Any]) -> Any:
         """Check and convert all arguments; return the list for the call."""
@@ -107,15 +113,11 @@ class Entry:
         arrays = [
             as_argument(leaf, spec, self.device, dims, self.name) for leaf, spec in zip(leaves, specs, strict=True)
         ]
-        self._checked = [array._kind for array in arrays]
-        inputs = rt.VmVariantList(len(arrays))
+        self._checked = tuple(array._kind for array in arrays)
+        inputs = VmVariantList(len(arrays))
         for array in arrays:
             inputs.push_ref(array._ref)
         return inputs
-
-    def _dynamic(self, index: int, ref: Any) -> DeviceArray:
-        shape = tuple(ref.deref(rt.HalBufferView).shape)
-        return DeviceArray(kind(shape, self.signature.outputs[index].dtype, self.device), ref)
 
 
 def _static_kind(spec: ArraySpec, device: Device) -> Kind | None:

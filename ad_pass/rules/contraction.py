@@ -15,7 +15,6 @@ __all__: list[str] = []
 Ints = tuple[int, ...]
 
 
-
 def _dot_transpose_lhs(
     ct: ir.Value, x: Any, y: ir.Value, *, lhs_batch: Ints, rhs_batch: Ints, lhs_contract: Ints, rhs_contract: Ints
 ) -> ir.Value:

@@ -20,8 +20,9 @@ from difc.ad_pass.registry import (
     Node,
     nonzero_outputs,
 )
-from difc.ad_pass.transpose import Sizes, transpose_block
-from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, scalar, shape_of, zeros_of
+from difc.ad_pass.sizes import SizeFinder, Sizes
+from difc.ad_pass.transpose import transpose_block
+from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, shape_of, zeros_of
 from difc.dialects import Aval, Builder, aval_of, inline_block, new_block, yield_
 from difc.dialects.mlir import ir
 
@@ -97,7 +98,7 @@ def _cond_linearize(
     computed = [[r for r, at in zip(p.residuals, at_, strict=True) if at is None] for p, at_ in zip(parts, places, strict=True)]
     for i, part in enumerate(parts):
         with dif.use_builder(Builder(part.primal, node.operation.location)):
-            mine, others = computed[i], [_placeholder(aval_of(r)) for r in computed[1 - i]]
+            mine, others = computed[i], _placeholders(computed[1 - i], parts[1 - i].primal, part.primal)
             yield_(*part.outs, *(mine if i == 0 else others), *(others if i == 0 else mine))
     results = as_tuple(dif.cond(pred, *args, linear=(), regions=[p.primal for p in parts]))
     outs = results[: len(nz_out)]
@@ -122,9 +123,11 @@ def _cond_linearize(
     return outs, interleave(nz_out, dots, [Zero(aval_of(y)) for y, m in zip(outs, nz_out, strict=True) if not m])
 
 
-def _placeholder(aval: Aval) -> ir.Value:
-    """Return zeros for a residual that the branch not taken would have made; its run-time dims are empty."""
-    return zeros_of([d if isinstance(d, int) else scalar(0, dif.I64) for d in aval.shape], aval.dtype)
+def _placeholders(values: Sequence[ir.Value], there: ir.Block, here: ir.Block) -> list[ir.Value]:
+    """Return zeros, in one branch, for residuals that only the other branch makes; of the sizes that they would have."""
+    own = dict(zip(there.arguments, here.arguments, strict=True))
+    finder = SizeFinder(lambda argument: shape_of(own[argument]), own.get)
+    return [zeros_of(finder.sizes(v), aval_of(v).dtype) for v in values]
 
 
 def inline_linear(part: Linearized, arguments: Sequence[ir.Value], mask: Sequence[bool]) -> list[ir.Value]:

@@ -21,7 +21,7 @@ from difc.ad_pass.rules.control import (
     take_sizes,
     transpose_sorted,
 )
-from difc.ad_pass.transpose import Sizes
+from difc.ad_pass.sizes import Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, shape_of, zeros_like, zeros_of
 from difc.dialects import Aval, Builder, ScanParts, aval_of, yield_
 from difc.dialects.mlir import ir
@@ -168,7 +168,7 @@ def _scan_linearize(
     res_xs = [v for kind, v in sources if kind == "xs"]
     res_consts = [v for kind, v in sources if kind == "consts"]
     carry = [
-        builder.residual(zeros_like(c)) if isinstance(t, Zero) else t
+        builder.zero_tangent(c) if isinstance(t, Zero) else t
         for c, t in marked(list(zip(parts.carry, ts.carry, strict=True)), nz_carry)
     ]
     tx, tk = marked(ts.xs, nz_xs), marked(ts.consts, nz_consts)

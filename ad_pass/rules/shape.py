@@ -145,7 +145,9 @@ def _is_padding(x: Any, low: Ints, high: Ints, interior: Ints) -> ir.Value:
 def _unpad(ct: ir.Value, x: Linear, low: Ints, high: Ints, interior: Ints) -> ir.Value:
     """Read the elements that `pad` took from `x`; those that it removed (negative padding) get zero."""
     outer = (0,) * len(low)
-    ct = dif.pad(ct, scalar(0, x.aval.dtype), low=tuple(-a for a in low), high=tuple(-b for b in high), interior=outer)
+    if any(low) or any(high):
+        removed = {"low": tuple(-a for a in low), "high": tuple(-b for b in high), "interior": outer}
+        ct = dif.pad(ct, scalar(0, x.aval.dtype), **removed)
     if not any(interior):
         return ct
     limit = tuple(d if isinstance(d, int) else -1 for d in aval_of(ct).shape)

@@ -18,6 +18,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import DYN, I64
 from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute
+from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.shapes import IndexDim, SizedAval
 from difc.pipelines.lowering.values import Value
 
@@ -169,39 +170,52 @@ class Context(Emitter):
     def tensor(self, x: Value) -> ir.Value:
         """Return a value as a tensor of its own shape, made on first use."""
         if x.base is None or x.dims != tuple(range(x.aval.ndim)):
-            x.base, x.dims = self._materialise(x), tuple(range(x.aval.ndim))
-        return x.base
+            x.base = self._materialise(x)
+            x.dims = tuple(range(x.aval.ndim))
+        return self._settle(x, self.sizes(x))
 
     def _materialise(self, x: Value) -> ir.Value:
         sizes = self.sizes(x)
         element = element_type(x.aval.dtype)
         type_ = self.tensor_type(sizes, element)
+        if x.pieces is not None:
+            dimension, pieces = x.pieces
+            attribute = ir.IntegerAttr.get(self.i64, dimension)
+            return self.value("tensor.concat", [self.tensor(p) for p in pieces], type_, dim=attribute)
         if x.scalar is not None:
             number = self.number(x.scalar)
             if number is not None and type_.has_static_shape:
                 return self.function_constant(ir.DenseElementsAttr.get_splat(type_, scalar_attribute(number, element)))
-            if not sizes:
-                return self.value("tensor.from_elements", [x.scalar], type_)
-            return self.filled(x.scalar, sizes)
-        assert x.base is not None
-        if len(x.dims) == x.base.type.rank:  # all dims walked, none repeated: only their order differs
-            return self.transposed(x.base, [d for d in x.dims if d is not None], sizes)
-        return self.generic(
-            [self.view(x)], [(self.empty(sizes, element), identity_map(len(sizes)))], [PARALLEL] * len(sizes), lambda a, _: [a]
-        )[0]
+            return self.filled(x.scalar, sizes) if sizes else self.value("tensor.from_elements", [x.scalar], type_)
+        base, from_base = self.view(x)
+        if len(x.dims) == base.type.rank:  # none is repeated: only their order differs
+            return self.transposed(base, [d for d in x.dims if d is not None], sizes)
+        init = (self.empty(sizes, element), identity_map(len(sizes)))
+        return self.generic([(base, from_base)], [init], [PARALLEL] * len(sizes), lambda a, _: [a])[0]
 
     def view(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
         """Return the tensor under a value and the map from the value's dims to the tensor's, for reading in a generic."""
+        if x.base is None:
+            self.tensor(x)
+        walkers = {d: i for i, d in enumerate(x.dims) if d is not None}
+        base = self._settle(x, x.sizes)
+        return base, projection(x.aval.ndim, tuple(walkers[j] for j in range(base.type.rank)))
+
+    def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
+        """Give the tensor under a value the static sizes that are known by now, and return it."""
         assert x.base is not None
-        walkers: dict[int, int] = {d: i for i, d in enumerate(x.dims) if d is not None}
-        return x.base, projection(x.aval.ndim, tuple(walkers[j] for j in range(x.base.type.rank)))
+        type_ = x.base.type
+        if not type_.has_static_shape:
+            walked = {d: size for d, size in zip(x.dims, sizes, strict=True) if d is not None}
+            found = [walked[d] if type_.is_dynamic_dim(d) else type_.get_dim_size(d) for d in range(type_.rank)]
+            x.base = self.cast(x.base, self.tensor_type(found, type_.element_type))
+        return x.base
 
     def elementwise(self, out: Out, xs: Sequence[Value], body: Callable[..., ir.Value]) -> Value:
         """Apply a scalar function to each element of arrays of equal sizes; repeated scalars are read directly."""
         sizes = out.sizes
         for x in xs:
-            if x.scalar is None:
-                self._settle(x, sizes)
+            x.sizes = [s if isinstance(s, int) else known for s, known in zip(sizes, x.sizes, strict=True)]
         arrays = [self.view(x) for x in xs if x.scalar is None]
 
         def inner(*elements: ir.Value) -> list[ir.Value]:
@@ -212,15 +226,13 @@ class Context(Emitter):
         init = (self.empty(sizes, out.element), identity_map(rank))
         return out.value(self.generic(arrays, [init], [PARALLEL] * rank, inner)[0])
 
-    def _settle(self, x: Value, sizes: Sequence[Size]) -> None:
-        """Give the tensor under a value the static sizes that are known by now."""
-        assert x.base is not None
-        type_ = x.base.type
-        if type_.has_static_shape:
-            return
-        walked = {d: size for d, size in zip(x.dims, sizes, strict=True) if d is not None}
-        found = [type_.get_dim_size(d) if not type_.is_dynamic_dim(d) else walked[d] for d in range(type_.rank)]
-        x.base = self.cast(x.base, self.tensor_type(found, type_.element_type))
+    def without_dims(self, x: Value, dimensions: Sequence[int]) -> Value:
+        """Drop dims of size 1."""
+        kept = [d for d in range(x.aval.ndim) if d not in dimensions]
+        aval = Aval(tuple(x.aval.shape[d] for d in kept), x.aval.dtype)
+        sizes = self.sizes(x)
+        after = [sizes[d] for d in kept]
+        return Value(aval, base=regroup(self, self.tensor(x), sizes, after), sizes=after)
 
     def as_declared(self, x: Value, aval: Aval) -> ir.Value:
         """Return a value as a tensor of exactly the type that a boundary (function, branch, loop) declares."""

@@ -14,9 +14,12 @@ from typing import Any
 
 from difc.dialects.mlir import ir
 
-__all__ = ["PARALLEL", "REDUCTION", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute"]
+__all__ = ["PARALLEL", "REDUCTION", "SIGNED", "UNSIGNED", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute"]
 
 PARALLEL, REDUCTION = "parallel", "reduction"
+#: Predicates of `arith.cmpi`.
+SIGNED = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
+UNSIGNED = {"eq": 0, "ne": 1, "lt": 6, "le": 7, "gt": 8, "ge": 9}
 #: The size of a dim: an int, or a value of type `index`.
 Size = Any
 

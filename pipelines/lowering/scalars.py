@@ -14,6 +14,7 @@ import numpy as np
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 from difc.pipelines.lowering.context import Context, element_type
+from difc.pipelines.lowering.emitter import SIGNED, UNSIGNED
 
 __all__ = [
     "ScalarFunction",
@@ -36,8 +37,6 @@ __all__ = [
 ScalarFunction = Callable[..., ir.Value]
 
 _FLOAT_PREDICATES = {"eq": 1, "gt": 2, "ge": 3, "lt": 4, "le": 5, "ne": 13}
-_SIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
-_UNSIGNED_PREDICATES = {"eq": 0, "ne": 1, "lt": 6, "le": 7, "gt": 8, "ge": 9}
 
 
 def number(c: Context, dtype: np.dtype, value: float) -> ir.Value:
@@ -82,7 +81,7 @@ def compare(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value, direction: st
     if is_float(dtype):
         predicate = ir.IntegerAttr.get(c.i64, _FLOAT_PREDICATES[direction])
         return c.value("arith.cmpf", [x, y], c.i1, predicate=predicate)
-    return c.compare((_SIGNED_PREDICATES if dtype.kind == "i" else _UNSIGNED_PREDICATES)[direction], x, y)
+    return c.compare((SIGNED if dtype.kind == "i" else UNSIGNED)[direction], x, y)
 
 
 def convert(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) -> ir.Value:

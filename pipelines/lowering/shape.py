@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difc import dialects as dif
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map
+from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, identity_map, projection
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
@@ -19,7 +19,7 @@ def _(c: Context, out: Out, x: Value, *_: Value, shape: tuple[int, ...], dimensi
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
     repeated = [i for i, d in enumerate(dimensions) if x.sizes[i] == 1 and out.sizes[d] != 1]
-    source = c.drop_unit_dims(x, repeated) if repeated else x
+    source = c.without_dims(x, repeated) if repeated else x
     kept = [d for i, d in enumerate(dimensions) if i not in repeated]
     walked = dict(zip(kept, source.dims, strict=True))
     return Value(
@@ -39,14 +39,13 @@ def _(c: Context, out: Out, x: Value, *, permutation: tuple[int, ...]) -> Value:
 def _(c: Context, out: Out, x: Value, *_: Value, shape: tuple[int, ...]) -> Value:
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
-    return out.value(regroup(c, c.settled(x), c.sizes(x), out.sizes))
+    return out.value(regroup(c, c.tensor(x), c.sizes(x), out.sizes))
 
 
 @lowering(dif.concatenate)
 def _(c: Context, out: Out, x: Value, y: Value, *, dimension: int) -> Value:
-    pieces = [*(x.pieces if x.pieces and x.pieces[0] == dimension else (dimension, x))[1:]]
-    pieces += (y.pieces if y.pieces and y.pieces[0] == dimension else (dimension, y))[1:]
-    return Value(out.aval, sizes=out.sizes, pieces=(dimension, *pieces))
+    pieces = [piece for z in (x, y) for piece in (z.pieces[1] if z.pieces and z.pieces[0] == dimension else [z])]
+    return Value(out.aval, sizes=out.sizes, pieces=(dimension, pieces))
 
 
 @lowering(dif.slice)
@@ -55,7 +54,7 @@ def _(
 ) -> Value:
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
-    return out.value(c.extract_slice(c.settled(x), start, out.sizes, stride))
+    return out.value(c.extract_slice(c.tensor(x), start, out.sizes, stride))
 
 
 @lowering(dif.pad)
@@ -78,7 +77,7 @@ def _(
         return _pad_by_selection(c, out, x, value, low, interior)
     made = c.operation(
         "tensor.pad",
-        [c.settled(x), padding],
+        [c.tensor(x), padding],
         [c.tensor_type(out.sizes, out.element)],
         {
             "static_low": ir.DenseI64ArrayAttr.get(list(low)),
@@ -94,5 +93,46 @@ def _pad_by_selection(
     c: Context, out: Out, x: Value, value: Value, low: Sequence[int], interior: Sequence[int]
 ) -> Value:
     """Ask for each element of the result whether it comes from `x`, and from where."""
-    source, sizes = c.settled(x), c.sizes(x)
     rank = out.aval.ndim
+    source, sizes = c.tensor(x), c.sizes(x)
+    if 0 in sizes:
+        source, sizes = c.filled(c.constant(0, out.element), [1] * rank), [0] * rank  # never read from
+    padding = c.view(value) if value.scalar is None else None
+
+    def body(*elements: ir.Value) -> list[ir.Value]:
+        inside, indices = c.constant(1, c.i1), []
+        for d in range(rank):
+            offset = c.value("arith.subi", [c.iteration_index(d), c.index(low[d])], c.index_type)
+            step = c.index(interior[d] + 1)
+            tests = [c.compare(SIGNED["ge"], offset, c.index(0))]
+            if interior[d]:
+                left = c.value("arith.remsi", [offset, step], c.index_type)
+                tests.append(c.compare(SIGNED["eq"], left, c.index(0)))
+                offset = c.value("arith.divsi", [offset, step], c.index_type)
+            tests.append(c.compare(SIGNED["lt"], offset, c.index(sizes[d])))
+            for test in tests:
+                inside = c.value("arith.andi", [inside, test], c.i1)
+            indices.append(c.select(inside, offset, c.index(0)))
+        pad = value.scalar if padding is None else elements[0]
+        return [c.select(inside, c.extract(source, indices), pad)]
+
+    inputs = [] if padding is None else [(padding[0], projection(rank, ()))]
+    init = (c.empty(out.sizes, out.element), identity_map(rank))
+    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, body)[0])
+
+
+@lowering(dif.reverse)
+def _(c: Context, out: Out, x: Value, *, dimensions: tuple[int, ...]) -> Value:
+    if x.scalar is not None or not dimensions:
+        return x
+    source, rank = c.tensor(x), out.aval.ndim
+    lasts = {d: c.value("arith.subi", [c.index(out.sizes[d]), c.index(1)], c.index_type) for d in dimensions}
+
+    def body(_: ir.Value) -> list[ir.Value]:
+        indices = [c.iteration_index(d) for d in range(rank)]
+        for d, last in lasts.items():
+            indices[d] = c.value("arith.subi", [last, indices[d]], c.index_type)
+        return [c.extract(source, indices)]
+
+    init = (c.empty(out.sizes, out.element), identity_map(rank))
+    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])

@@ -1,4 +1,4 @@
-"""What an array of the dialect is while it is lowered: a tensor seen through a view, or one repeated scalar.
+"""What an array of the dialect is while it is lowered: a tensor seen through a view, one repeated scalar, or pieces.
 
 Broadcasts, transposes, constants and sizes stay views and scalars until an op needs a tensor: elementwise code reads
 through them, and sizes stay on the host, where a loop bound or an allocation needs no read-back from the device.
@@ -24,10 +24,11 @@ class Value:
       base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). Dims of the
         tensor are all walked along.
       scalar: instead of `base`, an SSA scalar on the host that every element equals.
+      pieces: instead of `base`, the dim and the arrays that this is the concatenation of.
       is_count: whether this is 0, 1, 2, ... along one dim, so that an element is known from its position.
     """
 
-    __slots__ = ("aval", "base", "dims", "is_count", "scalar", "sizes")
+    __slots__ = ("aval", "base", "dims", "is_count", "pieces", "scalar", "sizes")
 
     def __init__(
         self,
@@ -37,8 +38,9 @@ class Value:
         dims: tuple[int | None, ...] | None = None,
         sizes: Sequence[Size | None] | None = None,
         scalar: ir.Value | None = None,
+        pieces: tuple[int, list[Value]] | None = None,
     ) -> None:
-        self.aval, self.base, self.scalar = aval, base, scalar
+        self.aval, self.base, self.scalar, self.pieces = aval, base, scalar, pieces
         self.dims = tuple(range(aval.ndim)) if dims is None else dims
         self.is_count = False
         given = sizes if sizes is not None else [None] * aval.ndim
@@ -48,6 +50,6 @@ class Value:
 
     def copy(self) -> Value:
         """Return a copy, so that what is found out in an inner region does not leak into the outer one."""
-        copy = Value(self.aval, base=self.base, dims=self.dims, sizes=self.sizes, scalar=self.scalar)
+        copy = Value(self.aval, base=self.base, dims=self.dims, sizes=self.sizes, scalar=self.scalar, pieces=self.pieces)
         copy.is_count = self.is_count
         return copy

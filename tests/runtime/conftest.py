@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from difc.runtime import ArraySpec, Module, Signature, available, load
 from difc.runtime.tree import tree_structure
 
@@ -34,7 +35,12 @@ def mlir_type(spec: ArraySpec) -> str:
 
 
 def signature(
-    entry: str, inputs: list[ArraySpec], outputs: list[ArraySpec], in_tree: Any = None, out_tree: Any = None, **meta: Any
+    entry: str,
+    inputs: list[ArraySpec],
+    outputs: list[ArraySpec],
+    in_tree: Any = None,
+    out_tree: Any = None,
+    **meta: Any,
 ) -> Signature:
     """Return a signature; without trees it takes its inputs as arguments and returns one leaf or a tuple."""
     takes = ((0,) * len(inputs), {}) if in_tree is None else in_tree

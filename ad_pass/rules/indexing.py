@@ -1,0 +1,204 @@
+"""Derivatives and batching of reading and writing at run-time positions.
+
+All are linear in the arrays and constant in the positions. A batched `dynamic_slice` whose starts differ from lane to
+lane is a `gather`, and `dynamic_update_slice` a `scatter`; with common starts they stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from difc import dialects as dif
+from difc.ad_pass.registry import JVP, Node, defbatch, deflinear
+from difc.ad_pass.rules._common import (
+    Size,
+    clamped_start,
+    inverse,
+    mapped,
+    mapped_all,
+    move_dim,
+    permuted,
+    product,
+    range_along,
+    shifted,
+)
+from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, scalar, shape_of, zeros_like
+from difc.dialects import I64, aval_of, clone_op, window_dims
+from difc.dialects.mlir import ir
+
+__all__: list[str] = []
+
+Ints = tuple[int, ...]
+
+# ---- gather and scatter_add: transposes of each other --------------------------------------------
+
+
+def _gather_transpose(ct: ir.Value, x: Linear, indices: ir.Value, **form: Any) -> ir.Value:
+    return dif.scatter_add(zeros_like(x), indices, ct, **form)
+
+
+def _scatter_add_transpose(ct: ir.Value, x: Any, indices: ir.Value, updates: Any, **form: Any) -> tuple[Any, Any]:
+    return ct, dif.gather(ct, indices, **form) if isinstance(updates, Linear) else None
+
+
+def _scatter_add_jvp(
+    node: Node, primals: list[ir.Value], tangents: list[Tangent]
+) -> tuple[list[ir.Value], list[Tangent]]:
+    outs = clone_op(node.operation, primals)
+    tx, _, tu = tangents
+    if isinstance(tu, Zero):
+        return outs, [tx]
+    return outs, [dif.scatter_add(instantiate(tx, primals[0]), primals[1], tu, **node.attributes)]
+
+
+deflinear(dif.gather, _gather_transpose)
+deflinear(dif.scatter_add, _scatter_add_transpose, slots=(0, 2))
+JVP[dif.scatter_add.name] = _scatter_add_jvp  # spares a scatter of zeros where only `x` varies
+
+# ---- scatter: the last of equal points wins ------------------------------------------------------
+
+
+def _winners(x: Any, indices: ir.Value, axes: Ints, batch: int, mode: str) -> ir.Value:
+    """Say for each point whether its update is in the result: number the points, scatter the numbers, read them back.
+
+    Numbers start from 1, because a point out of bounds reads 0 back.
+    """
+    sizes, points = shape_of(x), shape_of(indices)[:-1]
+    order = sorted(axes)
+    board = [*sizes[:batch], *(sizes[a] for a in order)]
+    form = {"axes": tuple(batch + order.index(a) for a in axes), "batch": batch, "mode": mode}
+    one = scalar(1, I64)
+    count = product(points)
+    numbers = dif.iota(shape=(count,), dtype=I64, dimension=0)
+    numbers = dif.reshape(dif.add(numbers, dif.broadcast_in_dim(one, shape=(count,), dimensions=())), shape=tuple(points))
+    written = dif.scatter(dif.zeros(shape=tuple(board), dtype=I64), indices, numbers, **form)
+    return dif.compare(dif.gather(written, indices, **form), numbers, direction="eq")
+
+
+def _scatter_transpose(
+    ct: ir.Value, x: Any, indices: ir.Value, updates: Any, *, axes: Ints, batch: int, mode: str
+) -> tuple[Any, Any]:
+    form = {"axes": axes, "batch": batch, "mode": mode}
+    to_x = to_updates = None
+    if isinstance(x, Linear):
+        to_x = dif.scatter(ct, indices, zeros_like(updates), **form)
+    if isinstance(updates, Linear):
+        wins = _winners(x, indices, axes, batch, mode)
+        sizes = tuple(shape_of(updates))
+        wins = dif.broadcast_in_dim(wins, shape=sizes, dimensions=tuple(range(aval_of(wins).ndim)))
+        to_updates = dif.select(wins, dif.gather(ct, indices, **form), zeros_like(updates))
+    return to_x, to_updates
+
+
+deflinear(dif.scatter, _scatter_transpose, slots=(0, 2))
+
+# ---- blocks --------------------------------------------------------------------------------------
+
+
+def _read_block(x: ir.Value, starts: Sequence[ir.Value], sizes: Sequence[Size]) -> ir.Value:
+    """Return the block of `sizes`, which may be known only at run time, at `starts`."""
+    if all(isinstance(size, int) for size in sizes):
+        return dif.dynamic_slice(x, *starts, sizes=tuple(sizes))
+    for axis, (start, want) in enumerate(zip(starts, sizes, strict=True)):
+        x = range_along(x, axis, clamped_start(start, shape_of(x)[axis], want), want)
+    return x
+
+
+def _update_transpose(ct: ir.Value, x: Any, update: Any, *starts: ir.Value) -> tuple[Any, Any]:
+    to_x = dif.dynamic_update_slice(ct, zeros_like(update), *starts) if isinstance(x, Linear) else None
+    return to_x, _read_block(ct, starts, shape_of(update)) if isinstance(update, Linear) else None
+
+
+deflinear(
+    dif.dynamic_slice, lambda ct, x, *starts, sizes: dif.dynamic_update_slice(zeros_like(x), ct, *starts)
+)
+deflinear(dif.dynamic_update_slice, _update_transpose, slots=(0, 1))
+
+# ---- batching of gather and the scatters ---------------------------------------------------------
+
+
+def _gather_batch(
+    size: Size, batched: list[bool], x: ir.Value, indices: ir.Value, *, axes: Ints, batch: int, mode: str
+) -> ir.Value:
+    if all(batched):
+        return dif.gather(x, indices, axes=shifted(axes), batch=batch + 1, mode=mode)
+    if batched[1]:  # the mapped axis becomes the first dim of points
+        found = dif.gather(x, move_dim(indices, 0, batch), axes=axes, batch=batch, mode=mode)
+        return move_dim(found, batch, 0)
+    # The mapped axis becomes the first dim of the window, so that the indices need not be repeated.
+    found = dif.gather(move_dim(x, 0, batch), indices, axes=shifted(axes), batch=batch, mode=mode)
+    return move_dim(found, aval_of(indices).ndim - 1, 0)
+
+
+defbatch(dif.gather, _gather_batch)
+
+
+def _batch_scatter(opdef: dif.OpDef) -> None:
+    def rule(
+        size: Size, batched: list[bool], *operands: ir.Value, axes: Ints, batch: int, mode: str
+    ) -> ir.Value:
+        return opdef(*mapped_all(size, batched, operands), axes=shifted(axes), batch=batch + 1, mode=mode)
+
+    defbatch(opdef, rule)
+
+
+_batch_scatter(dif.scatter)
+_batch_scatter(dif.scatter_add)
+
+# ---- batching of blocks --------------------------------------------------------------------------
+
+
+def _block_points(
+    size: Size, starts: Sequence[ir.Value], mapped_starts: Sequence[bool], have: Sequence[Size], want: Sequence[Size]
+) -> tuple[Ints, ir.Value]:
+    """Return the dims in which a block is smaller than its array, and its points there, one block for each lane.
+
+    The points are indices of shape `[lanes, *want[axes], len(axes)]`.
+    """
+    axes = tuple(d for d, (h, w) in enumerate(zip(have, want, strict=True)) if not (isinstance(h, int) and h == w))
+    grid = (size, *(want[d] for d in axes))
+    coordinates = None
+    for i, d in enumerate(axes):
+        start = clamped_start(mapped(starts[d], size, mapped_starts[d]), have[d], want[d])
+        column = dif.add(
+            dif.broadcast_in_dim(start, shape=grid, dimensions=(0,)), dif.iota(shape=grid, dtype=I64, dimension=i + 1)
+        )
+        column = dif.broadcast_in_dim(column, shape=(*grid, 1), dimensions=tuple(range(len(grid))))
+        coordinates = column if coordinates is None else dif.concatenate(coordinates, column, dimension=len(grid))
+    if coordinates is None:
+        coordinates = dif.zeros(shape=(*grid, 0), dtype=I64)
+    return axes, coordinates
+
+
+def _block_order(rank: int, axes: Ints) -> Ints:
+    """Return the dims of a batched array, in the order in which `gather` leaves them: lanes, points, window."""
+    return (0, *shifted(axes), *shifted(window_dims(rank, axes, 0)))
+
+
+def _dynamic_slice_batch(
+    size: Size, batched: list[bool], x: ir.Value, *starts: ir.Value, sizes: Ints
+) -> ir.Value:
+    if not any(batched[1:]):
+        return _read_block(x, (scalar(0, I64), *starts), (size, *sizes))
+    have = shape_of(x)[1:] if batched[0] else shape_of(x)
+    axes, points = _block_points(size, starts, batched[1:], have, sizes)
+    found = dif.gather(
+        x, points, axes=shifted(axes) if batched[0] else axes, batch=int(batched[0]), mode="clip"
+    )
+    return permuted(found, inverse(_block_order(len(sizes), axes)))
+
+
+def _update_batch(
+    size: Size, batched: list[bool], x: ir.Value, update: ir.Value, *starts: ir.Value
+) -> ir.Value:
+    x, update = mapped(x, size, batched[0]), mapped(update, size, batched[1])
+    if not any(batched[2:]):
+        return dif.dynamic_update_slice(x, update, scalar(0, I64), *starts)
+    axes, points = _block_points(size, starts, batched[2:], shape_of(x)[1:], shape_of(update)[1:])
+    updates = permuted(update, _block_order(len(starts), axes))
+    return dif.scatter(x, points, updates, axes=shifted(axes), batch=1, mode="clip")
+
+
+defbatch(dif.dynamic_slice, _dynamic_slice_batch)
+defbatch(dif.dynamic_update_slice, _update_batch)

@@ -1,0 +1,131 @@
+"""Derivatives and batching of the reductions and running sums.
+
+`reduce_max` and `reduce_min` share a tangent equally among tied elements. `reduce_prod` multiplies, never divides, so that
+zeros among the elements are no exception, at any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from difc import dialects as dif
+from difc.ad_pass.registry import defbatch, defjvp, deflinear, defzero
+from difc.ad_pass.rules._common import Size, move_dim, shifted
+from difc.ad_pass.zero import Linear, const_like, scalar, shape_of, zeros_like
+from difc.dialects import DYN, I32, Aval, Builder, OpDef, aval_of, current_builder, free_dims, new_block, use_builder
+from difc.dialects.mlir import ir
+
+__all__: list[str] = []
+
+Ints = tuple[int, ...]
+
+
+def _spread(y: ir.Value, x: Any, axes: Ints) -> ir.Value:
+    """Repeat a reduced array along the reduced axes, into the shape of `x`."""
+    shape = tuple(shape_of(x))
+    return dif.broadcast_in_dim(y, shape=shape, dimensions=free_dims(len(shape), axes))
+
+
+# ---- sums ----------------------------------------------------------------------------------------
+
+deflinear(dif.reduce_sum, lambda ct, x, axes: _spread(ct, x, axes))
+deflinear(dif.cumsum, lambda ct, x, axis, reverse: dif.cumsum(ct, axis=axis, reverse=not reverse))
+
+# ---- maximum and minimum -------------------------------------------------------------------------
+
+
+def _extremum(t: ir.Value, y: ir.Value, x: ir.Value, *, axes: Ints) -> ir.Value:
+    """The mean of the tangents of the elements that are equal to the result."""
+    hits = dif.compare(x, _spread(y, x, axes), direction="eq")
+    count = dif.reduce_sum(dif.convert(hits, dtype=I32), axes=axes)  # counted in integers: exact in every float dtype
+    return dif.div(
+        dif.reduce_sum(dif.select(hits, t, zeros_like(x)), axes=axes), dif.convert(count, dtype=aval_of(x).dtype)
+    )
+
+
+defjvp(dif.reduce_max, _extremum)
+defjvp(dif.reduce_min, _extremum)
+
+# ---- products ------------------------------------------------------------------------------------
+
+
+def _along(x: ir.Value, axis: int, start: int, limit: int) -> ir.Value:
+    shape = aval_of(x).shape
+    limits = tuple(limit if d == axis else size if isinstance(size, int) else -1 for d, size in enumerate(shape))
+    starts = tuple(start if d == axis else 0 for d in range(len(shape)))
+    return dif.slice(x, start=starts, limit=limits, stride=(1,) * len(shape))
+
+
+def _others_by_halves(x: ir.Value, axis: int, size: int) -> ir.Value:
+    """The product of all other elements along a static axis, by pairing the halves: O(size) work in O(log size) ops.
+
+    With lo and hi the halves, the others of an element of lo are the others of the pair in lo * hi, times the partner in hi.
+    """
+    if size <= 1:
+        return const_like(x, 1.0)
+    half = (size + 1) // 2
+    lo, hi = _along(x, axis, 0, half), _along(x, axis, half, size)
+    if size % 2:
+        rank = aval_of(x).ndim
+        high = tuple(int(d == axis) for d in range(rank))
+        hi = dif.pad(hi, scalar(1.0, aval_of(x).dtype), low=(0,) * rank, high=high, interior=(0,) * rank)
+    pairs = _others_by_halves(dif.mul(lo, hi), axis, half)
+    both = dif.concatenate(dif.mul(pairs, hi), dif.mul(pairs, lo), dimension=axis)
+    return _along(both, axis, 0, size) if size % 2 else both
+
+
+def _product_before(x: ir.Value, reverse: bool) -> ir.Value:
+    """The product of the elements before each one along dim 0 (after it, if `reverse`), by a loop."""
+    sizes, aval = shape_of(x), aval_of(x)
+    element = Aval(aval.shape[1:], aval.dtype)
+    body = new_block([element, element])
+    with use_builder(Builder(body, current_builder().location)):
+        before, each = body.arguments
+        dif.yield_(dif.mul(before, each), before)
+    start = dif.broadcast_in_dim(scalar(1.0, aval.dtype), shape=tuple(sizes[1:]), dimensions=())
+    _, found = dif.scan(
+        start, x, sizes[0], num_carry=1, num_xs=1, length=-1, reverse=reverse, linear=(), regions=[body]
+    )
+    return found
+
+
+def _others(x: ir.Value, axis: int) -> ir.Value:
+    """The product of all other elements along an axis, for each element."""
+    size = aval_of(x).shape[axis]
+    if size is not DYN:
+        return _others_by_halves(x, axis, size)
+    moved = move_dim(x, axis, 0)
+    return move_dim(dif.mul(_product_before(moved, False), _product_before(moved, True)), 0, axis)
+
+
+def _product(t: ir.Value, y: ir.Value, x: ir.Value, *, axes: Ints) -> ir.Value:
+    # One axis after the other, from the last, so that the numbers of the remaining ones stay as they are.
+    order = sorted(axes, reverse=True)
+    for axis in order:
+        t = dif.reduce_sum(dif.mul(t, _others(x, axis)), axes=(axis,))
+        if axis != order[-1]:
+            x = dif.reduce_prod(x, axes=(axis,))
+    return t
+
+
+defjvp(dif.reduce_prod, _product)
+
+# ---- no derivative -------------------------------------------------------------------------------
+
+defzero(dif.argmax, dif.argmin, dif.reduce_and, dif.reduce_or, because="its result is not a real number")
+
+# ---- batching ------------------------------------------------------------------------------------
+
+
+def _batch_reduction(opdef: OpDef) -> None:
+    defbatch(opdef, lambda size, batched, x, axes: opdef(x, axes=shifted(axes)))
+
+
+def _batch_along_axis(opdef: OpDef) -> None:
+    defbatch(opdef, lambda size, batched, x, axis, **others: opdef(x, axis=axis + 1, **others))
+
+
+for _op in dif.REDUCTIONS:
+    _batch_reduction(_op)
+for _op in (dif.argmax, dif.argmin, dif.cumsum):
+    _batch_along_axis(_op)
