@@ -48,7 +48,14 @@ class SizeFinder:
             return self._scan_sizes(Node.of(operation), list(operation.results).index(value))
         if operation.name == "fun.cond":  # the branches give equal sizes
             return self._body_sizes(operation, 0, list(operation.operands)[1:], list(operation.results).index(value))
-        return reify(value, self.sizes, self.value)
+        found = reify(value, self.sizes, self.value)
+        if any(d is None for d in found):
+            raise NotDifferentiableError(
+                f"the size of a result of {operation.name} is known only by running what comes before it",
+                where=user_location(operation.location),
+                remedy="give the array a static shape, or a size that follows from the shapes of the arguments",
+            )
+        return found
 
     def value(self, value: ir.Value) -> ir.Value | None:
         """Return a value in the current builder, computing it again from values that exist there if that is possible."""
@@ -84,14 +91,7 @@ class SizeFinder:
             same = value in outer and aval_of(value).ndim == aval_of(outer[value]).ndim
             return self.value(outer[value]) if same and not self._varies(operation, body, value) else None
 
-        found = SizeFinder(argument_sizes, value_of).sizes(yielded(body)[index])
-        if any(d is None for d in found):
-            raise NotDifferentiableError(
-                f"the size of a result of {operation.name} is known only by running it",
-                where=user_location(operation.location),
-                remedy="give the array a static shape",
-            )
-        return found
+        return SizeFinder(argument_sizes, value_of).sizes(yielded(body)[index])
 
     @staticmethod
     def _varies(operation: Any, body: ir.Block, argument: ir.Value) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "I32",
     "I64",
     "Aval",
+    "NamedDim",
     "SizedAval",
     "aval_of",
     "dtype_from_mlir",
@@ -114,12 +115,15 @@ def short_name(dtype: np.dtype) -> str:
     return f"{dtype.kind}{dtype.itemsize * 8}"
 
 
+class NamedDim:
+    """Base of run-time sizes that have a name while a function is traced; two of different names are not taken as equal."""
+
+
 def same_dim(a: Any, b: Any, what: str = "dims") -> Any:
     """Return the common dim, preferring the one that is known; raise `ShapeError` where both are known and differ."""
-    if isinstance(a, int) and isinstance(b, int):
-        if a != b:
-            raise ShapeError(f"{what} differ: {a} and {b}")
-        return a
+    known = (int, NamedDim)
+    if isinstance(a, known) and isinstance(b, known) and a != b:
+        raise ShapeError(f"{what} differ: {a} and {b}")
     return a if isinstance(a, int) else b if isinstance(b, int) else a
 
 

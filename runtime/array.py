@@ -10,8 +10,8 @@ from __future__ import annotations
 import operator
 import threading
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import iree.runtime as rt
 import numpy as np
@@ -79,9 +79,9 @@ def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
 class DeviceArray(NDArrayOperatorsMixin):
     """An immutable array on a device: what entries return and take without a copy.
 
-    `np.asarray(x)` gives a read-only NumPy array (copied at most once, and not at all where it is large and on a local device), `np.array(x)` a
-    writable copy. Arithmetic, indexing, NumPy functions and NumPy's array methods (`x.sum()`, `x.T`) work on the host
-    and return NumPy arrays. Passing the array to an entry on the same device copies nothing.
+    `np.asarray(x)` gives a read-only NumPy array (copied at most once, and not at all where it is large and on a local
+    device), `np.array(x)` a writable copy. Arithmetic, indexing, NumPy functions and NumPy's array methods (`x.sum()`,
+    `x.T`) work on the host and return NumPy arrays. Passing the array to an entry on the same device copies nothing.
 
     Example:
       >>> x = to_device(np.float32([1, 2]), "local-sync")
@@ -152,10 +152,9 @@ class DeviceArray(NDArrayOperatorsMixin):
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.numpy().__dlpack_device__()
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a device array has no attribute `{name}`")
-        return getattr(self.numpy(), name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __getitem__(self, index: Any) -> Any:
         return self.numpy()[index]
@@ -208,14 +207,23 @@ class DeviceArray(NDArrayOperatorsMixin):
         return to_device, (np.array(self.numpy()), self.device)
 
 
-def _rebind_in_place_operators() -> None:
-    """Make `x += y` compute `x = x + y`, as for every immutable value."""
-    names = "add sub mul matmul truediv floordiv mod pow and or xor lshift rshift"
-    for name in names.split():
+def _complete() -> None:
+    """Add what follows from NumPy's own lists: in-place operators that rebind, and the methods of `ndarray`."""
+    # x += y computes x = x + y, as for every immutable value.
+    arithmetic = ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"]
+    for name in [*arithmetic, "and", "or", "xor", "lshift", "rshift"]:
         setattr(DeviceArray, f"__i{name}__", getattr(NDArrayOperatorsMixin, f"__{name}__"))
+    # Properties, not __getattr__: np.asarray asks for two absent attributes first, which would cost a microsecond.
+    for name in dir(np.ndarray):
+        if not name.startswith("_") and not hasattr(DeviceArray, name):
+            setattr(DeviceArray, name, property(_of_host(name), doc=getattr(np.ndarray, name).__doc__))
 
 
-_rebind_in_place_operators()
+def _of_host(name: str) -> Callable[[DeviceArray], Any]:
+    return lambda array: getattr(array.numpy(), name)
+
+
+_complete()
 
 
 def _to_host(value: Any) -> Any:

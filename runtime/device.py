@@ -99,10 +99,12 @@ class Device:
     def __init__(self, name: str, hal: Any) -> None:
         self.name = name
         self.driver = name.partition(":")[0]
-        self.is_local = DRIVERS[self.driver].local
+        driver = DRIVERS[self.driver]
+        self.is_local, self._memory, self._usage = driver.local, driver.memory, driver.usage
         self.hal = hal
         self.hal_module = rt.create_hal_module(INSTANCE, hal)
         self._allocator = hal.allocator
+        self._upload = self._allocator.allocate_buffer_copy
 
     def __repr__(self) -> str:
         return f"device({self.name!r})"
@@ -117,19 +119,14 @@ class Device:
           DeviceError: where the device has no room.
           UnsupportedError: for another dtype.
         """
-        driver = DRIVERS[self.driver]
-        if array.dtype not in _HAL_TYPES:
+        element_type = _HAL_TYPES.get(array.dtype)
+        if element_type is None:
             raise UnsupportedError(f"a device has no arrays of `{array.dtype}`", remedy=f"use {', '.join(DTYPES)}")
-        array = np.asarray(array, order="C")
-        raw = array if array.dtype.kind != "V" else array.view(_UINT16)  # bfloat16 is unknown to the buffer protocol
+        raw = array if array.flags.c_contiguous else np.asarray(array, order="C")
+        if raw.dtype.kind == "V":  # bfloat16 is unknown to the buffer protocol
+            raw = raw.view(_UINT16)
         try:
-            return self._allocator.allocate_buffer_copy(
-                memory_type=driver.memory,
-                allowed_usage=driver.usage,
-                device=self.hal,
-                buffer=raw,
-                element_type=_HAL_TYPES[array.dtype],
-            )
+            return self._upload(self._memory, self._usage, self.hal, raw, element_type)
         except Exception as error:
             raise DeviceError(
                 f"an array of {array.nbytes} bytes cannot be copied to `{self.name}`: {brief(error)}"

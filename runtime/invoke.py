@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 from iree.runtime import HalBufferView, VmVariantList
 
 from difc.errors import DeviceError, InputError
@@ -43,9 +44,9 @@ class Entry:
         self._gives_leaves = signature.out_tree == tree_structure((0,) * self._gives)
         self._out_kinds = [_static_kind(spec, device) for spec in signature.outputs]
         self._only_kind = self._out_kinds[0] if signature.out_tree == tree_structure(0) else None
+        self._in_kinds = tuple(_static_kind(spec, device) for spec in signature.inputs)
         # The kinds of the last arguments that were checked, as a whole: dynamic dims must agree with each other.
-        static = all(spec.is_static for spec in signature.inputs)
-        self._checked = tuple(_static_kind(spec, device) if static else None for spec in signature.inputs)
+        self._checked = self._in_kinds
 
     def __repr__(self) -> str:
         return f"<entry {self.signature} on {self.device.name}>"
@@ -111,7 +112,14 @@ class Entry:
         dims: Dims = {}
         specs = self.signature.inputs
         arrays = [
-            as_argument(leaf, spec, self.device, dims, self.name) for leaf, spec in zip(leaves, specs, strict=True)
+            # The common case of an array that fits exactly, without the general checks.
+            DeviceArray(known, self.device.to_device(leaf).ref)
+            if type(leaf) is np.ndarray
+            and known is not None
+            and leaf.dtype is known.dtype
+            and leaf.shape == known.shape
+            else as_argument(leaf, spec, self.device, dims, self.name)
+            for leaf, spec, known in zip(leaves, specs, self._in_kinds, strict=True)
         ]
         self._checked = tuple(array._kind for array in arrays)
         inputs = VmVariantList(len(arrays))

@@ -97,11 +97,15 @@ deflinear(dif.scatter, _scatter_transpose, slots=(0, 2))
 
 
 def _read_block(x: ir.Value, starts: Sequence[ir.Value], sizes: Sequence[Size]) -> ir.Value:
-    """Return the block of `sizes`, which may be known only at run time, at `starts`."""
-    if all(isinstance(size, int) for size in sizes):
-        return dif.dynamic_slice(x, *starts, sizes=tuple(sizes))
-    for axis, (start, want) in enumerate(zip(starts, sizes, strict=True)):
-        x = range_along(x, axis, clamped_start(start, shape_of(x)[axis], want), want)
+    """Return the block at `starts` in the last dims of `x`; `sizes` may be known only at run time."""
+    lanes = aval_of(x).ndim - len(starts)
+    whole = shape_of(x)[:lanes]
+    if all(isinstance(size, int) for size in (*whole, *sizes)):
+        return dif.dynamic_slice(x, *[scalar(0, I64)] * lanes, *starts, sizes=(*whole, *sizes))
+    for axis, (start, want) in enumerate(zip(starts, sizes, strict=True), lanes):
+        have = shape_of(x)[axis]
+        if not (isinstance(have, int) and have == want):
+            x = range_along(x, axis, clamped_start(start, have, want), want)
     return x
 
 
@@ -180,7 +184,7 @@ def _dynamic_slice_batch(
     size: Size, batched: list[bool], x: ir.Value, *starts: ir.Value, sizes: Ints
 ) -> ir.Value:
     if not any(batched[1:]):
-        return _read_block(x, (scalar(0, I64), *starts), (size, *sizes))
+        return _read_block(x, starts, sizes)
     have = shape_of(x)[1:] if batched[0] else shape_of(x)
     axes, points = _block_points(size, starts, batched[1:], have, sizes)
     found = dif.gather(

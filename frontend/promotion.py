@@ -1,0 +1,172 @@
+"""Dtype promotion and broadcasting: the only place where either happens.
+
+The rules are NumPy 2's (NEP 50): a ufunc's result dtype is asked of the ufunc itself; Python numbers are weak. bfloat16, which
+NumPy does not know, promotes as in JAX: with integers and Python numbers it stays, with float16 it gives float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import BF16, F16, F32, aval_of
+from difc.dialects.mlir import ir
+from difc.dialects.types import short_name
+from difc.errors import DtypeError, ShapeError
+from difc.source import user_frame_location
+from difc.trace import current_frame
+from difc.tracer import Tracer, lift
+
+__all__ = [
+    "broadcast_shapes",
+    "broadcast_to",
+    "common_dtype",
+    "dtype_of",
+    "is_weak",
+    "promote",
+    "sized_shape",
+    "to_dtype",
+    "ufunc_dtypes",
+]
+
+_WEAK = {bool: False, int: 0, float: 0.0, complex: 0j}
+
+
+def is_weak(x: Any) -> bool:
+    """Say whether a value is a Python number to promotion."""
+    return x.weak if isinstance(x, Tracer) else isinstance(x, (bool, int, float)) and not isinstance(x, np.generic)
+
+
+def dtype_of(x: Any) -> np.dtype:
+    """Return the dtype of anything that can be an operand."""
+    return np.dtype(x.dtype) if hasattr(x, "dtype") else np.asarray(x).dtype
+
+
+def _python_type(x: Any) -> type:
+    kind = dtype_of(x).kind
+    return {"b": bool, "i": int, "u": int}.get(kind, float)
+
+
+def common_dtype(*operands: Any) -> np.dtype:
+    """Return the dtype that operands are promoted to (NumPy result_type)."""
+    strong = [dtype_of(x) for x in operands if not is_weak(x)]
+    if BF16 in strong:
+        others = [d for d in strong if d != BF16 and d.kind == "f"]
+        return np.result_type(F32, *others) if others else BF16
+    return np.result_type(*strong, *(_WEAK[_python_type(x)] for x in operands if is_weak(x)))
+
+
+def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtype], np.dtype]:
+    """Return the dtypes that a ufunc computes on, and that of its (first) result, for these operands.
+
+    Raises:
+      DtypeError: where the ufunc has no loop for them, or works on complex numbers or objects.
+    """
+    given: list[Any] = []
+    bf16 = any(not is_weak(x) and dtype_of(x) == BF16 for x in operands)
+    wide = bf16 and any(not is_weak(x) and dtype_of(x) not in (BF16, F16) and dtype_of(x).kind == "f" for x in operands)
+    narrow = bf16 and not wide and not any(not is_weak(x) and dtype_of(x) == F16 for x in operands)
+    for x in operands:
+        dtype = dtype_of(x)
+        if is_weak(x):
+            python = _python_type(x)
+            given.append(np.dtype(bool) if python is bool else python)
+        elif dtype == BF16 or (narrow and dtype.kind in "iu"):
+            given.append(F32)
+        else:
+            given.append(dtype)
+    try:
+        found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+    except TypeError:
+        names = ", ".join(short_name(dtype_of(x)) for x in operands)
+        raise DtypeError(
+            f"numpy.{ufunc.__name__} does not work on dtypes {names}",
+            where=user_frame_location(),
+            remedy="convert an operand with .astype(...)",
+        ) from None
+    found = [BF16 if narrow and d == F32 else d for d in found]
+    return list(found[: len(operands)]), found[len(operands)]
+
+
+def to_dtype(x: ir.Value, dtype: Any) -> ir.Value:
+    """Return a value converted to a dtype."""
+    dtype = np.dtype(dtype)
+    return x if aval_of(x).dtype == dtype else dif.convert(x, dtype=dtype)
+
+
+def broadcast_shapes(*shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the shape that shapes (of ints and named sizes) broadcast to, by NumPy's rule.
+
+    A run-time size does not repeat: it must meet the same size, or a 1.
+
+    Raises:
+      ShapeError: with all shapes and the place.
+    """
+    rank = max(map(len, shapes), default=0)
+    result = []
+    for axis in range(-rank, 0):
+        sizes = [s[axis] for s in shapes if len(s) >= -axis]
+        distinct = list(dict.fromkeys(d for d in sizes if d != 1))
+        if len(distinct) > 1:
+            text = " and ".join(str(list(s)).replace("'", "") for s in shapes)
+            raise ShapeError(
+                f"shapes {text} do not broadcast: sizes {distinct[0]} and {distinct[1]} of dim {axis}",
+                where=user_frame_location(),
+                remedy="make the sizes equal or 1, for example with reshape or x[:, None]",
+            )
+        result.append(distinct[0] if distinct else 1)
+    return tuple(result)
+
+
+def broadcast_to(x: ir.Value, like: Sequence[tuple[ir.Value, tuple[Any, ...]]] | None, shape: Sequence[Any]) -> ir.Value:
+    """Return `x` repeated to a named shape, with run-time sizes taken from the values in `like` that have them."""
+    frame = current_frame()
+    have = frame.builder.shape(x)
+    if tuple(have) == tuple(shape):
+        return x
+    sizes = [d if isinstance(d, int) else _size_value(d, like or []) for d in shape]
+    start = len(shape) - len(have)
+    return dif.broadcast_in_dim(x, shape=tuple(sizes), dimensions=range(start, len(shape)))
+
+
+def _size_value(dim: Any, like: Sequence[tuple[ir.Value, tuple[Any, ...]]]) -> ir.Value:
+    """Return the i64 scalar that holds a named size: it is read off a value that has it."""
+    builder = current_frame().builder
+    for value, shape in like:
+        for i, d in enumerate(shape):
+            if d == dim:
+                return dif.dim(value, dimension=i)
+    for value, known in builder.scalars.items():
+        if known == dim:
+            return value
+    raise AssertionError(f"no value has the run-time size {dim}")
+
+
+def promote(operands: Sequence[Any], dtypes: Sequence[np.dtype]) -> list[ir.Value]:
+    """Return operands as values of the given dtypes, broadcast to one shape."""
+    values = [
+        to_dtype(lift(x, dtype=d if is_weak(x) and not isinstance(x, Tracer) and _fits(x, d) else None), d)
+        for x, d in zip(operands, dtypes, strict=True)
+    ]
+    builder = current_frame().builder
+    shapes = [builder.shape(v) for v in values]
+    shape = broadcast_shapes(*shapes)
+    like = list(zip(values, shapes, strict=True))
+    return [broadcast_to(v, like, shape) for v in values]
+
+
+def _fits(x: Any, dtype: np.dtype) -> bool:
+    """Say whether a Python number can be made a constant of a dtype directly; bfloat16 is (it rounds)."""
+    return dtype.kind != "b" or isinstance(x, bool)
+
+
+def sized_shape(shape: Sequence[Any], like: Sequence[ir.Value] = ()) -> tuple[Any, ...]:
+    """Return a shape of ints and i64 values from one of ints, named sizes and traced sizes, for ops that take it."""
+    builder = current_frame().builder
+    pairs = [(v, builder.shape(v)) for v in like]
+    return tuple(
+        d if isinstance(d, int) else lift(d) if isinstance(d, Tracer) else _size_value(d, pairs) for d in shape
+    )

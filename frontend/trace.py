@@ -1,0 +1,210 @@
+"""From a Python function to a function or body in the dialect.
+
+A `Frame` is a block under construction. Frames nest (the body of a scan within a function within ...); a value of an outer
+frame that an inner one uses becomes an argument of the inner block and an operand of what is made of it: bodies never
+capture. Everything on the user's stack runs once, with `Tracer` objects in the place of arrays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import DYN, I64, Aval, Builder, SizedAval, aval_of, new_block
+from difc.dialects.base import OpDef
+from difc.dialects.mlir import ir
+from difc.dims import Dim, fresh_dim
+from difc.errors import ConcretizationError, SourceLocation
+from difc.source import user_frame_location
+
+__all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "frame_of", "is_tracing", "lock", "new_frame"]
+
+#: Tracing is global to the process (one MLIR context), so one thread traces at a time.
+lock = threading.RLock()
+
+
+class TraceBuilder(Builder):
+    """Builds ops at the user's current line, and keeps the names of run-time sizes.
+
+    Attributes:
+      sizes: value -> its shape, with `Dim` for the run-time sizes; only for values that have some.
+      scalars: i64 scalar value -> the `Dim` or int that it holds.
+    """
+
+    def __init__(self, block: ir.Block) -> None:
+        super().__init__(block)
+        self.sizes: dict[ir.Value, tuple[Any, ...]] = {}
+        self.scalars: dict[ir.Value, Any] = {}
+
+    def where(self) -> SourceLocation | None:
+        return user_frame_location()
+
+    def shape(self, value: ir.Value) -> tuple[Any, ...]:
+        """Return the shape of a value: ints and `Dim`s."""
+        return self.sizes.get(value) or aval_of(value).shape
+
+    def emit(self, opdef: OpDef, operands: Any, attributes: Any, regions: Any) -> list[ir.Value]:
+        place = user_frame_location()
+        if place is not None:
+            self.location = ir.Location.file(place.file, place.line, place.column)
+        named = self._named_shapes(opdef, operands, attributes) if not regions else None
+        results = super().emit(opdef, operands, attributes, regions)
+        for i, result in enumerate(results):
+            self._remember(result, named[i] if named is not None else None)
+        if opdef.name == "dif.dim":
+            self.scalars[results[0]] = self.shape(operands[0])[attributes["dimension"]]
+        elif opdef.name == "dif.constant" and aval_of(results[0]) == Aval((), I64):
+            self.scalars[results[0]] = int(attributes["value"])
+        elif opdef.name in _ARITHMETIC and all(v in self.scalars for v in operands):
+            x, y = (self.scalars[v] for v in operands)
+            self.scalars[results[0]] = _ARITHMETIC[opdef.name](x, y)
+        return results
+
+    def _named_shapes(self, opdef: OpDef, operands: Any, attributes: Any) -> list[tuple[Any, ...]] | None:
+        """Run the type rule on named sizes, where some operand has them."""
+        if not any(v in self.sizes or v in self.scalars for v in operands):
+            return None
+        avals = [SizedAval(self.shape(v), aval_of(v).dtype, self._scalar(v)) for v in operands]
+        return [aval.shape for aval in opdef.result_avals(avals, attributes, ())]
+
+    def _scalar(self, value: ir.Value) -> Any:
+        if aval_of(value) != Aval((), I64):
+            return DYN
+        return self.scalars.setdefault(value, fresh_dim())
+
+    def _remember(self, value: ir.Value, named: tuple[Any, ...] | None) -> None:
+        aval = aval_of(value)
+        if not aval.is_static:
+            known = named or aval.shape
+            self.sizes[value] = tuple(
+                a if isinstance(a, int) else b if isinstance(b, (int, Dim)) else fresh_dim()
+                for a, b in zip(aval.shape, known, strict=True)
+            )
+
+    def adopt(self, value: ir.Value, shape: Sequence[Any], scalar: Any = None) -> None:
+        """Note the named shape of a block argument, and what it holds if it is a size."""
+        self._remember(value, tuple(shape))
+        if scalar is not None:
+            self.scalars[value] = scalar
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "dif.add": lambda x, y: x + y,
+    "dif.sub": lambda x, y: x - y,
+    "dif.mul": lambda x, y: x * y,
+}
+
+
+@dataclass(eq=False)
+class Frame:
+    """A block under construction.
+
+    Attributes:
+      captured: values of the parent frame that this one uses -> the arguments that stand for them, in order.
+      open: whether the block still takes ops; a tracer of a closed frame has escaped.
+    """
+
+    builder: TraceBuilder
+    parent: Frame | None
+    what: str
+    captured: dict[ir.Value, ir.Value] = field(default_factory=dict)
+    constants: dict[Any, tuple[Any, ir.Value]] = field(default_factory=dict)
+    open: bool = True
+
+    @property
+    def block(self) -> ir.Block:
+        return self.builder.block
+
+    def local(self, value: ir.Value, owner: Frame) -> ir.Value:
+        """Return what stands in this frame for a value of `owner`, an enclosing frame (or this one)."""
+        if owner is self:
+            return value
+        if not owner.open or self.parent is None:
+            raise ConcretizationError(
+                f"a traced value of {owner.what} is used after its tracing has ended",
+                where=user_frame_location(),
+                remedy="return the value from the function instead of storing it in a variable outside",
+            )
+        outer = self.parent.local(value, owner)
+        return self.capture(outer)
+
+    def capture(self, outer: ir.Value) -> ir.Value:
+        """Return the argument that stands for a value of the parent frame."""
+        if outer not in self.captured:
+            assert self.parent is not None
+            argument = self.block.add_argument(outer.type, ir.Location.unknown())
+            parent = self.parent.builder
+            self.builder.adopt(argument, parent.shape(outer), parent.scalars.get(outer))
+            self.captured[outer] = argument
+        return self.captured[outer]
+
+
+_frame: ContextVar[Frame | None] = ContextVar("difc_frame", default=None)
+
+
+def is_tracing() -> bool:
+    """Say whether a function is being traced here."""
+    return _frame.get() is not None
+
+
+def current_frame() -> Frame:
+    """Return the innermost frame under construction."""
+    frame = _frame.get()
+    if frame is None:
+        raise ConcretizationError(
+            "a traced value is used after its tracing has ended",
+            where=user_frame_location(),
+            remedy="return the value from the function instead of storing it in a variable outside",
+        )
+    return frame
+
+
+def frame_of() -> Frame | None:
+    """Return the innermost frame under construction, if any."""
+    return _frame.get()
+
+
+@contextmanager
+def new_frame(avals: Sequence[Aval], what: str, shapes: Sequence[Sequence[Any]] | None = None) -> Iterator[Frame]:
+    """Open a frame with arguments of the given types.
+
+    Args:
+      avals: types of the block's arguments.
+      what: what is traced, for messages.
+      shapes: the shapes of the arguments with `Dim`s, where some are run-time sizes.
+    """
+    with lock, dif.context(), ir.Location.unknown():
+        plain = [Aval(tuple(d if isinstance(d, int) else DYN for d in a.shape), a.dtype) for a in avals]
+        builder = TraceBuilder(new_block(plain))
+        for argument, shape in zip(builder.block.arguments, shapes or [a.shape for a in avals], strict=True):
+            builder.adopt(argument, shape)
+        frame = Frame(builder, _frame.get(), what)
+        token = _frame.set(frame)
+        try:
+            with dif.use_builder(builder):
+                yield frame
+        finally:
+            frame.open = False
+            _frame.reset(token)
+
+
+def constant(array: Any) -> ir.Value:
+    """Return an array as a constant of the current frame; the same array object is one constant."""
+    frame = current_frame()
+    array = np.asarray(array)
+    key: Any = (array.dtype, array.item()) if array.ndim == 0 else id(array)
+    if key in frame.constants:
+        return frame.constants[key][1]
+    if array.dtype == dif.BF16 and array.size > 1 and (array != array.flat[0]).any():
+        value = dif.convert(dif.constant(value=array.astype(np.float32)), dtype=dif.BF16)  # see base._encode_array
+    else:
+        value = dif.constant(value=array)
+    frame.constants[key] = (array, value)  # the array is kept, so that its id stays its own
+    return value

@@ -1,0 +1,289 @@
+"""`Tracer`: what stands for an array while a function is traced.
+
+It has the surface of an ndarray. Its operators and NumPy's own functions arrive through `__array_ufunc__` and
+`__array_function__`, so that unmodified NumPy code is traced. Asking it for numbers is an error that says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import Aval, aval_of
+from difc.dialects.mlir import ir
+from difc.dialects.types import short_name
+from difc.dims import Dim
+from difc.errors import ConcretizationError, MutationError, UnsupportedError
+from difc.source import user_frame_location
+from difc.trace import Frame, constant, current_frame
+
+__all__ = ["DimTracer", "Tracer", "lift", "wrap"]
+
+
+class Tracer:
+    """A traced array: a type, and a value of the program under construction.
+
+    Attributes:
+      weak: whether it counts as a Python number in promotion (NEP 50): arguments given as Python numbers, and sizes.
+    """
+
+    __slots__ = ("_frame", "_value", "dtype", "weak")
+    __array_priority__ = 1000
+
+    def __init__(self, value: ir.Value, frame: Frame, weak: bool = False) -> None:
+        self._value, self._frame, self.weak = value, frame, weak
+        self.dtype = aval_of(value).dtype
+
+    # ---- what an array says of itself -------------------------------------------------------
+
+    @property
+    def aval(self) -> Aval:
+        """Its type, with named run-time sizes."""
+        return Aval(self._frame.builder.shape(self._value), self.dtype)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        return tuple(d if isinstance(d, int) else DimTracer.of(self, i) for i, d in enumerate(self.aval.shape))
+
+    @property
+    def ndim(self) -> int:
+        return aval_of(self._value).ndim
+
+    @property
+    def size(self) -> Any:
+        total: Any = 1
+        for d in self.shape:
+            total = d * total
+        return total
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a traced scalar")
+        if not isinstance(self.aval.shape[0], int):
+            raise _concretization(self, "len(x)", "use x.shape[0], which may be a run-time size")
+        return self.aval.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a traced scalar")
+        return iter([self[i] for i in range(len(self))])
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self.aval}>"
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # ---- what it cannot tell -----------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        raise _concretization(
+            self, "a truth value", "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`"
+        )
+
+    def __float__(self) -> float:
+        raise _concretization(self, "float(x)", "keep it as an array: use x.astype(np.float64)")
+
+    def __int__(self) -> int:
+        raise _concretization(self, "int(x)", "keep it as an array: use x.astype(np.int64)")
+
+    def __complex__(self) -> complex:
+        raise _concretization(self, "complex(x)", "keep it as an array")
+
+    def __index__(self) -> int:
+        raise _concretization(
+            self, "a Python index or range", "use difc.scan or difc.fori_loop for loops, x[i] or x.at[i] to index arrays"
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise _concretization(
+            self,
+            "a NumPy array (as in np.array([x]) or np.asarray(x))",
+            "use np.stack([...]) to join traced values, and difc.numpy for functions that NumPy does not dispatch",
+        )
+
+    def item(self, *args: Any) -> NoReturn:
+        raise _concretization(self, "x.item()", "keep it as an array")
+
+    def tolist(self) -> NoReturn:
+        raise _concretization(self, "x.tolist()", "keep it as an array")
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise MutationError(
+            f"a traced array ({self.aval}) cannot be assigned to in place",
+            where=user_frame_location(),
+            remedy="use x = x.at[index].set(value) (or .add, .mul, ...)",
+        )
+
+    # ---- NumPy's protocols -------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from difc.numpy.registry import call_ufunc
+
+        return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        from difc.numpy.registry import call_function
+
+        return call_function(func, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        from difc.numpy.indexing import getitem
+
+        return getitem(self, index)
+
+    @property
+    def at(self) -> Any:
+        """Functional updates: `x.at[index].set(y)` is a copy of `x` with `x[index] = y` done. (JAX ndarray.at)"""
+        from difc.numpy.indexing import At
+
+        return At(self)
+
+    # ---- ndarray's methods, by the functions of the same name --------------------------------
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+        return np.swapaxes(self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    @property
+    def flat(self) -> Any:
+        return np.ravel(self)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        from difc.numpy.elementwise import astype
+
+        return astype(self, dtype)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
+
+    def flatten(self) -> Any:
+        return np.ravel(self)
+
+    def copy(self) -> Any:
+        return self
+
+    def dot(self, other: Any) -> Any:
+        return np.dot(self, other)
+
+
+class DimTracer(Tracer):
+    """A run-time size: an i64 scalar that compares equal to an equal size at trace time."""
+
+    __slots__ = ("dim",)
+
+    @staticmethod
+    def of(x: Tracer, axis: int) -> DimTracer:
+        value = dif.dim(lift(x), dimension=axis)
+        tracer = DimTracer(value, current_frame(), weak=True)
+        tracer.dim = x.aval.shape[axis]
+        return tracer
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, DimTracer):
+            return self.dim == other.dim
+        return False if isinstance(other, int) else np.equal(self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return not self == other if isinstance(other, (DimTracer, int)) else np.not_equal(self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.dim)
+
+    def __repr__(self) -> str:
+        return str(self.dim)
+
+
+def _concretization(x: Tracer, wanted: str, remedy: str) -> ConcretizationError:
+    return ConcretizationError(
+        f"a traced array ({x.aval}) has no numbers yet: {wanted} was asked for while its function is traced",
+        where=user_frame_location(),
+        remedy=remedy,
+    )
+
+
+def wrap(value: ir.Value, weak: bool = False) -> Any:
+    """Return the tracer of a value of the current frame; sizes keep their name."""
+    frame = current_frame()
+    known = frame.builder.scalars.get(value)
+    if weak and isinstance(known, Dim):
+        tracer = DimTracer(value, frame, weak=True)
+        tracer.dim = known
+        return tracer
+    return Tracer(value, frame, weak)
+
+
+def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
+    """Return the value of a tracer, array or number in the current frame.
+
+    Args:
+      x: a tracer of this or an enclosing frame, or anything that NumPy makes an array of.
+      dtype: the dtype for Python numbers (default: NumPy's).
+    """
+    if isinstance(x, Tracer):
+        return current_frame().local(x._value, x._frame)
+    if isinstance(x, (list, tuple)) and _holds_tracer(x):
+        return lift(np.stack([wrap(lift(e)) for e in x]))
+    array = np.asarray(x, dtype=dtype)
+    if array.dtype == object:
+        raise UnsupportedError(
+            f"a value of type {type(x).__name__} is not an array", where=user_frame_location(), remedy="pass numbers"
+        )
+    return constant(x if isinstance(x, np.ndarray) and dtype in (None, x.dtype) else array)
+
+
+def _holds_tracer(x: Any) -> bool:
+    return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in x)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"numpy.{name} of this array."
+    return method
+
+
+for _name in (
+    "all any argmax argmin argsort clip cumprod cumsum diagonal max mean min prod ptp ravel repeat round searchsorted sort "
+    "squeeze std sum swapaxes take trace var"
+).split():
+    setattr(Tracer, _name, _method(_name))
+
+
+def _binary(ufunc: np.ufunc, swap: bool) -> Callable[[Any, Any], Any]:
+    return (lambda self, other: ufunc(other, self)) if swap else (lambda self, other: ufunc(self, other))
+
+
+for _name, _ufunc in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
+    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift, "divmod": np.divmod,
+}.items():  # fmt: skip
+    setattr(Tracer, f"__{_name}__", _binary(_ufunc, False))
+    setattr(Tracer, f"__r{_name}__", _binary(_ufunc, True))
+for _name, _ufunc in {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+}.items():  # fmt: skip
+    setattr(Tracer, f"__{_name}__", _binary(_ufunc, False))
+for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
+    setattr(Tracer, f"__{_name}__", (lambda u: lambda self: u(self))(_ufunc))
