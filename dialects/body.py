@@ -13,7 +13,7 @@ from difc.dialects.control import yield_
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, tensor_type
 
-__all__ = ["add_function", "block_locations", "clone_op", "copy_function", "copy_module", "inline_block", "is_terminator", "map_body", "new_block", "return_", "unique_name"]
+__all__ = ["add_function", "block_locations", "clone_op", "copy_function", "copy_module", "inline_block", "is_terminator", "map_body", "new_block", "return_", "unique_name", "visit_op"]
 
 
 def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] | None = None) -> ir.Block:
@@ -102,17 +102,18 @@ def inline_block(
             builder.location = outer
             return operands
         builder.location = operation.location
-        results = visit(operation, operands) if visit is not None else None
-        if results is None and visit is not None and len(operation.regions):
-            results = _rebuild(operation, operands, visit)
-        if results is None:
-            results = clone_op(operation, operands)
+        results = visit_op(operation, operands, visit) if visit is not None else clone_op(operation, operands)
         environment.update(zip(operation.results, results, strict=True))
     raise AssertionError("a block without a terminator")
 
 
-def _rebuild(operation: Any, operands: list[ir.Value], visit: Visitor) -> list[ir.Value]:
-    """Build an op with bodies again, visiting the ops of its bodies."""
+def visit_op(operation: Any, operands: list[ir.Value], visit: Visitor) -> Sequence[ir.Value]:
+    """Re-emit one op on other operands, with it or the ops of its bodies replaced as `visit` says."""
+    results = visit(operation, operands)
+    if results is not None:
+        return results
+    if not len(operation.regions):
+        return clone_op(operation, operands)
     bodies = [map_body(region.blocks[0], visit) for region in operation.regions]
     return emit(OPS[operation.name], operands, attributes_of(operation), bodies)
 

@@ -114,6 +114,7 @@ class Frame:
     builder: TraceBuilder
     parent: Frame | None
     what: str
+    module: ir.Module
     captured: dict[ir.Value, ir.Value] = field(default_factory=dict)
     constants: dict[Any, tuple[Any, ir.Value]] = field(default_factory=dict)
     open: bool = True
@@ -172,20 +173,22 @@ def frame_of() -> Frame | None:
 
 
 @contextmanager
-def new_frame(avals: Sequence[Aval], what: str, shapes: Sequence[Sequence[Any]] | None = None) -> Iterator[Frame]:
+def new_frame(avals: Sequence[Aval], what: str, module: ir.Module | None = None) -> Iterator[Frame]:
     """Open a frame with arguments of the given types.
 
     Args:
-      avals: types of the block's arguments.
+      avals: types of the block's arguments, with `Dim`s where sizes are known only at run time.
       what: what is traced, for messages.
-      shapes: the shapes of the arguments with `Dim`s, where some are run-time sizes.
+      module: where functions go that are made on the way (default: that of the enclosing frame, or a new one).
     """
     with lock, dif.context(), ir.Location.unknown():
         plain = [Aval(tuple(d if isinstance(d, int) else DYN for d in a.shape), a.dtype) for a in avals]
         builder = TraceBuilder(new_block(plain))
-        for argument, shape in zip(builder.block.arguments, shapes or [a.shape for a in avals], strict=True):
-            builder.adopt(argument, shape)
-        frame = Frame(builder, _frame.get(), what)
+        for argument, aval in zip(builder.block.arguments, avals, strict=True):
+            builder.adopt(argument, aval.shape)
+        parent = _frame.get()
+        module = module or (parent.module if parent else ir.Module.create())
+        frame = Frame(builder, parent, what, module)
         token = _frame.set(frame)
         try:
             with dif.use_builder(builder):

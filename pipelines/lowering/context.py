@@ -7,6 +7,7 @@ are marked `@lowering(dif.scan)` alike and return a list.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,14 +16,14 @@ import numpy as np
 from difc.dialects import OPS, Aval, OpDef, aval_of, dtype_to_mlir, is_terminator
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
-from difc.dialects.types import DYN, I64
+from difc.dialects.types import I64
 from difc.errors import UnsupportedError
-from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute
+from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.shapes import IndexDim, SizedAval
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["LOWERINGS", "Context", "Out", "element_type", "lowering"]
+__all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "lowering"]
 
 #: Op name -> rule.
 LOWERINGS: dict[str, Callable[..., Any]] = {}
@@ -140,6 +141,15 @@ class Context(Emitter):
         aval = opdef.infer(*avals, **opdef.decode(operation))
         return [d.value if isinstance(d, IndexDim) else d for d in aval.shape]
 
+    def product(self, sizes: Sequence[Size]) -> Size:
+        """Return a product of sizes."""
+        result: Size = math.prod(s for s in sizes if isinstance(s, int))
+        for size in sizes:
+            if not isinstance(size, int):
+                is_one = isinstance(result, int) and result == 1
+                result = size if is_one else self.value("arith.muli", [self.index(result), size], self.index_type)
+        return result
+
     # ---- scalars ---------------------------------------------------------------------------------
 
     def host_scalar(self, x: Value) -> ir.Value:
@@ -177,7 +187,7 @@ class Context(Emitter):
     def _materialise(self, x: Value) -> ir.Value:
         sizes = self.sizes(x)
         element = element_type(x.aval.dtype)
-        type_ = self.tensor_type(sizes, element)
+        type_ = tensor_type_of(sizes, element)
         if x.pieces is not None:
             dimension, pieces = x.pieces
             attribute = ir.IntegerAttr.get(self.i64, dimension)
@@ -208,7 +218,7 @@ class Context(Emitter):
         if not type_.has_static_shape:
             walked = {d: size for d, size in zip(x.dims, sizes, strict=True) if d is not None}
             found = [walked[d] if type_.is_dynamic_dim(d) else type_.get_dim_size(d) for d in range(type_.rank)]
-            x.base = self.cast(x.base, self.tensor_type(found, type_.element_type))
+            x.base = self.cast(x.base, tensor_type_of(found, type_.element_type))
         return x.base
 
     def elementwise(self, out: Out, xs: Sequence[Value], body: Callable[..., ir.Value]) -> Value:
@@ -236,11 +246,12 @@ class Context(Emitter):
 
     def as_declared(self, x: Value, aval: Aval) -> ir.Value:
         """Return a value as a tensor of exactly the type that a boundary (function, branch, loop) declares."""
-        return self.cast(self.tensor(x), self.declared_type(aval))
+        return self.cast(self.tensor(x), declared_type(aval))
 
-    def declared_type(self, aval: Aval) -> ir.RankedTensorType:
-        """Return the lowered tensor type of an aval."""
-        return self.tensor_type([None if d is DYN else d for d in aval.shape], element_type(aval.dtype))
+
+def declared_type(aval: Aval) -> ir.RankedTensorType:
+    """Return the lowered tensor type of an aval."""
+    return tensor_type_of(aval.shape, element_type(aval.dtype))
 
 
 def _remedy(operation: ir.Operation) -> str:

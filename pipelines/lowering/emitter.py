@@ -14,7 +14,7 @@ from typing import Any
 
 from difc.dialects.mlir import ir
 
-__all__ = ["PARALLEL", "REDUCTION", "SIGNED", "UNSIGNED", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute"]
+__all__ = ["PARALLEL", "REDUCTION", "SIGNED", "UNSIGNED", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute", "tensor_type_of"]
 
 PARALLEL, REDUCTION = "parallel", "reduction"
 #: Predicates of `arith.cmpi`.
@@ -147,14 +147,9 @@ class Emitter:
 
     # ---- tensors ---------------------------------------------------------------------------------
 
-    def tensor_type(self, sizes: Sequence[Size], element: ir.Type) -> ir.RankedTensorType:
-        """Return the tensor type of sizes, dynamic where a size is a value."""
-        dynamic = ir.ShapedType.get_dynamic_size()
-        return ir.RankedTensorType.get([s if isinstance(s, int) else dynamic for s in sizes], element)
-
     def empty(self, sizes: Sequence[Size], element: ir.Type) -> ir.Value:
         """Return a tensor without defined contents."""
-        return self.value("tensor.empty", dynamic_sizes(sizes), self.tensor_type(sizes, element))
+        return self.value("tensor.empty", dynamic_sizes(sizes), tensor_type_of(sizes, element))
 
     def fill(self, scalar: ir.Value, into: ir.Value) -> ir.Value:
         """Return `into` with every element set."""
@@ -246,7 +241,7 @@ class Emitter:
         """Read a block; the dims in `drop` (of size 1) do not show in the result."""
         kept = [s for i, s in enumerate(sizes) if i not in drop]
         operands, attributes = _slice_operands([x], offsets, sizes, strides)
-        return self.value("tensor.extract_slice", operands, self.tensor_type(kept, element_of(x)), **attributes)
+        return self.value("tensor.extract_slice", operands, tensor_type_of(kept, element_of(x)), **attributes)
 
     def insert_slice(
         self, x: ir.Value, into: ir.Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
@@ -265,7 +260,7 @@ class Emitter:
             dims = [None if type_.is_dynamic_dim(d) else type_.get_dim_size(d) for d in group]
             sizes.append(None if None in dims else math.prod(dims))
         return self.value(
-            "tensor.collapse_shape", [x], self.tensor_type(sizes, type_.element_type), reassociation=_groups(groups)
+            "tensor.collapse_shape", [x], tensor_type_of(sizes, type_.element_type), reassociation=_groups(groups)
         )
 
     def expand(self, x: ir.Value, groups: Sequence[Sequence[int]], sizes: Sequence[Size]) -> ir.Value:
@@ -273,15 +268,21 @@ class Emitter:
         if len(sizes) == x.type.rank:
             return x
         split = [math.prod(g) if all(isinstance(s, int) for s in g) else None for g in ([sizes[d] for d in g] for g in groups)]
-        x = self.cast(x, self.tensor_type(split, element_of(x)))
+        x = self.cast(x, tensor_type_of(split, element_of(x)))
         static = [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
         return self.value(
             "tensor.expand_shape",
             [x, *dynamic_sizes(sizes)],
-            self.tensor_type(sizes, element_of(x)),
+            tensor_type_of(sizes, element_of(x)),
             reassociation=_groups(groups),
             static_output_shape=ir.DenseI64ArrayAttr.get(static),
         )
+
+
+def tensor_type_of(sizes: Sequence[Size | None], element: ir.Type) -> ir.RankedTensorType:
+    """Return the tensor type of sizes, dynamic where a size is not an int."""
+    dynamic = ir.ShapedType.get_dynamic_size()
+    return ir.RankedTensorType.get([s if isinstance(s, int) else dynamic for s in sizes], element)
 
 
 def element_of(x: ir.Value) -> ir.Type:

@@ -12,8 +12,8 @@ from difc.dialects import Aval
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32, is_float
 from difc.pipelines.lowering import scalars
-from difc.pipelines.lowering.context import Context, Out, element_type, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, identity_map, projection
+from difc.pipelines.lowering.context import Context, Out, lowering
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, identity_map, projection
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, number
 from difc.pipelines.lowering.values import Value
@@ -60,41 +60,80 @@ def combine(
     return c.generic(inputs, [(init, projection(rank, tuple(kept)))], iterators, body)[0]
 
 
-def _split(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int]] | None:
-    """Find a first level for a large reduction to few results: the value to reduce, and the axes to begin with."""
+def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:
+    """Cut a large reduction to few results in two: what to reduce, over which axes first, and over which of it in all."""
     shape = x.aval.shape
     if not x.aval.is_static or x.scalar is not None:
         return None
     results = math.prod(d for i, d in enumerate(shape) if i not in axes)
-    count = math.prod(shape[i] for i in axes)
-    if results >= _FEW_RESULTS or count < _MANY_ELEMENTS:
+    if results >= _FEW_RESULTS or math.prod(shape[i] for i in axes) < _MANY_ELEMENTS:
         return None
-    wanted = _PARTS // results
-    for split in range(1, len(axes)):  # keep whole outer axes as the parts, where they are enough and not nearly all
-        parts = math.prod(shape[i] for i in axes[:split])
-        if wanted // 4 <= parts <= wanted * 4:
-            return x, list(axes[split:])
+    wanted = _PARTS // max(results, 1)
+    for cut in range(1, len(axes)):  # whole outer axes as the parts, where they are about as many as wanted
+        if wanted // 4 <= math.prod(shape[i] for i in axes[:cut]) <= wanted * 4:
+            return x, list(axes[cut:]), list(axes)
     axis = max(axes, key=lambda i: shape[i])
-    divisors = [d for d in range(2, min(wanted, shape[axis] // 2) + 1) if shape[axis] % d == 0]
-    if not divisors or divisors[-1] < 8:
+    parts = max((d for d in range(1, min(wanted, shape[axis]) + 1) if shape[axis] % d == 0), default=1)
+    if parts < 8:
         return None
-    sizes = [*shape[:axis], divisors[-1], shape[axis] // divisors[-1], *shape[axis + 1 :]]
+    sizes = [*shape[:axis], parts, shape[axis] // parts, *shape[axis + 1 :]]
     split = Value(Aval(tuple(sizes), x.aval.dtype), base=regroup(c, c.tensor(x), shape, sizes))
-    return split, [axis + 1, *(i + (i > axis) for i in axes if i != axis)]
+    inner = [axis + 1, *(i + (i > axis) for i in axes if i != axis)]
+    return split, inner, [axis, *inner]
 
 
-def _reduce(c: Context, out: Out, x: Value, axes: tuple[int, ...]) -> Value:
+def _reduce(c: Context, out: Out, x: Value, *, axes: tuple[int, ...]) -> Value:
     function, neutral, widen = _TABLE[dif.OPS[out.operation.name]]
     if not axes:
         return x
     dtype = F32 if widen and out.dtype in (F16, BF16) else out.dtype
     start = neutral(dtype)
     axes = tuple(sorted(axes))
-    level = _split(c, x, axes)
-    if level is not None:
-        first, first_axes = level
-        rest = tuple(d for i, d in enumerate(first.aval.shape) if i not in first_axes)
-        x = Value(Aval(rest, dtype), base=combine(c, first, first_axes, dtype, function, start))
-        axes = _remaining_axes(first.aval.ndim, first_axes, out.aval.ndim, axes, level[0].aval.ndim)
+    if (level := _first_level(c, x, axes)) is not None:
+        x, first, every = level
+        kept = [d for d in range(x.aval.ndim) if d not in first]
+        partial = combine(c, x, first, dtype, function, start)
+        x = Value(Aval(tuple(x.aval.shape[d] for d in kept), dtype), base=partial)
+        axes = tuple(i for i, d in enumerate(kept) if d in every)
     total = Value(Aval(out.aval.shape, dtype), base=combine(c, x, axes, dtype, function, start), sizes=out.sizes)
     return total if dtype == out.dtype else c.elementwise(out, [total], lambda a: convert(c, dtype, a, out.dtype))
+
+
+lowering(*_TABLE)(_reduce)
+
+
+def _arg_reduce(direction: str) -> Callable[..., Value]:
+    """Return the rule that keeps the best element so far and its position; NaN is best of all, and the first wins."""
+
+    def rule(c: Context, out: Out, x: Value, *, axis: int) -> Value:
+        dtype, rank = x.aval.dtype, x.aval.ndim
+        kept = [d for d in range(rank) if d != axis]
+        sizes = [c.size(x, d) for d in kept]
+        worst = scalars.lowest(dtype) if direction == "gt" else scalars.highest(dtype)
+        best = c.filled(number(c, dtype, worst), sizes)
+        position = c.filled(c.constant(0, c.i64), sizes)
+        iterators = [REDUCTION if d == axis else PARALLEL for d in range(rank)]
+        to_result = projection(rank, tuple(kept))
+
+        def body(element: ir.Value, best: ir.Value, position: ir.Value) -> list[ir.Value]:
+            here = c.index_cast(c.iteration_index(axis), c.i64)
+            better = compare(c, dtype, element, best, direction)
+            equal = compare(c, dtype, element, best, "eq")
+            if is_float(dtype):
+                new_nan, old_nan = compare(c, dtype, element, element, "ne"), compare(c, dtype, best, best, "ne")
+                better = c.value("arith.ori", [better, c.select(old_nan, c.constant(0, c.i1), new_nan)], c.i1)
+                equal = c.value("arith.ori", [equal, c.value("arith.andi", [new_nan, old_nan], c.i1)], c.i1)
+            # Comparing positions, too, lets a target combine partial results in any order.
+            earlier = c.compare(SIGNED["lt"], here, position)
+            better = c.value("arith.ori", [better, c.value("arith.andi", [equal, earlier], c.i1)], c.i1)
+            return [c.select(better, element, best), c.select(better, here, position)]
+
+        source = c.tensor(x), identity_map(rank)
+        inits = [(best, to_result), (position, to_result)]
+        return out.value(c.generic([source], inits, iterators, body)[1])
+
+    return rule
+
+
+lowering(dif.argmax)(_arg_reduce("gt"))
+lowering(dif.argmin)(_arg_reduce("lt"))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Emitter, Size, element_of
+from difc.pipelines.lowering.emitter import Emitter, Size, element_of, tensor_type_of
 
 __all__ = ["regroup"]
 
@@ -92,5 +92,5 @@ def regroup(c: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
     x = c.collapse(x, [dims for dims, _ in pairs])
     wanted = [math.prod(after[d] for d in dims) if all(isinstance(after[d], int) for d in dims) else None for _, dims in pairs]
     known = [w if w is not None else None if x.type.is_dynamic_dim(i) else x.type.get_dim_size(i) for i, w in enumerate(wanted)]
-    x = c.cast(x, c.tensor_type(known, element_of(x)))
+    x = c.cast(x, tensor_type_of(known, element_of(x)))
     return c.expand(x, [dims for _, dims in pairs], after)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difc import dialects as dif
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, identity_map, projection
+from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, identity_map, projection, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
@@ -78,7 +78,7 @@ def _(
     made = c.operation(
         "tensor.pad",
         [c.tensor(x), padding],
-        [c.tensor_type(out.sizes, out.element)],
+        [tensor_type_of(out.sizes, out.element)],
         {
             "static_low": ir.DenseI64ArrayAttr.get(list(low)),
             "static_high": ir.DenseI64ArrayAttr.get(list(high)),

@@ -1,0 +1,207 @@
+"""`jit`: compile a function for the types of its arguments, once for each signature. Also what `vjp` does on arrays.
+
+The fast path flattens, looks the signature up and calls the compiled entry; tracing and compiling are imported when they
+are first needed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from difc import config
+from difc.errors import InputError
+from difc.pytree import flatten, unflatten
+from difc.runtime.array import DeviceArray
+
+__all__ = ["disable_jit", "jit", "linearized"]
+
+_NUMBERS = (bool, int, float)
+
+
+class _Static:
+    """An argument leaf that is no array: part of the signature, compared by equality."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+def jit(
+    fun: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (), target: str | None = None,
+) -> Callable[..., Any]:
+    """Return `fun`, compiled when it is first called with arguments of given types. (jax.jit)
+
+    Args:
+      fun: a function of pytrees of arrays and numbers; it is run once, with tracers, for each signature. Leaves that are
+        neither (strings, functions, ...) are static.
+      static_argnums, static_argnames: arguments that are Python values to the function; they must be hashable.
+      target: what to compile for, such as "cpu" or "vulkan" (default: the `DIFC_TARGET` setting).
+
+    Returns:
+      A function with the same arguments that returns device arrays, which NumPy takes as arrays.
+
+    Example:
+      >>> difc.jit(lambda x: np.sin(x) ** 2)(np.ones(3, np.float32))  # doctest: +SKIP
+    """
+    if fun is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target
+        )  # type: ignore[return-value]
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    return _Jitted(fun, numbers, names, target)
+
+
+class _Jitted:
+    def __init__(self, fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...], target: str | None) -> None:
+        functools.update_wrapper(self, fun)
+        self._fun, self._numbers, self._names, self._target = fun, numbers, names, target
+        self._compiled: dict[Any, Callable[[list[Any]], Any]] = {}
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from difc.trace import is_tracing
+
+        if is_tracing():
+            return self._fun(*args, **kwargs)
+        marked = self._mark(args), {k: _Static(v) if k in self._names else v for k, v in kwargs.items()}
+        leaves, structure = flatten(marked)
+        key = (structure, config.get("interpret"), *map(_leaf_key, leaves))
+        try:
+            run = self._compiled.get(key)
+        except TypeError as error:
+            raise InputError(
+                f"jit: a static argument of `{self.__name__}` cannot be hashed: {error}",
+                remedy="pass arrays as arrays, and static values as hashable ones (tuples instead of lists)",
+            ) from None
+        if run is None:
+            run = self._compiled[key] = self._prepare(leaves, structure)
+        return run(leaves)
+
+    def _mark(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self._numbers:
+            return args
+        return tuple(_Static(a) if i in self._numbers or i - len(args) in self._numbers else a for i, a in enumerate(args))
+
+    def trace(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the traced program for specs or arrays; see `difc.trace`."""
+        from difc.api import trace
+
+        return trace(self._fun, *args, **kwargs)
+
+    def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[list[Any]], Any]:
+        from difc.program import Program, compile_program, trace_entry
+        from difc.trace import lock
+
+        dynamic = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
+
+        def fun(arrays: list[Any]) -> Any:
+            full = [leaf.value if isinstance(leaf, _Static) else leaf for leaf in leaves]
+            for i, array in zip(dynamic, arrays, strict=True):
+                full[i] = array
+            args, kwargs = unflatten(structure, full)
+            return self._fun(*args, **kwargs)
+
+        fun.__name__, fun.__wrapped__ = self.__name__, self._fun  # type: ignore[attr-defined]
+        with lock:
+            program = Program(_new_module())
+            given = [leaves[i] for i in dynamic]
+            traced = trace_entry(program, fun, (given,), {}, weak=lambda x: isinstance(x, _NUMBERS))
+            if config.get("interpret"):
+                return _interpreted(program, traced, dynamic)
+            entry = compile_program(program, self._target or config.get("target"))._module.entries[traced.name]
+        call, out_tree = entry.call_leaves, traced.out_tree
+        everything, single = len(dynamic) == len(leaves), out_tree.is_leaf()
+
+        def run(leaves: list[Any]) -> Any:
+            results = call(leaves if everything else [leaves[i] for i in dynamic])
+            return results[0] if single else unflatten(out_tree, results)
+
+        return run
+
+
+def _new_module() -> Any:
+    from difc.dialects import context
+    from difc.dialects.mlir import ir
+
+    with context():
+        return ir.Module.create(loc=ir.Location.unknown())
+
+
+def _interpreted(program: Any, traced: Any, dynamic: list[int]) -> Callable[[list[Any]], Any]:
+    from difc.dialects import context, interpreter
+
+    with context():
+        dtypes = [s.dtype for s in program.signatures[traced.name].inputs]
+        module, name = program.expanded, traced.name
+
+    def run(leaves: list[Any]) -> Any:
+        with context():
+            arrays = [np.asarray(leaves[i], dtype) for i, dtype in zip(dynamic, dtypes, strict=True)]
+            return unflatten(traced.out_tree, interpreter.run(module, name, *arrays))
+
+    return run
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, (np.ndarray, DeviceArray, np.generic, *_NUMBERS)) or hasattr(leaf, "__array__")
+
+
+def _leaf_key(leaf: Any) -> Any:
+    if isinstance(leaf, DeviceArray):
+        return leaf.kind_key
+    if isinstance(leaf, np.ndarray):
+        return leaf.dtype, leaf.shape
+    if isinstance(leaf, np.generic):
+        return leaf.dtype, ()
+    if isinstance(leaf, _NUMBERS):
+        return type(leaf)
+    if hasattr(leaf, "__array__"):
+        array = np.asarray(leaf)
+        return array.dtype, array.shape
+    return leaf if isinstance(leaf, _Static) else _Static(leaf)
+
+
+@contextmanager
+def disable_jit() -> Iterator[None]:
+    """Run transformed functions through the NumPy interpreter of the dialect within a `with` block: for debugging."""
+    with config.override(interpret=True):
+        yield
+
+
+def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
+    """Do `difc.vjp` on arrays: run `fun`, keeping its residuals on the device, and return the pullback."""
+    trees: list[Any] = []
+
+    def forward(*args: Any) -> Any:
+        from difc.transform import vjp
+
+        out = vjp(fun, *args, has_aux=has_aux)
+        trees.append(None)
+        return (out[0], out[2]) if has_aux else out[0]
+
+    def backward(args: Any, ct: Any) -> Any:
+        from difc.transform import vjp
+
+        return vjp(fun, *args, has_aux=has_aux)[1](ct)
+
+    functools.update_wrapper(forward, fun), functools.update_wrapper(backward, fun)
+    out, pull = jit(forward)(*primals), jit(backward)
+
+    def pullback(ct: Any) -> Any:
+        return pull(primals, ct)
+
+    return (out[0], pullback, out[1]) if has_aux else (out, pullback)

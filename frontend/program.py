@@ -1,0 +1,208 @@
+"""From traced functions to a runnable module: the stages, in order, and what each one gives.
+
+`Program` holds functions traced into one module with their signatures; `stage("dif" | "ad" | "linalg")` is its IR after a
+stage, and `compile_program` takes it through IREE. The only file that joins AD, lowering, compilation and the runtime.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from optree import PyTreeSpec
+
+from difc import config
+from difc.ad_pass.functions import expand_requests
+from difc.dialects import Aval, context, verify
+from difc.dialects.mlir import ir
+from difc.dims import Dim
+from difc.errors import InputError
+from difc.functions import Traced, call_name, trace_function
+from difc.pipelines import cache
+from difc.pipelines.compile import compile_module
+from difc.pipelines.estimate import estimate_driver
+from difc.pipelines.lower import lower
+from difc.pipelines.simplify import simplify
+from difc.pipelines.target import Target
+from difc.pytree import flatten_with_names, unflatten
+from difc.runtime import ArraySpec, Module, Signature, load
+from difc.spec import as_spec, named_aval
+
+__all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "trace_entry"]
+
+STAGES = ("dif", "ad", "linalg")
+
+
+@dataclass
+class Program:
+    """Functions traced into one module, with the signature of each entry.
+
+    Attributes:
+      module: IR of the first stage, as traced.
+      signatures: entry name -> signature; its `meta` is completed by the compiler.
+    """
+
+    module: ir.Module
+    signatures: dict[str, Signature] = field(default_factory=dict)
+
+    @cached_property
+    def expanded(self) -> ir.Module:
+        """The module after AD and simplification: no requests, no calls, primal and derivative code together."""
+        with context(), ir.Location.unknown():
+            _checked(self.module, "dif")
+            return _checked(simplify(_checked(expand_requests(self.module), "expand-ad")), "ad")
+
+    def lowered(self, target: Target, reflection: Mapping[str, Mapping[str, str]] | None = None) -> ir.Module:
+        """Return the module in upstream dialects, for a target."""
+        with context(), ir.Location.unknown():
+            module = lower(self.expanded, target_kind=target.kind, reflection=reflection)
+            _dump(module, "linalg")
+            return module
+
+    def ir(self, stage: str = "dif", target: str = "cpu") -> str:
+        """Return the IR after a stage: "dif" as traced, "ad" after differentiation, "linalg" as handed to IREE.
+
+        Raises:
+          InputError: for another stage.
+        """
+        if stage not in STAGES:
+            raise InputError(f"there is no stage {stage!r}", remedy=f"use one of {', '.join(STAGES)}")
+        with context():
+            if stage == "linalg":
+                return str(self.lowered(Target.parse(target)))
+            return str(self.module if stage == "dif" else self.expanded)
+
+
+def _checked(module: ir.Module, stage: str) -> ir.Module:
+    if config.get("verify"):
+        verify(module)
+    _dump(module, stage)
+    return module
+
+
+def _dump(module: ir.Module, stage: str) -> None:
+    """Write the IR of a stage where the `dump` setting asks for it, numbered in order."""
+    wanted = config.get("dump")
+    if wanted and (wanted == "all" or stage in wanted.split(",")):
+        folder: Path = config.get("dump_to")
+        folder.mkdir(parents=True, exist_ok=True)
+        count = len(list(folder.glob("[0-9]*.mlir")))
+        (folder / f"{count:03d}-{stage}.mlir").write_text(module.operation.get_asm(enable_debug_info=True))
+
+
+def trace_entry(
+    program: Program, fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], name: str | None = None,
+    weak: Callable[[Any], bool] = lambda spec: False,
+) -> Traced:
+    """Trace a function into a program as an entry.
+
+    Args:
+      args, kwargs: pytrees of specs or arrays, in the place of the arguments.
+      weak: which specs stand for Python numbers.
+    """
+    parameters = _parameter_names(fun, len(args))
+    names: list[str] = []
+    specs: list[ArraySpec] = []
+    flags: list[bool] = []
+    for root, tree in [*zip(parameters, args, strict=True), *sorted(kwargs.items())]:
+        paths, leaves, _ = flatten_with_names(tree, root)
+        names += paths
+        specs += [as_spec(leaf, path) for leaf, path in zip(leaves, paths, strict=True)]
+        flags += [weak(leaf) for leaf in leaves]
+    _, _, in_tree = flatten_with_names((tuple(args), dict(kwargs)), "args")
+
+    def rebuild(leaves: list[Any]) -> Any:
+        positional, keywords = unflatten(in_tree, leaves)
+        return fun(*positional, **keywords)
+
+    entry = name or call_name(fun)
+    rebuild.__wrapped__ = inspect.unwrap(fun)  # type: ignore[attr-defined]
+    traced = trace_function(program.module, rebuild, [named_aval(s) for s in specs], flags, entry, private=False)
+    outputs = [_output_spec(a, n) for a, n in zip(traced.out_avals, _result_names(traced.out_tree), strict=True)]
+    meta: dict[str, Any] = {"arg_names": parameters, "doc": inspect.getdoc(fun) or ""}
+    program.signatures[traced.name] = Signature(traced.name, tuple(specs), tuple(outputs), in_tree, traced.out_tree, meta)
+    return traced
+
+
+def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
+    try:
+        parameters = [
+            p.name for p in inspect.signature(fun).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    return (parameters + [f"arg{i}" for i in range(len(parameters), count)])[:count]
+
+
+def _result_names(tree: PyTreeSpec) -> list[str]:
+    return flatten_with_names(unflatten(tree, range(tree.num_leaves)), "result")[0]
+
+
+def _output_spec(aval: Aval, name: str) -> ArraySpec:
+    return ArraySpec(tuple(str(d) if isinstance(d, Dim) else d for d in aval.shape), aval.dtype, name)
+
+
+class CompiledModule:
+    """A compiled program: its entries are callable, and it can be saved as an artifact.
+
+    Example:
+      >>> module = difc.compile(f, difc.f32[3])  # doctest: +SKIP
+      >>> module(np.ones(3, np.float32)); module.save("f.vmfb"); print(module.ir("ad"))  # doctest: +SKIP
+    """
+
+    def __init__(self, program: Program, target: Target, vmfb: bytes) -> None:
+        self._program, self._target, self.vmfb = program, target, vmfb
+
+    @cached_property
+    def _module(self) -> Module:
+        return load(self.vmfb)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._module(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._module, name)
+
+    def save(self, path: str | Path) -> None:
+        """Write the artifact: a plain IREE module, which `difc.load` and `iree-run-module` read."""
+        self._module.save(path)
+
+    def ir(self, stage: str = "dif") -> str:
+        """Return the IR after a stage: "dif", "ad" or "linalg"."""
+        return self._program.ir(stage, self._target.name)
+
+
+def compile_program(program: Program, target: str | Target, opt_level: int = 3) -> CompiledModule:
+    """Compile a program for a target; equal programs come from the disk cache.
+
+    Raises:
+      TargetError, UnsupportedError, CompileError: as the stages say.
+    """
+    chosen = target if isinstance(target, Target) else Target.parse(target)
+    with context(), ir.Location.unknown():
+        text = str(program.module)
+        signatures = [s.to_json() for s in program.signatures.values()]
+        vmfb = cache.load_or_compile(
+            [text, *signatures, chosen.name, str(opt_level)], lambda: _compile(program, chosen, opt_level)
+        )
+    return CompiledModule(program, chosen, vmfb)
+
+
+def _compile(program: Program, target: Target, opt_level: int) -> bytes:
+    driver = target.driver or estimate_driver(program.expanded)
+    reflection = {}
+    for name, signature in program.signatures.items():
+        meta = {
+            **signature.meta, "target": target.name, "driver": driver, "difc": version("difc"),
+            "iree": version("iree-base-compiler"), "opt_level": opt_level,
+        }  # fmt: skip
+        reflection[name] = {"difc.signature": replace(signature, meta=meta).to_json()}
+    module = program.lowered(target, reflection)
+    return compile_module(module.operation.get_asm(enable_debug_info=True), target, opt_level=opt_level)

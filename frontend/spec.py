@@ -1,0 +1,72 @@
+"""Array specs: `difc.f32[784, 10]` is a type for an argument; a string, as in `difc.f32["batch", 784]`, is a dynamic dim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from difc.dialects.types import Aval
+from difc.dims import Dim
+from difc.errors import DtypeError
+from difc.runtime.array import DeviceArray
+from difc.runtime.signature import ArraySpec
+
+__all__ = ["ScalarType", "as_spec", "bf16", "bool_", "f16", "f32", "f64", "i8", "i16", "i32", "i64", "named_aval", "u8", "u16", "u32", "u64"]
+
+
+class ScalarType:
+    """An element type; indexing it with sizes gives an array spec, and by itself it is the spec of a scalar.
+
+    Example:
+      >>> f32["batch", 784]
+      ArraySpec(shape=('batch', 784), dtype=dtype('float32'), name='')
+    """
+
+    def __init__(self, name: str, dtype: Any) -> None:
+        self.name, self.dtype = name, np.dtype(dtype)
+
+    def __getitem__(self, shape: int | str | tuple[int | str, ...]) -> ArraySpec:
+        sizes = shape if isinstance(shape, tuple) else (shape,)
+        for size in sizes:
+            if not (isinstance(size, str) and size.isidentifier()) and not (isinstance(size, int) and size >= 0):
+                raise DtypeError(
+                    f"{size!r} is not a size in an array spec",
+                    remedy='use a number, or a name in quotes for a size known only at run time, as in f32["batch", 784]',
+                )
+        return ArraySpec(sizes, self.dtype)
+
+    def __repr__(self) -> str:
+        return f"difc.{self.name}"
+
+
+f16, bf16 = ScalarType("f16", np.float16), ScalarType("bf16", ml_dtypes.bfloat16)
+f32, f64 = ScalarType("f32", np.float32), ScalarType("f64", np.float64)
+i8, i16, i32, i64 = (ScalarType(f"i{n}", f"int{n}") for n in (8, 16, 32, 64))
+u8, u16, u32, u64 = (ScalarType(f"u{n}", f"uint{n}") for n in (8, 16, 32, 64))
+bool_ = ScalarType("bool_", np.bool_)
+
+
+def as_spec(x: Any, name: str = "") -> ArraySpec:
+    """Return the spec of a spec, element type, array or number.
+
+    Raises:
+      DtypeError: for anything else.
+    """
+    if isinstance(x, ArraySpec):
+        return ArraySpec(x.shape, x.dtype, name or x.name)
+    if isinstance(x, ScalarType):
+        return ArraySpec((), x.dtype, name)
+    if isinstance(x, (np.ndarray, np.generic, DeviceArray, bool, int, float)) or hasattr(x, "__array__"):
+        array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+        return ArraySpec(tuple(array.shape), array.dtype, name)
+    raise DtypeError(
+        f"{name or 'an argument'} has a spec {x!r}, which describes no array",
+        remedy="use a spec such as difc.f32[784, 10], or an example array",
+    )
+
+
+def named_aval(spec: ArraySpec) -> Aval:
+    """Return the type of a spec, with named run-time sizes."""
+    return Aval(tuple(Dim.named(d) if isinstance(d, str) else d for d in spec.shape), spec.dtype)

@@ -1,0 +1,89 @@
+"""Shaping of scans: what does not change from step to step leaves the loop.
+
+Two rewrites, which keep the numbers: a carry that a step hands on unchanged becomes a loop constant; an op on loop constants
+alone is computed once, outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from difc import dialects as dif
+from difc.dialects import Builder, ScanParts, new_block, yield_, yielded
+from difc.dialects.base import attributes_of, emit
+from difc.dialects.body import is_terminator, visit_op
+from difc.dialects.mlir import ir
+
+__all__ = ["reshape_scan"]
+
+#: Ops that stay in the loop: they cost nothing, and knowing them there helps the lowering.
+FREE = ("dif.constant", "dif.zeros", "dif.iota")
+
+Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
+
+
+def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> list[ir.Value]:
+    """Build a scan again on other operands, with `visit` applied to its body, and shape it.
+
+    Returns:
+      Its results.
+    """
+    attributes = attributes_of(operation)
+    parts = ScanParts.of(operands, attributes["num_carry"], attributes["num_xs"], attributes["length"])
+    body = operation.regions[0].blocks[0]
+    nc, nx = len(parts.carry), len(parts.xs)
+    arguments, outs = list(body.arguments), yielded(body)
+    fixed = [outs[i] == arguments[i] for i in range(nc)]
+
+    # invariant value of the old body -> its value outside; constants first, then fixed carries
+    outside: dict[ir.Value, ir.Value] = dict(zip(arguments[nc + nx :], parts.consts, strict=True))
+    outside |= {a: c for a, c, f in zip(arguments[:nc], parts.carry, fixed, strict=False) if f}
+    inside: list[Any] = []
+    for old in body.operations:
+        old = old.operation
+        hoistable = not is_terminator(old) and not len(old.regions) and old.name not in FREE and len(old.operands)
+        if hoistable and all(v in outside for v in old.operands):
+            found = visit_op(old, [outside[v] for v in old.operands], visit)
+            outside.update(zip(old.results, found, strict=True))
+        else:
+            inside.append(old)
+
+    used = {v for old in inside for v in old.operands}
+    consts = [v for v in outside if v in used]
+    distinct: dict[ir.Value, int] = {}  # outer value -> place among the new constants
+    for v in consts:
+        distinct.setdefault(outside[v], len(distinct))
+    moving = [i for i in range(nc) if not fixed[i]]
+    types = [
+        *(arguments[i].type for i in moving),
+        *(a.type for a in arguments[nc : nc + nx]),
+        *(v.type for v in distinct),
+    ]
+    new_body = new_block(types, None)
+    fresh = list(new_body.arguments)
+    values = {arguments[i]: a for i, a in zip(moving, fresh, strict=False)}
+    values |= dict(zip(arguments[nc : nc + nx], fresh[len(moving) :], strict=False))
+    values |= {v: fresh[len(moving) + nx + distinct[outside[v]]] for v in consts}
+    with dif.use_builder(Builder(new_body, operation.location)) as builder:
+        for old in inside:
+            given = [values.get(v) for v in old.operands]
+            builder.location = old.location
+            if is_terminator(old):
+                kept = [g for i, g in enumerate(given) if i >= nc or not fixed[i]]
+                yield_(*kept)
+                break
+            results = visit_op(old, given, visit)
+            values.update(zip(old.results, results, strict=True))
+    linear = ()  # marks matter only until a linear scan is transposed
+    made = {**attributes, "num_carry": len(moving), "linear": linear}
+    results = iter(
+        emit(
+            dif.OPS["fun.scan"],
+            [*(parts.carry[i] for i in moving), *parts.xs, *distinct, *parts.length],
+            made,
+            [new_body],
+        )
+    )
+    return [parts.carry[i] if i < nc and fixed[i] else next(results) for i in range(len(outs))]
+

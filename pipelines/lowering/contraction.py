@@ -1,0 +1,142 @@
+"""`dot_general` as one contraction with at most one batch, two free and one contracting dim.
+
+That is the form which IREE tiles best: groups of dims are collapsed (with a transpose only where a group is not one run of
+neighbours in order), transposed operands are read through indexing maps, and the body is a bare multiply-add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import free_dims
+from difc.dialects.mlir import ir
+from difc.dialects.types import BF16, F16, F32
+from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.context import Context, Out, element_type, lowering
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, Size, projection
+from difc.pipelines.lowering.regroup import regroup
+from difc.pipelines.lowering.scalars import convert, number
+from difc.pipelines.lowering.values import Value
+
+__all__: list[str] = []
+
+BATCH, LEFT, RIGHT, SUM = "batch", "left", "right", "sum"
+
+
+@dataclass
+class _Operand:
+    """An operand with each group of dims made one: the tensor and, for each of its dims, the group."""
+
+    tensor: ir.Value
+    groups: list[str]
+
+
+def _reads_in_runs(order: Sequence[int], groups: Sequence[Sequence[int]]) -> bool:
+    """Say whether, with dims lying in memory in this order, every group is one run of neighbours in its own order."""
+    position = {d: i for i, d in enumerate(order)}
+    return all(position[b] == position[a] + 1 for group in groups for a, b in zip(group, group[1:], strict=False))
+
+
+def _operand(c: Context, x: Value, groups: dict[str, tuple[int, ...]]) -> _Operand:
+    """Collapse the groups of dims of an operand, permuting dims only where that is needed."""
+    sizes = c.sizes(x)
+    present = {name: dims for name, dims in groups.items() if dims}
+    base_order = [d for d, _ in sorted(((d, j) for d, j in enumerate(x.dims)), key=lambda pair: pair[1] or 0)]
+    is_permutation = x.scalar is None and x.base is not None and None not in x.dims
+    if is_permutation and _reads_in_runs(base_order, list(present.values())):
+        tensor, order = c.view(x)[0], base_order  # read the tensor under a transpose as it lies
+    else:
+        tensor, order = c.tensor(x), list(range(x.aval.ndim))
+        if not _reads_in_runs(order, list(present.values())):
+            order = [d for dims in present.values() for d in dims]
+            tensor = c.transposed(tensor, order, [sizes[d] for d in order])
+    names = sorted(present, key=lambda name: order.index(present[name][0]))
+    after = [c.product([sizes[d] for d in present[name]]) for name in names]
+    return _Operand(regroup(c, tensor, [sizes[d] for d in order], after), names)
+
+
+@lowering(dif.dot_general)
+def _(
+    c: Context,
+    out: Out,
+    lhs: Value,
+    rhs: Value,
+    *,
+    lhs_batch: tuple[int, ...],
+    rhs_batch: tuple[int, ...],
+    lhs_contract: tuple[int, ...],
+    rhs_contract: tuple[int, ...],
+) -> Value:
+    if 0 in out.sizes or any(lhs.sizes[d] == 0 for d in lhs_contract):
+        return c.splat(out.aval, 0, out.sizes)
+    left = free_dims(lhs.aval.ndim, lhs_batch, lhs_contract)
+    right = free_dims(rhs.aval.ndim, rhs_batch, rhs_contract)
+    if not lhs_contract:
+        return _outer(c, out, lhs, rhs, lhs_batch, rhs_batch, left, right)
+    x = _operand(c, lhs, {BATCH: lhs_batch, LEFT: left, SUM: lhs_contract})
+    y = _operand(c, rhs, {BATCH: rhs_batch, RIGHT: right, SUM: rhs_contract})
+    counts = {BATCH: len(lhs_batch), LEFT: len(left), RIGHT: len(right)}
+    names = [name for name in (BATCH, LEFT, RIGHT) if counts[name]]
+    sizes: list[Size] = []
+    start = 0
+    for name in names:
+        sizes.append(c.product(out.sizes[start : start + counts[name]]))
+        start += counts[name]
+    result = regroup(c, _contract(c, out.dtype, x, y, names, sizes), sizes, out.sizes)
+    return out.value(result)
+
+
+def _contract(
+    c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]
+) -> ir.Value:
+    """Append the contraction; half floats accumulate in f32."""
+    accumulator = F32 if dtype in (F16, BF16) else dtype
+    loops = [*names, SUM]
+
+    def to(groups: list[str]) -> ir.AffineMap:
+        return projection(len(loops), tuple(loops.index(name) for name in groups))
+
+    def body(a: ir.Value, b: ir.Value, total: ir.Value) -> list[ir.Value]:
+        a, b = (convert(c, dtype, v, accumulator) for v in (a, b))
+        return [scalars.add(c, accumulator, total, scalars.mul(c, accumulator, a, b))]
+
+    init = c.filled(number(c, accumulator, 0), sizes)
+    iterators = [*[PARALLEL] * len(names), REDUCTION]
+    inputs = [(x.tensor, to(x.groups)), (y.tensor, to(y.groups))]
+    total = c.generic(inputs, [(init, to(names))], iterators, body)[0]
+    if accumulator == dtype:
+        return total
+    narrow = (c.empty(sizes, element_type(dtype)), projection(len(names), tuple(range(len(names)))))
+    source = (total, narrow[1])
+    return c.generic([source], [narrow], [PARALLEL] * len(names), lambda a, _: [convert(c, F32, a, dtype)])[0]
+
+
+def _outer(
+    c: Context,
+    out: Out,
+    lhs: Value,
+    rhs: Value,
+    lhs_batch: tuple[int, ...],
+    rhs_batch: tuple[int, ...],
+    left: tuple[int, ...],
+    right: tuple[int, ...],
+) -> Value:
+    """Nothing is summed: multiply elements of both operands broadcast to the result."""
+
+    def broadcast(x: Value, dims: Sequence[int], places: Sequence[int]) -> Value:
+        if x.scalar is not None:
+            return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
+        c.view(x)
+        walked = {place: x.dims[d] for d, place in zip(dims, places, strict=True)}
+        return Value(out.aval, base=x.base, dims=tuple(walked.get(i) for i in range(out.aval.ndim)), sizes=out.sizes)
+
+    batch = range(len(lhs_batch))
+    first = range(len(batch), len(batch) + len(left))
+    second = range(len(batch) + len(left), out.aval.ndim)
+    x = broadcast(lhs, [*lhs_batch, *left], [*batch, *first])
+    y = broadcast(rhs, [*rhs_batch, *right], [*batch, *second])
+    return c.elementwise(out, [x, y], lambda a, b: scalars.mul(c, out.dtype, a, b))

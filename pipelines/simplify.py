@@ -1,0 +1,253 @@
+"""Simplification of `dif` code, in particular of what AD leaves: `simplify` is the pass between AD and lowering.
+
+Each round removes dead code (also inside and across bodies), folds ops by the table below, and runs upstream
+canonicalize and cse. Every fold keeps the numbers, up to the sign of zero and what only NaN and infinity would tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import Builder, aval_of, functions_of, inline_block, new_block, yielded
+from difc.dialects.base import attributes_of
+from difc.dialects.body import add_function, block_locations, return_
+from difc.dialects.mlir import func, ir, passmanager
+from difc.pipelines.loops import reshape_scan
+from difc.pipelines.prune import prune_into
+
+__all__ = ["FOLDS", "simplify"]
+
+ROUNDS = 3
+
+#: op name -> function(operands, attributes) -> the value that it can be replaced by, or None
+FOLDS: dict[str, Callable[[list[ir.Value], dict[str, Any]], ir.Value | None]] = {}
+
+
+def simplify(module: ir.Module) -> ir.Module:
+    """Return a module that computes the same with fewer ops.
+
+    Example: `mul(x, broadcast(1.0))` is `x`; a scan whose stacked residuals nothing uses no longer stacks them.
+    """
+    for _ in range(ROUNDS):
+        before = str(module)
+        module = _round(module)
+        if str(module) == before:
+            break
+    return module
+
+
+def _round(module: ir.Module) -> ir.Module:
+    made = ir.Module.create(loc=module.operation.location)
+    for name, function in functions_of(module).items():
+        _copy(function, name, made, lambda block, args: prune_into(block, args, [True] * len(yielded(block))))
+    folded = ir.Module.create(loc=module.operation.location)
+    for name, function in functions_of(made).items():
+        _copy(function, name, folded, lambda block, args: inline_block(block, args, _fold))
+    passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)").run(folded.operation)
+    return folded
+
+
+def _copy(
+    function: func.FuncOp, name: str, module: ir.Module, fill: Callable[[ir.Block, list[ir.Value]], Sequence[ir.Value]]
+) -> None:
+    body = function.entry_block
+    block = new_block([a.type for a in body.arguments], block_locations(body))
+    with dif.use_builder(Builder(block, function.location)):
+        return_(block, fill(body, list(block.arguments)), function.location)
+    private = "sym_visibility" in function.attributes
+    add_function(module, name, block, private=private, location=function.location)
+
+
+def _fold(operation: Any, operands: list[ir.Value]) -> Sequence[ir.Value] | None:
+    if operation.name == "fun.scan":
+        return reshape_scan(operation, operands, _fold)
+    fold = FOLDS.get(operation.name)
+    if fold is None:
+        return None
+    found = fold(operands, attributes_of(operation))
+    return None if found is None or found.type != operation.results[0].type else [found]
+
+
+# ---- looking at operands -------------------------------------------------------------------------
+
+
+def _producer(value: ir.Value, name: str) -> Any:
+    """Return the op that makes a value if it is of that kind, else None."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.operation.name != name:
+        return None
+    return owner.operation
+
+
+def _uniform(value: ir.Value) -> Any:
+    """Return the number that all elements of a value are equal to, if that is known, else None."""
+    owner = value.owner
+    if isinstance(owner, ir.Block):
+        return None
+    operation = owner.operation
+    if operation.name == "dif.zeros":
+        return aval_of(value).dtype.type(0)
+    if operation.name == "dif.constant":
+        attribute = operation.attributes["value"]
+        return attributes_of(operation)["value"].flat[0] if attribute.is_splat and aval_of(value).shape != () or not aval_of(value).shape else None
+    if operation.name in ("dif.broadcast_in_dim", "dif.reshape", "dif.transpose"):
+        return _uniform(operation.operands[0])
+    return None
+
+
+def _is(value: ir.Value, number: float) -> bool:
+    found = _uniform(value)
+    return found is not None and bool(found == number)
+
+
+def _fold_for(*names: str) -> Callable[[Any], Any]:
+    def enter(rule: Any) -> Any:
+        for name in names:
+            FOLDS[f"dif.{name}"] = rule
+        return rule
+
+    return enter
+
+
+# ---- arithmetic ----------------------------------------------------------------------------------
+
+
+@_fold_for("add")
+def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, y = operands
+    if _is(x, 0):
+        return y
+    if _is(y, 0):
+        return x
+    if (negated := _producer(y, "dif.neg")) is not None:
+        return dif.sub(x, negated.operands[0])
+    if (negated := _producer(x, "dif.neg")) is not None:
+        return dif.sub(y, negated.operands[0])
+    return None
+
+
+@_fold_for("sub")
+def _sub(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, y = operands
+    if _is(y, 0):
+        return x
+    return dif.neg(y) if _is(x, 0) else None
+
+
+@_fold_for("mul")
+def _mul(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, y = operands
+    for a, b in ((x, y), (y, x)):
+        if _is(a, 1):
+            return b
+        if _is(a, -1):
+            return dif.neg(b)
+    return None
+
+
+@_fold_for("div")
+def _div(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    return operands[0] if _is(operands[1], 1) else None
+
+
+@_fold_for("neg")
+def _neg(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    inner = _producer(operands[0], "dif.neg")
+    return None if inner is None else inner.operands[0]
+
+
+@_fold_for("stop_gradient")
+def _stop_gradient(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    return operands[0]  # derivatives have been taken
+
+
+@_fold_for("select")
+def _select(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    pred, on_true, on_false = operands
+    if on_true == on_false or _is(pred, True):
+        return on_true
+    return on_false if _is(pred, False) else None
+
+
+@_fold_for("convert")
+def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    (x,) = operands
+    if aval_of(x).dtype == attributes["dtype"]:
+        return x
+    constant = _producer(x, "dif.constant")
+    if constant is not None and not aval_of(x).shape:
+        with np.errstate(all="ignore"):
+            return dif.constant(value=attributes_of(constant)["value"].astype(attributes["dtype"]))
+    return None
+
+
+# ---- shape ---------------------------------------------------------------------------------------
+
+
+@_fold_for("transpose")
+def _transpose(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    (x,), order = operands, attributes["permutation"]
+    if list(order) == sorted(order):
+        return x
+    inner = _producer(x, "dif.transpose")
+    if inner is not None:
+        first = attributes_of(inner)["permutation"]
+        return dif.transpose(inner.operands[0], permutation=[first[d] for d in order])
+    return None
+
+
+@_fold_for("reshape")
+def _reshape(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, shape = operands[0], attributes["shape"]
+    if aval_of(x).is_static and aval_of(x).shape == tuple(shape):
+        return x
+    inner = _producer(x, "dif.reshape")
+    return None if inner is None else dif.reshape(inner.operands[0], *operands[1:], shape=shape)
+
+
+@_fold_for("broadcast_in_dim")
+def _broadcast(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, shape, dims = operands[0], attributes["shape"], attributes["dimensions"]
+    if aval_of(x).is_static and aval_of(x).shape == tuple(shape):
+        return x
+    inner = _producer(x, "dif.broadcast_in_dim")
+    if inner is not None:
+        first = attributes_of(inner)["dimensions"]
+        source = aval_of(inner.operands[0]).shape
+        middle = aval_of(x).shape
+        # a dim that the inner op repeats from 1 may be repeated further, but a run-time one must stay as it is
+        if all(isinstance(middle[d], int) for d in first) and len(source) == len(first):
+            return dif.broadcast_in_dim(
+                inner.operands[0], *operands[1:], shape=shape, dimensions=[dims[d] for d in first]
+            )
+    return None
+
+
+@_fold_for("reduce_sum")
+def _reduce_sum(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    return operands[0] if not attributes["axes"] else None
+
+
+@_fold_for("pad")
+def _pad(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    return operands[0] if not any((*attributes["low"], *attributes["high"], *attributes["interior"])) else None
+
+
+@_fold_for("slice")
+def _slice(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    aval = aval_of(operands[0])
+    whole = all(isinstance(d, int) and d == e for d, e in zip(aval.shape, attributes["limit"], strict=True))
+    return operands[0] if whole and not any(attributes["start"]) and set(attributes["stride"]) <= {1} else None
+
+
+@_fold_for("concatenate")
+def _concatenate(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    x, y = operands
+    d = attributes["dimension"]
+    if aval_of(y).shape[d] == 0:
+        return x
+    return y if aval_of(x).shape[d] == 0 else None

@@ -1,0 +1,219 @@
+"""Compilation targets: their names, the flags that IREE takes for each, and the functions each one lacks.
+
+One table holds everything that depends on the target. This file imports neither MLIR nor IREE. Invariant: a `Target`
+that exists can be compiled for; whatever IREE would reject (some names crash it in process) is a `TargetError` here.
+
+Why the entries are what they are, measured with IREE 3.13:
+
+- Vulkan: the targets named after a GPU fix a subgroup size, and reductions are then silently wrong on a device with
+  another one (Mesa's software driver has 8). The portable profile uses no subgroup operations; 64-, 16- and 8-bit types
+  are declared as capabilities, which bind a device only where a kernel uses them. `vulkan:rdna3` opts into a GPU.
+- CUDA: an artifact holds PTX, which a newer driver compiles for its own GPU: `sm_80` code runs on an H100 or H200.
+  IREE does not know `sm_90` and newer, so those become `sm_89`.
+- CPU: data tiling makes large matmuls up to 2.4 times faster. IREE refuses it for some shapes; `compile_module` then
+  compiles again without it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from difc.errors import TargetError
+
+__all__ = ["DATA_TILING", "TARGETS", "Target"]
+
+DATA_TILING = "--iree-dispatch-creation-data-tiling"
+
+# Of a profile without subgroup operations, widened to the element types that difc has.
+_VULKAN_FEATURES = (
+    "spirv:v1.3,cap:Shader,cap:Float64,cap:Int64,cap:Int16,cap:Int8,cap:Float16,cap:StorageBuffer8BitAccess,"
+    "cap:StorageBuffer16BitAccess,ext:SPV_KHR_8bit_storage,ext:SPV_KHR_16bit_storage,"
+    "ext:SPV_KHR_storage_buffer_storage_class"
+)
+_VULKAN_GPUS = (
+    *("rdna1", "rdna2", "rdna3", "rdna4", "cdna1", "cdna2", "cdna3", "cdna4"),
+    *("pascal", "volta", "turing", "ampere", "ada", "adreno", "valhall1", "valhall2", "valhall3", "valhall4"),
+)
+_CUDA_ARCHITECTURES = (60, 61, 62, 70, 72, 75, 80, 86, 87, 89)
+_CUDA_DEFAULT = "sm_80"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What all targets of one family share."""
+
+    backend: str
+    drivers: tuple[str, ...]
+    options: tuple[str, ...]
+    doc: str
+    data_tiling: bool = False
+
+
+_CPU_OPTIONS = ("--iree-llvmcpu-stack-allocation-limit=65536",)
+
+TARGETS = {
+    "cpu": _Row(
+        "llvm-cpu",
+        ("local-sync", "local-task"),
+        ("--iree-llvmcpu-target-cpu=host", *_CPU_OPTIONS),
+        "this machine's processor, with all its instructions",
+        data_tiling=True,
+    ),
+    "cpu-generic": _Row(
+        "llvm-cpu",
+        ("local-sync", "local-task"),
+        ("--iree-llvmcpu-target-cpu=generic", *_CPU_OPTIONS),
+        "any processor of this machine's architecture",
+        data_tiling=True,
+    ),
+    "vulkan": _Row(
+        "vulkan-spirv",
+        ("vulkan",),
+        ("--iree-vulkan-target=vp_android_baseline_2022", f"--iree-vulkan-target-features={_VULKAN_FEATURES}"),
+        "any Vulkan 1.1 device; vulkan:GPU (" + ", ".join(_VULKAN_GPUS) + ") for one kind",
+    ),
+    "cuda": _Row(
+        "cuda",
+        ("cuda",),
+        (),
+        f"NVIDIA GPUs; cuda:sm_60 to cuda:sm_89, {_CUDA_DEFAULT} by default",
+    ),
+}
+
+# Operations of the math dialect that do not compile, by (backend, element type); every compile was tried.
+_UNSUPPORTED_MATH = {
+    ("llvm-cpu", "f64"): "acos asin atan atan2 cbrt cos erf erfc log10 log2 sin tan tanh",
+    ("llvm-cpu", "f32"): "erfc log10",
+    ("llvm-cpu", "f16"): "erfc log10",
+    ("llvm-cpu", "bf16"): "erfc log10",
+    ("vulkan-spirv", "f64"): (
+        "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 fpowi log log10 log1p log2 powf "
+        "sin sinh tan tanh"
+    ),
+    ("vulkan-spirv", "f32"): "erfc",
+    ("vulkan-spirv", "f16"): "erfc",
+    ("vulkan-spirv", "bf16"): "erfc",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to compile for.
+
+    Attributes:
+      name: the resolved name that artifacts record, such as `cuda:sm_80`.
+      family: the row of `TARGETS`.
+      options: IREE's flags for exactly this target.
+      note: something that the user should know, or empty.
+    """
+
+    name: str
+    family: str
+    options: tuple[str, ...]
+    note: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Return the target of a name.
+
+        >>> Target.parse("cuda").name
+        'cuda:sm_80'
+
+        Raises:
+          TargetError: for a name that is not known, with the closest one that is.
+        """
+        family, _, detail = text.strip().lower().partition(":")
+        if family == "cuda":
+            return _cuda(text, detail or _CUDA_DEFAULT)
+        if family == "vulkan" and detail:
+            if detail not in _VULKAN_GPUS:
+                raise _unknown(text, [f"vulkan:{gpu}" for gpu in _VULKAN_GPUS])
+            return cls(f"vulkan:{detail}", family, (f"--iree-vulkan-target={detail}",))
+        if family not in TARGETS or detail:
+            raise _unknown(text, [])
+        return cls(family, family, TARGETS[family].options)
+
+    @property
+    def backend(self) -> str:
+        """Return IREE's name of the code generator."""
+        return TARGETS[self.family].backend
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """Return the runtime drivers that can run the code; the first suits small modules best."""
+        return TARGETS[self.family].drivers
+
+    @property
+    def data_tiling(self) -> bool:
+        """Return whether IREE's data tiling is worth trying."""
+        return TARGETS[self.family].data_tiling
+
+    def flags(self, opt_level: int = 3, *, data_tiling: bool = False) -> tuple[str, ...]:
+        """Return the flags of one IREE session.
+
+        >>> Target.parse("cuda:sm_75").flags(opt_level=2)[:2]
+        ('--iree-hal-target-backends=cuda', '--iree-opt-level=O2')
+
+        Args:
+          opt_level: 0 to 3.
+          data_tiling: lay matmul operands out in tiles.
+        """
+        if opt_level not in range(4):
+            raise ValueError(f"opt_level must be 0, 1, 2 or 3, not {opt_level!r}")
+        return (
+            f"--iree-hal-target-backends={self.backend}",
+            f"--iree-opt-level=O{opt_level}",
+            "--iree-input-demote-f64-to-f32=false",
+            *self.options,
+            *((DATA_TILING,) if data_tiling else ()),
+        )
+
+    def unsupported_math(self, dtype: str) -> frozenset[str]:
+        """Return the operations of the math dialect that do not compile for an element type.
+
+        >>> "math.sin" in Target.parse("cpu").unsupported_math("f64")
+        True
+
+        Args:
+          dtype: MLIR's name of a floating-point type: `f64`, `f32`, `f16`, `bf16`.
+        """
+        names = _UNSUPPORTED_MATH.get((self.backend, dtype), "")
+        return frozenset(f"math.{name}" for name in names.split())
+
+    def fingerprint(self) -> str:
+        """Return what, besides the flags, decides the machine code: for `cpu`, this machine's processor."""
+        return host_processor() if self.family == "cpu" else ""
+
+
+@functools.cache
+def host_processor() -> str:
+    """Return a text that differs between processors with different instructions."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return f"{platform.machine()} {platform.processor()}"
+    wanted = re.compile(r"^(model name|flags|Features|CPU implementer|CPU part)\s*:.*$", re.MULTILINE)
+    return platform.machine() + "\n" + "\n".join(sorted({found.group(0) for found in wanted.finditer(info.read_text())}))
+
+
+def _cuda(text: str, detail: str) -> Target:
+    names = [f"sm_{number}" for number in _CUDA_ARCHITECTURES]
+    note = ""
+    digits = re.fullmatch(r"sm_(\d+)a?", detail)
+    if digits and int(digits.group(1)) > _CUDA_ARCHITECTURES[-1]:
+        note = f"IREE does not know {detail}; the driver compiles the {names[-1]} code for it when it is loaded"
+        detail = names[-1]
+    if detail not in names:
+        raise _unknown(text, [f"cuda:{name}" for name in names])
+    return Target(f"cuda:{detail}", "cuda", (f"--iree-cuda-target={detail}",), note)
+
+
+def _unknown(text: str, details: list[str]) -> TargetError:
+    known = [*TARGETS, *details]
+    close = difflib.get_close_matches(text.strip().lower(), [*known, "cuda:sm_80", "vulkan:rdna3"], n=1, cutoff=0.5)
+    remedy = f"did you mean {close[0]!r}?" if close else "pass one of these names"
+    return TargetError(f"unknown target {text!r}; known: {', '.join(known)}", remedy=remedy)
