@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from difc import dialects as dif
+from difc.ad_pass import rules  # noqa: F401 - fills the rule tables
 from difc.ad_pass.batch import batch_block
 from difc.ad_pass.jvp import interleave, jvp_block
 from difc.ad_pass.linearize import check_linear, linearize_block

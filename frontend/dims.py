@@ -64,13 +64,29 @@ class Dim(NamedDim):
 
     def __floordiv__(self, other: Any) -> Any:
         divisor = Dim._of(other)
-        if set(divisor.terms) == {()}:
-            by = divisor.terms[()]
-            if by and all(factor % by == 0 for factor in self.terms.values()):
-                return Dim({names: factor // by for names, factor in self.terms.items()})._simple()
+        quotient = self._exact_quotient(divisor)
+        if quotient is not None:
+            return quotient._simple()
         if self == divisor:
             return 1
         return Dim.named(f"(({self}) // ({divisor}))")
+
+    def _exact_quotient(self, divisor: Dim) -> Dim | None:
+        """Return the quotient by a divisor of one term that divides every term, else None."""
+        if len(divisor.terms) != 1:
+            return None
+        ((names, factor),) = divisor.terms.items()
+        quotient: dict[tuple[str, ...], int] = {}
+        for own, count in self.terms.items():
+            rest = list(own)
+            for name in names:
+                if name not in rest:
+                    return None
+                rest.remove(name)
+            if count % factor:
+                return None
+            quotient[tuple(rest)] = count // factor
+        return Dim(quotient)
 
     def at_least(self, bound: int) -> Any:
         return Dim.named(f"max({self}, {bound})") if any(f < 0 for f in self.terms.values()) else self

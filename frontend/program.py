@@ -60,7 +60,7 @@ class Program:
     def lowered(self, target: Target, reflection: Mapping[str, Mapping[str, str]] | None = None) -> ir.Module:
         """Return the module in upstream dialects, for a target."""
         with context(), ir.Location.unknown():
-            module = lower(self.expanded, target_kind=target.kind, reflection=reflection)
+            module = lower(self.expanded, target_kind=target.family.partition("-")[0], reflection=reflection)
             _dump(module, "linalg")
             return module
 
@@ -196,7 +196,7 @@ def compile_program(program: Program, target: str | Target, opt_level: int = 3) 
 
 
 def _compile(program: Program, target: Target, opt_level: int) -> bytes:
-    driver = target.driver or estimate_driver(program.expanded)
+    driver = estimate_driver(program.expanded) if target.backend == "llvm-cpu" else target.drivers[0]
     reflection = {}
     for name, signature in program.signatures.items():
         meta = {

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, F16, F32, aval_of
+from difc.dialects import BF16, F16, F32, I64, aval_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import short_name
+from difc.dims import Dim
 from difc.errors import DtypeError, ShapeError
 from difc.source import user_frame_location
-from difc.trace import current_frame
+from difc.trace import constant, current_frame
 from difc.tracer import Tracer, lift
 
 __all__ = [
@@ -133,16 +134,34 @@ def broadcast_to(x: ir.Value, like: Sequence[tuple[ir.Value, tuple[Any, ...]]] |
 
 
 def _size_value(dim: Any, like: Sequence[tuple[ir.Value, tuple[Any, ...]]]) -> ir.Value:
-    """Return the i64 scalar that holds a named size: it is read off a value that has it."""
+    """Return the i64 scalar that holds a named size: read off a value that has it, or computed from sizes that are."""
+    found = _known_size(dim, like)
+    if found is not None:
+        return found
+    total: ir.Value | None = None
+    for names, factor in dim.terms.items():
+        term = constant(np.array(factor, I64))
+        for name in names:
+            atom = _known_size(Dim.named(name), like)
+            if atom is None:
+                raise AssertionError(f"no value has the run-time size {name}")
+            term = dif.mul(term, atom)
+        total = term if total is None else dif.add(total, term)
+    assert total is not None
+    return total
+
+
+def _known_size(dim: Any, like: Sequence[tuple[ir.Value, tuple[Any, ...]]]) -> ir.Value | None:
+    """Return the i64 scalar of a size that some value has as a dim, or that has been computed already."""
     builder = current_frame().builder
-    for value, shape in like:
-        for i, d in enumerate(shape):
-            if d == dim:
-                return dif.dim(value, dimension=i)
     for value, known in builder.scalars.items():
         if known == dim:
             return value
-    raise AssertionError(f"no value has the run-time size {dim}")
+    for value, shape in (*like, *builder.sizes.items()):
+        for i, d in enumerate(shape):
+            if d == dim:
+                return dif.dim(value, dimension=i)
+    return None
 
 
 def promote(operands: Sequence[Any], dtypes: Sequence[np.dtype]) -> list[ir.Value]:

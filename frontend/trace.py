@@ -202,7 +202,7 @@ def constant(array: Any) -> ir.Value:
     """Return an array as a constant of the current frame; the same array object is one constant."""
     frame = current_frame()
     array = np.asarray(array)
-    key: Any = (array.dtype, array.item()) if array.ndim == 0 else id(array)
+    key: Any = (array.dtype, array.tobytes()) if array.ndim == 0 else id(array)  # bytes tell -0.0 from 0.0
     if key in frame.constants:
         return frame.constants[key][1]
     if array.dtype == dif.BF16 and array.size > 1 and (array != array.flat[0]).any():

@@ -20,7 +20,7 @@ from difc.errors import ConcretizationError, MutationError, UnsupportedError
 from difc.source import user_frame_location
 from difc.trace import Frame, constant, current_frame
 
-__all__ = ["DimTracer", "Tracer", "lift", "wrap"]
+__all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "wrap"]
 
 
 class Tracer:
@@ -239,7 +239,7 @@ def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
     """
     if isinstance(x, Tracer):
         return current_frame().local(x._value, x._frame)
-    if isinstance(x, (list, tuple)) and _holds_tracer(x):
+    if isinstance(x, (list, tuple)) and holds_tracer(x):
         return lift(np.stack([wrap(lift(e)) for e in x]))
     array = np.asarray(x, dtype=dtype)
     if array.dtype == object:
@@ -249,8 +249,9 @@ def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
     return constant(x if isinstance(x, np.ndarray) and dtype in (None, x.dtype) else array)
 
 
-def _holds_tracer(x: Any) -> bool:
-    return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in x)
+def holds_tracer(x: Any) -> bool:
+    """Say whether a list or tuple has a tracer in it, at any depth."""
+    return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and holds_tracer(e)) for e in x)
 
 
 def _method(name: str) -> Callable[..., Any]:

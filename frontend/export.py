@@ -1,0 +1,97 @@
+"""`difc.export`: marks a function as an entry of the artifact that `difc compile model.py` makes. Imports no compiler."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from difc.errors import ModelError, SourceLocation
+
+__all__ = ["Export", "export", "exported"]
+
+
+class Export:
+    """A function marked as an entry point; calling it calls the function.
+
+    Attributes:
+      fun: the function.
+      name: the name of the entry.
+      specs: its argument specs, or None where they are its annotations.
+    """
+
+    def __init__(self, fun: Callable[..., Any], specs: Sequence[Any] | None, name: str | None) -> None:
+        functools.update_wrapper(self, fun)
+        self.fun, self.specs = fun, specs
+        self.name = name or getattr(fun, "__name__", "entry")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fun(*args, **kwargs)
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return specs for the positional and for the keyword-only arguments.
+
+        Raises:
+          ModelError: where an argument has no spec, or the number of specs is wrong.
+        """
+        code = getattr(inspect.unwrap(self.fun), "__code__", None)
+        where = SourceLocation(code.co_filename, code.co_firstlineno) if code else None
+        signature = inspect.signature(self.fun, eval_str=True)
+        if self.specs is not None:
+            try:
+                signature.bind(*self.specs)
+            except TypeError as error:
+                raise ModelError(
+                    f"`{self.name}` is exported with {len(self.specs)} specs that do not fit its arguments: {error}",
+                    where=where,
+                    remedy="give one spec for each argument, in order",
+                ) from None
+            return tuple(self.specs), {}
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for parameter in signature.parameters.values():
+            if parameter.annotation is parameter.empty:
+                if parameter.default is not parameter.empty:
+                    continue  # an argument with a default keeps it
+                raise ModelError(
+                    f"argument `{parameter.name}` of the exported `{self.name}` has no spec",
+                    where=where,
+                    remedy=f'annotate it, as in `{parameter.name}: difc.f32["batch", 784]`, or use difc.export(specs=[...])',
+                )
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                named[parameter.name] = parameter.annotation
+            else:
+                positional.append(parameter.annotation)
+        return tuple(positional), named
+
+
+def export(
+    fun: Callable[..., Any] | None = None, *, specs: Sequence[Any] | None = None, name: str | None = None
+) -> Any:
+    """Mark a function as an entry point of its model file.
+
+    Args:
+      fun: the function; its annotations are array specs, or pytrees (dicts, lists, tuples) of them.
+      specs: one spec or pytree of specs (or example arrays) for each argument, instead of annotations.
+      name: the name of the entry (default: the function's).
+
+    Returns:
+      The function, still callable as such.
+
+    Raises:
+      ModelError: when the model is compiled, if an argument has no spec.
+
+    Example:
+      >>> @difc.export  # doctest: +SKIP
+      ... def predict(params: PARAMS, x: difc.f32["batch", 64]):
+      ...     return np.argmax(x @ params["w"], axis=1)
+    """
+    if fun is None:
+        return functools.partial(export, specs=specs, name=name)
+    return Export(fun, specs, name)
+
+
+def exported(fun: Any) -> Export | None:
+    """Return the mark of a function, if it has one."""
+    return fun if isinstance(fun, Export) else None
