@@ -5,7 +5,7 @@ A pass never mutates its input: it makes new blocks and puts them into new funct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from difc.dialects.base import OPS, Builder, attributes_of, current_builder, emit, use_builder
@@ -29,9 +29,9 @@ def block_locations(block: ir.Block) -> list[ir.Location]:
     return [argument.location for argument in block.arguments]
 
 
-def unique_name(module: ir.Module, name: str) -> str:
-    """Return `name`, with a number appended where the module has that symbol already."""
-    taken = {op.name.value for op in module.body.operations if isinstance(op, func.FuncOp)}
+def unique_name(module: ir.Module, name: str, reserved: Iterable[str] = ()) -> str:
+    """Return `name`, with a number appended where the module has that symbol already or it is reserved."""
+    taken = set(reserved) | {op.name.value for op in module.body.operations if isinstance(op, func.FuncOp)}
     candidate, count = name, 0
     while candidate in taken:
         count += 1

@@ -224,4 +224,4 @@ def _(
     rows, columns = [lhs.shape[d] for d in lhs_free], [rhs.shape[d] for d in rhs_free]
     left = lhs.transpose(*lhs_batch, *lhs_free, *lhs_contract).reshape(*batch, math.prod(rows), contract)
     right = rhs.transpose(*rhs_batch, *rhs_contract, *rhs_free).reshape(*batch, contract, math.prod(columns))
-    return np.matmul(left, right).reshape(*batch, *rows, *columns)
+    return np.matmul(left, right).reshape((*batch, *rows, *columns))

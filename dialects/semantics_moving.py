@@ -152,7 +152,7 @@ def _(x: np.ndarray, indices: np.ndarray, *, axes: tuple[int, ...], batch: int, 
     window = moved.shape[lead:]
     result = np.zeros((number.size, *window), x.dtype)
     result[inside] = moved.reshape(math.prod(moved.shape[:lead]), *window)[number[inside]]
-    return result.reshape(*indices.shape[:-1], *window)
+    return result.reshape((*indices.shape[:-1], *window))
 
 
 def _scatter(write: Callable[[np.ndarray, np.ndarray, np.ndarray], None]) -> Meaning:

@@ -17,11 +17,11 @@ _NAMES = {
     "Program": "difc.program",
     "compile": "difc.api",
     "cond": "difc.control",
-    "disable_jit": "difc.jit",
-    "export": "difc.export",
+    "disable_jit": "difc.jitted",
+    "export": "difc.entry",
     "fori_loop": "difc.control",
     "grad": "difc.transform",
-    "jit": "difc.jit",
+    "jit": "difc.jitted",
     "jvp": "difc.transform",
     "load": "difc.runtime.module",
     "map": "difc.control",
@@ -45,8 +45,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from difc.api import compile, trace
     from difc.control import cond, fori_loop, map, scan, stop_gradient
-    from difc.export import export
-    from difc.jit import disable_jit, jit
+    from difc.entry import export
+    from difc.jitted import disable_jit, jit
     from difc.program import CompiledModule, Program
     from difc.runtime.array import DeviceArray, to_device
     from difc.runtime.module import Module, load

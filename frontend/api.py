@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from difc.export import Export, exported
+from difc.entry import Export, exported
 from difc.program import CompiledModule, Program, compile_program, trace_entry
 
 __all__ = ["compile", "trace"]
@@ -21,7 +21,7 @@ def trace(fun: Callable[..., Any], *specs: Any, **keywords: Any) -> Program:
     Example:
       >>> print(difc.trace(np.sin, difc.f32["n"]).ir("dif"))  # doctest: +SKIP
     """
-    from difc.jit import _new_module
+    from difc.jitted import _new_module
 
     program = Program(_new_module())
     mark = exported(fun)
@@ -52,11 +52,11 @@ def compile(  # noqa: A001 - the public name
       >>> f = difc.compile(difc.grad(lambda x: np.sum(x**2)), difc.f32[3])  # doctest: +SKIP
       >>> f.save("gradient.vmfb")  # doctest: +SKIP
     """
-    from difc.jit import _new_module
+    from difc.jitted import _new_module
 
     if not isinstance(fun, Mapping):
         return compile_program(trace(fun, *specs, **keywords), target, opt_level)
-    program = Program(_new_module())
+    program = Program(_new_module(), tuple(fun))
     for name, mark in fun.items():
         arguments, named = mark.arguments()
         trace_entry(program, mark.fun, arguments, named, name)

@@ -19,7 +19,7 @@ from difc.functions import call_name, results_as_tracers, values_of
 from difc.promotion import common_dtype, is_weak, to_dtype
 from difc.pytree import flatten, flatten_with_names, tree_map, unflatten
 from difc.source import user_frame_location
-from difc.trace import current_frame, is_tracing, new_frame
+from difc.tracing import current_frame, is_tracing, new_frame
 from difc.tracer import DimTracer, Tracer, lift, wrap
 
 __all__ = ["cond", "fori_loop", "map", "scan", "stop_gradient"]

@@ -6,7 +6,7 @@ derivatives and batching name. Values of enclosing frames that it uses become ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.pytree import flatten, unflatten
 from difc.source import user_frame_location
-from difc.trace import Frame, current_frame, new_frame
+from difc.tracing import Frame, current_frame, new_frame
 from difc.tracer import Tracer, lift, wrap
 
 __all__ = ["Traced", "call_name", "results_as_tracers", "trace_function", "values_of"]
@@ -56,7 +56,7 @@ def trace_function(
     weak: Sequence[bool],
     name: str,
     *,
-    private: bool = True,
+    entries: Iterable[str] | None = None,
 ) -> Traced:
     """Trace `fun`, a function of a list of leaves, into a new function of the module.
 
@@ -64,8 +64,9 @@ def trace_function(
       avals: types of the leaves, with named run-time sizes.
       weak: which leaves count as Python numbers in promotion.
       name: the symbol wanted.
+      entries: for an entry of a program: the names of all its entries, which no other function gets.
     """
-    with new_frame(avals, f"`{name}`", module) as frame:
+    with new_frame(avals, f"`{name}`", module, entries or ()) as frame:
         location = _definition(fun)
         leaves = [wrap(a, w) for a, w in zip(list(frame.block.arguments), weak, strict=True)]
         out = fun(leaves)
@@ -74,9 +75,8 @@ def trace_function(
         out_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
         out_weak = [isinstance(x, Tracer) and x.weak for x in results]
         return_(frame.block, values, location)
-        made = add_function(
-            module, unique_name(module, name), frame.block, private=private, location=location
-        )
+        free = name if entries is not None else unique_name(module, name, frame.reserved)
+        made = add_function(module, free, frame.block, private=entries is None, location=location)
         return Traced(made.name.value, tree, out_avals, out_weak, list(frame.captured))
 
 

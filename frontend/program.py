@@ -17,9 +17,9 @@ from typing import Any
 from optree import PyTreeSpec
 
 from difc import config
-from difc.ad_pass.functions import expand_requests
-from difc.dialects import Aval, context, verify
-from difc.dialects.mlir import ir
+from difc.ad_pass.functions import Derivatives, expand_requests
+from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, verify
+from difc.dialects.mlir import func, ir
 from difc.dims import Dim
 from difc.errors import InputError
 from difc.functions import Traced, call_name, trace_function
@@ -33,7 +33,7 @@ from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
 from difc.spec import as_spec, named_aval
 
-__all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "trace_entry"]
+__all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_program", "trace_entry"]
 
 STAGES = ("dif", "ad", "linalg")
 
@@ -44,10 +44,12 @@ class Program:
 
     Attributes:
       module: IR of the first stage, as traced.
+      entries: names of the entries that are going to be traced.
       signatures: entry name -> signature; its `meta` is completed by the compiler.
     """
 
     module: ir.Module
+    entries: tuple[str, ...] = ()
     signatures: dict[str, Signature] = field(default_factory=dict)
 
     @cached_property
@@ -121,8 +123,9 @@ def trace_entry(
         return fun(*positional, **keywords)
 
     entry = name or call_name(fun)
+    entries = {entry, *program.entries}
     rebuild.__wrapped__ = inspect.unwrap(fun)  # type: ignore[attr-defined]
-    traced = trace_function(program.module, rebuild, [named_aval(s) for s in specs], flags, entry, private=False)
+    traced = trace_function(program.module, rebuild, [named_aval(s) for s in specs], flags, entry, entries=entries)
     outputs = [_output_spec(a, n) for a, n in zip(traced.out_avals, _result_names(traced.out_tree), strict=True)]
     meta: dict[str, Any] = {"arg_names": parameters, "doc": inspect.getdoc(fun) or ""}
     program.signatures[traced.name] = Signature(traced.name, tuple(specs), tuple(outputs), in_tree, traced.out_tree, meta)
@@ -145,6 +148,43 @@ def _result_names(tree: PyTreeSpec) -> list[str]:
 
 def _output_spec(aval: Aval, name: str) -> ArraySpec:
     return ArraySpec(tuple(str(d) if isinstance(d, Dim) else d for d in aval.shape), aval.dtype, name)
+
+
+def split_program(program: Program, name: str, count: int) -> tuple[Program, str, str, list[bool]]:
+    """Return a program with the two halves of the derivative of an entry: forward with residuals, and backward.
+
+    Args:
+      name: an entry whose arguments are all differentiated in.
+      count: how many of its results get a cotangent.
+
+    Returns:
+      The program, the names of the entry `f_fwd` (primals -> results, residuals) and of `f_bwd` (residuals,
+      cotangents of the used results -> cotangents), and which of the results are used.
+    """
+    with context(), ir.Location.unknown():
+        derivatives = Derivatives(copy_module(program.module))
+        signature = program.signatures[name]
+        forward = derivatives.linearize(name, [True] * len(signature.inputs))
+        used = [nz and i < count for i, nz in enumerate(forward.out_mask)]
+        bwd = derivatives.transpose(forward.lin, [u for u, nz in zip(used, forward.out_mask, strict=True) if nz])
+        split = Program(ir.Module.create())
+        functions = functions_of(derivatives.module)
+        for symbol in (forward.fwd, bwd):
+            made = copy_function(functions[symbol], symbol, functions[symbol].entry_block, split.module)
+            del made.attributes["sym_visibility"]
+            split.signatures[symbol] = _flat_signature(made, symbol)
+        return split, forward.fwd, bwd, used
+
+
+def _flat_signature(function: func.FuncOp, name: str) -> Signature:
+    """Return a signature of numbered arrays, for functions that only difc calls."""
+
+    def specs(types: Any, what: str) -> tuple[ArraySpec, ...]:
+        return tuple(ArraySpec(aval_of(t).shape, aval_of(t).dtype, f"{what}{i}") for i, t in enumerate(types))
+
+    inputs, outputs = specs(function.type.inputs, "arg"), specs(function.type.results, "result")
+    in_tree = flatten_with_names((tuple(range(len(inputs))), {}), "args")[2]
+    return Signature(name, inputs, outputs, in_tree, flatten_with_names(tuple(range(len(outputs))), "result")[2], {})
 
 
 class CompiledModule:

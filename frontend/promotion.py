@@ -18,7 +18,7 @@ from difc.dialects.types import short_name
 from difc.dims import Dim
 from difc.errors import DtypeError, ShapeError
 from difc.source import user_frame_location
-from difc.trace import constant, current_frame
+from difc.tracing import constant, current_frame
 from difc.tracer import Tracer, lift
 
 __all__ = [

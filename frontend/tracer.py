@@ -18,7 +18,7 @@ from difc.dialects.types import short_name
 from difc.dims import Dim
 from difc.errors import ConcretizationError, MutationError, UnsupportedError
 from difc.source import user_frame_location
-from difc.trace import Frame, constant, current_frame
+from difc.tracing import Frame, constant, current_frame
 
 __all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "wrap"]
 

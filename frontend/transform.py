@@ -20,16 +20,16 @@ from difc.errors import InputError, NotDifferentiableError, ShapeError
 from difc.functions import Traced, call_name, plain, results_as_tracers, trace_function, values_of
 from difc.pytree import broadcast_prefix, flatten, flatten_with_names, unflatten
 from difc.source import user_frame_location
-from difc.trace import current_frame
+from difc.tracing import current_frame
 
-__all__ = ["grad", "jvp", "value_and_grad", "vjp", "vmap"]
+__all__ = ["check_float", "grad", "jvp", "value_and_grad", "vjp", "vmap"]
 
 Function = Callable[..., Any]
 
 
 def _on_arrays(traced: Function, fun: Function) -> Function:
     """Return `traced`, compiled as a whole where it is called outside any trace."""
-    from difc.jit import jit
+    from difc.jitted import jit
 
     @functools.wraps(fun, updated=())
     def named(*args: Any, **kwargs: Any) -> Any:
@@ -45,7 +45,8 @@ def _trace(fun: Function, leaves: Sequence[Any], rebuild: Callable[[list[Any]], 
     return traced, [*values, *traced.captured]
 
 
-def _check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
+def check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
+    """Check that all arrays that a derivative is taken in are float ones."""
     for name, aval in zip(names, avals, strict=True):
         if not is_float(aval.dtype):
             raise NotDifferentiableError(
@@ -90,7 +91,7 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
         chosen = _select(argnums, args, "grad")
         names, leaves, structure = flatten_with_names(tuple(args[n] for n in chosen), "args")
         names = [f"argument {chosen[int(n[5 : n.index(']')])]}{n[n.index(']') + 1 :]}" for n in names]
-        _check_float(names, values_of(leaves)[1], "grad")
+        check_float(names, values_of(leaves)[1], "grad")
         holder: list[Any] = []
 
         def rebuild(inner: list[Any]) -> Any:
@@ -197,7 +198,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
                 f"jvp: primals have the structure {structure}, tangents {other}", where=user_frame_location()
             )
         avals = values_of(leaves)[1]
-        _check_float(names, avals, "jvp")
+        check_float(names, avals, "jvp")
         dot_values = _converted(dots, leaves, avals)
         _same_types("jvp: the tangent", names, values_of(dot_values)[1], avals)
         function, operands = _trace(fun, leaves, lambda inner: fun(*unflatten(structure, inner)))
@@ -241,14 +242,14 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
 
     Example: `y, pullback = difc.vjp(np.sin, 0.0); pullback(1.0)` is `(1.0,)`.
     """
-    from difc.trace import is_tracing
+    from difc.tracing import is_tracing
 
     if not is_tracing():
-        from difc.jit import linearized
+        from difc.jitted import linearized
 
         return linearized(fun, primals, has_aux)
     names, leaves, structure = flatten_with_names(primals, "primals")
-    _check_float(names, values_of(leaves)[1], "vjp")
+    check_float(names, values_of(leaves)[1], "vjp")
     function, operands = _trace(fun, leaves, lambda inner: fun(*unflatten(structure, inner)))
     count = len(leaves)
     outs_plain = [plain(a) for a in function.out_avals]

@@ -85,6 +85,6 @@ def _check(archive: Archive, name: str) -> None:
     except Exception as error:  # a damaged directory makes zipfile raise nearly anything
         raise ArtifactError(f"{name} is corrupted", remedy=_AGAIN) from error
     if damaged is not None:
-        raise ArtifactError(f"{name} is corrupted: the checksum of its part `{damaged}` is wrong", remedy=_AGAIN)
+        raise ArtifactError(f"{name} is corrupted: a checksum is wrong", remedy=_AGAIN)
     if not infos or infos[0].filename != _MODULE or infos[0].header_offset != 0:
         raise ArtifactError(f"{name} is a zip file, not an artifact", remedy="pass a .vmfb file made by `difc compile`")

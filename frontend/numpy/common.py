@@ -19,7 +19,7 @@ from difc.dialects.mlir import ir
 from difc.errors import ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
-from difc.trace import constant, current_frame
+from difc.tracing import constant, current_frame
 from difc.tracer import Tracer, holds_tracer, lift
 
 __all__ = [

@@ -20,7 +20,7 @@ from difc.dialects.types import I64
 from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
-from difc.pipelines.lowering.shapes import IndexDim, SizedAval
+from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
 from difc.pipelines.lowering.values import Value
 
 __all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "lowering"]
@@ -134,12 +134,10 @@ class Context(Emitter):
     def result_sizes(self, operation: ir.Operation, operands: Sequence[Value]) -> list[Size]:
         """Compute the sizes of an op's result from its operands, by its type rule."""
         avals = [
-            SizedAval(self, x.aval, self.sizes(x), lambda x=x: self.host_index(x) if x.aval.dtype == I64 else None)
+            LazyAval(self, x.aval, self.sizes(x), lambda x=x: self.host_index(x) if x.aval.dtype == I64 else None)
             for x in operands
         ]
-        opdef = OPS[operation.name]
-        aval = opdef.infer(*avals, **opdef.decode(operation))
-        return [d.value if isinstance(d, IndexDim) else d for d in aval.shape]
+        return infer_sizes(operation, avals)
 
     def product(self, sizes: Sequence[Size]) -> Size:
         """Return a product of sizes."""
@@ -190,8 +188,7 @@ class Context(Emitter):
         type_ = tensor_type_of(sizes, element)
         if x.pieces is not None:
             dimension, pieces = x.pieces
-            attribute = ir.IntegerAttr.get(self.i64, dimension)
-            return self.value("tensor.concat", [self.tensor(p) for p in pieces], type_, dim=attribute)
+            return self.concatenated([self.tensor(p) for p in pieces], dimension, sizes)
         if x.scalar is not None:
             number = self.number(x.scalar)
             if number is not None and type_.has_static_shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import attributes_of
+from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.pipelines.lowering.context import Context, Out, lowering

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Sequence
+
 import numpy as np
 
 from difc import dialects as dif
+from difc.dialects import aval_of
 from difc.dialects.mlir import ir
-from difc.dialects.types import BF16, BOOL, F16, F32, F64, I32, I64, is_float
+from difc.dialects.types import BOOL, I32, I64, is_float
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.functions import FUNCTIONS
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, number
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["TABLE"]
+__all__ = ["HOST_DTYPES", "runs_on_host"]
 
 #: dtypes whose arithmetic runs on the host where the operands are host scalars (sizes, counters, conditions).
-_HOST = (I64, I32, BOOL)
+HOST_DTYPES = (I64, I32, BOOL)
 
 
 def _neg(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
@@ -67,11 +70,24 @@ TABLE: dict[dif.OpDef, ScalarFunction] = {
 }
 
 
-def _apply(c: Context, out: Out, xs: tuple[Value, ...], body: ScalarFunction) -> Value:
+_MIXED = (dif.compare.name, dif.select.name, dif.convert.name, dif.stop_gradient.name)
+_NAMES = frozenset(opdef.name for opdef in TABLE) | frozenset(_MIXED)
+
+
+def runs_on_host(operation: ir.Operation, hosted: Container[ir.Value]) -> bool:
+    """Say whether a scalar op on host scalars is lowered to host arithmetic, its operands being in `hosted` or not."""
+    avals = [aval_of(v) for v in (*operation.operands, *operation.results)]
+    if any(a.shape or a.dtype not in HOST_DTYPES for a in avals[len(operation.operands) :]):
+        return False
+    if operation.name in ("dif.constant", "dif.dim"):
+        return True
+    return operation.name in _NAMES and all(v in hosted for v in operation.operands)
+
+
+def _apply(c: Context, out: Out, xs: Sequence[Value], body: Callable[..., ir.Value]) -> Value:
     """Compute on the host where every operand is an integer or bool known there, else in a generic."""
-    if all(x.scalar is not None and x.aval.dtype in _HOST for x in xs) and (
-        out.dtype in _HOST or out.operation.name == "dif.convert"
-    ):
+    is_number = out.dtype in HOST_DTYPES or out.operation.name == dif.convert.name
+    if is_number and all(x.scalar is not None and x.aval.dtype in HOST_DTYPES for x in xs):
         return Value(out.aval, scalar=body(*(x.scalar for x in xs)), sizes=out.sizes)
     return c.elementwise(out, xs, body)
 

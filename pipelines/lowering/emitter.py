@@ -212,6 +212,51 @@ class Emitter:
             self.operation("linalg.yield", [block.arguments[0]])
         return made.results[0]
 
+    def concatenated(self, pieces: Sequence[ir.Value], dimension: int, sizes: Sequence[Size]) -> ir.Value:
+        """Join tensors along a dim into one of `sizes`."""
+        type_ = tensor_type_of(sizes, element_of(pieces[0]))
+        return self.value("tensor.concat", pieces, type_, dim=ir.IntegerAttr.get(self.i64, dimension))
+
+    def scatter(
+        self,
+        updates: ir.Value,
+        indices: ir.Value,
+        into: ir.Value,
+        dimensions: Sequence[int],
+        body: Callable[[ir.Value, ir.Value], Sequence[ir.Value]],
+    ) -> ir.Value:
+        """Append IREE's scatter, in order of the points: `body` gets an update and the old element."""
+        attributes = {
+            "dimension_map": ir.DenseI64ArrayAttr.get(list(dimensions)),
+            "unique_indices": ir.BoolAttr.get(False),
+            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([2, 1]),
+        }
+        made = self.operation("iree_linalg_ext.scatter", [updates, indices, into], [into.type], attributes, regions=1)
+        block = self.block(made.regions[0], [element_of(updates), element_of(into)])
+        with self.within(block):
+            self.operation("iree_linalg_ext.yield", body(*block.arguments))
+        return made.results[0]
+
+    def scan(
+        self,
+        x: ir.Value,
+        init: ir.Value,
+        start: ir.Value,
+        dimension: int,
+        body: Callable[[ir.Value, ir.Value], Sequence[ir.Value]],
+    ) -> ir.Value:
+        """Append IREE's inclusive scan along a dim: `body` combines an element with what came before."""
+        attributes = {
+            "dimension": ir.IntegerAttr.get(self.i64, dimension),
+            "inclusive": ir.BoolAttr.get(True),
+            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 2]),
+        }
+        made = self.operation("iree_linalg_ext.scan", [x, init, start], [init.type, start.type], attributes, regions=1)
+        block = self.block(made.regions[0], [element_of(x)] * 2)
+        with self.within(block):
+            self.operation("iree_linalg_ext.yield", body(*block.arguments))
+        return made.results[0]
+
     def cast(self, x: ir.Value, type_: ir.Type) -> ir.Value:
         """Change which dims of a tensor are static."""
         return x if x.type == type_ else self.value("tensor.cast", [x], type_)

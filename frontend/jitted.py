@@ -7,6 +7,7 @@ are first needed.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from difc import config
-from difc.errors import InputError
+from difc.errors import InputError, ShapeError
 from difc.pytree import flatten, unflatten
 from difc.runtime.array import DeviceArray
 
@@ -73,7 +74,7 @@ class _Jitted:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from difc.trace import is_tracing
+        from difc.tracing import is_tracing
 
         if is_tracing():
             return self._fun(*args, **kwargs)
@@ -104,7 +105,7 @@ class _Jitted:
 
     def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[list[Any]], Any]:
         from difc.program import Program, compile_program, trace_entry
-        from difc.trace import lock
+        from difc.tracing import lock
 
         dynamic = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
 
@@ -121,7 +122,8 @@ class _Jitted:
             given = [leaves[i] for i in dynamic]
             traced = trace_entry(program, fun, (given,), {}, weak=lambda x: isinstance(x, _NUMBERS))
             if config.get("interpret"):
-                return _interpreted(program, traced, dynamic)
+                call = _runner(program, traced.name)
+                return lambda leaves: unflatten(traced.out_tree, call([leaves[i] for i in dynamic]))
             entry = compile_program(program, self._target or config.get("target"))._module.entries[traced.name]
         call, out_tree = entry.call_leaves, traced.out_tree
         everything, single = len(dynamic) == len(leaves), out_tree.is_leaf()
@@ -141,17 +143,17 @@ def _new_module() -> Any:
         return ir.Module.create(loc=ir.Location.unknown())
 
 
-def _interpreted(program: Any, traced: Any, dynamic: list[int]) -> Callable[[list[Any]], Any]:
+def _runner(program: Any, name: str) -> Callable[[list[Any]], list[Any]]:
+    """Return an entry of a program as a function on leaves that runs through the interpreter."""
     from difc.dialects import context, interpreter
 
-    with context():
-        dtypes = [s.dtype for s in program.signatures[traced.name].inputs]
-        module, name = program.expanded, traced.name
+    dtypes = [s.dtype for s in program.signatures[name].inputs]
+    module = program.expanded
 
-    def run(leaves: list[Any]) -> Any:
+    def run(leaves: list[Any]) -> list[Any]:
         with context():
-            arrays = [np.asarray(leaves[i], dtype) for i, dtype in zip(dynamic, dtypes, strict=True)]
-            return unflatten(traced.out_tree, interpreter.run(module, name, *arrays))
+            arrays = [np.asarray(leaf, dtype) for leaf, dtype in zip(leaves, dtypes, strict=True)]
+            return list(interpreter.run(module, name, *arrays))
 
     return run
 
@@ -182,26 +184,58 @@ def disable_jit() -> Iterator[None]:
         yield
 
 
+_pullbacks: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+
 def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
-    """Do `difc.vjp` on arrays: run `fun`, keeping its residuals on the device, and return the pullback."""
-    trees: list[Any] = []
-
-    def forward(*args: Any) -> Any:
-        from difc.transform import vjp
-
-        out = vjp(fun, *args, has_aux=has_aux)
-        trees.append(None)
-        return (out[0], out[2]) if has_aux else out[0]
-
-    def backward(args: Any, ct: Any) -> Any:
-        from difc.transform import vjp
-
-        return vjp(fun, *args, has_aux=has_aux)[1](ct)
-
-    functools.update_wrapper(forward, fun), functools.update_wrapper(backward, fun)
-    out, pull = jit(forward)(*primals), jit(backward)
+    """Do `difc.vjp` on arrays: run `fun`, keep its residuals (on the device), and return the pullback."""
+    leaves, structure = flatten(primals)
+    key = (structure, has_aux, config.get("interpret"), *map(_leaf_key, leaves))
+    known = _pullbacks.setdefault(fun, {})
+    if key not in known:
+        known[key] = _prepare_pullback(fun, leaves, structure, has_aux)
+    forward, backward, traced, used, count = known[key]
+    results = forward(leaves)
+    outs, residuals = results[: len(traced.out_avals)], results[len(traced.out_avals) :]
+    out = unflatten(traced.out_tree, outs)
+    value, aux = out if has_aux else (out, None)
+    value_tree, avals = flatten(value)[1], traced.out_avals
 
     def pullback(ct: Any) -> Any:
-        return pull(primals, ct)
+        cts, tree = flatten(ct)
+        if tree != value_tree:
+            raise ShapeError(f"vjp: the value has the structure {value_tree}, the cotangent {tree}")
+        for i, (x, aval) in enumerate(zip(cts, avals, strict=False)):
+            if np.shape(x) != aval.shape:
+                raise ShapeError(
+                    f"vjp: the cotangent for result {i} has shape {list(np.shape(x))}, but result {i} is {aval}",
+                    remedy="pass an array of the same shape",
+                )
+        given = [np.asarray(x, avals[i].dtype) if not isinstance(x, DeviceArray) else x for i, x in enumerate(cts)]
+        return unflatten(structure, backward([*residuals, *(given[i] for i in range(count) if used[i])]))
 
-    return (out[0], pullback, out[1]) if has_aux else (out, pullback)
+    return (value, pullback, aux) if has_aux else (value, pullback)
+
+
+def _prepare_pullback(fun: Callable[..., Any], leaves: list[Any], structure: Any, has_aux: bool) -> Any:
+    from difc.dialects import Aval
+    from difc.program import Program, compile_program, split_program, trace_entry
+    from difc.tracing import lock
+    from difc.transform import check_float
+
+    def flat(arrays: list[Any]) -> Any:
+        return fun(*unflatten(structure, arrays))
+
+    functools.update_wrapper(flat, fun)
+    with lock:
+        program = Program(_new_module())
+        traced = trace_entry(program, flat, (leaves,), {})
+        inputs = program.signatures[traced.name].inputs
+        check_float([spec.name for spec in inputs], [Aval(spec.shape, spec.dtype) for spec in inputs], "vjp")
+        dummy = unflatten(traced.out_tree, range(len(traced.out_avals)))
+        count = len(flatten(dummy[0] if has_aux else dummy)[0])
+        split, fwd, bwd, used = split_program(program, traced.name, count)
+        if config.get("interpret"):
+            return _runner(split, fwd), _runner(split, bwd), traced, used, count
+        entries = compile_program(split, config.get("target"))._module.entries
+        return entries[fwd].call_leaves, entries[bwd].call_leaves, traced, used, count

@@ -8,7 +8,7 @@ capture. Everything on the user's stack runs once, with `Tracer` objects in the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -107,6 +107,8 @@ class Frame:
     """A block under construction.
 
     Attributes:
+      module: where functions go that are made on the way.
+      reserved: names that only entries of the program may have.
       captured: values of the parent frame that this one uses -> the arguments that stand for them, in order.
       open: whether the block still takes ops; a tracer of a closed frame has escaped.
     """
@@ -115,6 +117,7 @@ class Frame:
     parent: Frame | None
     what: str
     module: ir.Module
+    reserved: frozenset[str] = frozenset()
     captured: dict[ir.Value, ir.Value] = field(default_factory=dict)
     constants: dict[Any, tuple[Any, ir.Value]] = field(default_factory=dict)
     open: bool = True
@@ -173,13 +176,16 @@ def frame_of() -> Frame | None:
 
 
 @contextmanager
-def new_frame(avals: Sequence[Aval], what: str, module: ir.Module | None = None) -> Iterator[Frame]:
+def new_frame(
+    avals: Sequence[Aval], what: str, module: ir.Module | None = None, reserved: Iterable[str] = ()
+) -> Iterator[Frame]:
     """Open a frame with arguments of the given types.
 
     Args:
       avals: types of the block's arguments, with `Dim`s where sizes are known only at run time.
       what: what is traced, for messages.
       module: where functions go that are made on the way (default: that of the enclosing frame, or a new one).
+      reserved: names that these functions must not take (default: those of the enclosing frame).
     """
     with lock, dif.context(), ir.Location.unknown():
         plain = [Aval(tuple(d if isinstance(d, int) else DYN for d in a.shape), a.dtype) for a in avals]
@@ -188,7 +194,7 @@ def new_frame(avals: Sequence[Aval], what: str, module: ir.Module | None = None)
             builder.adopt(argument, aval.shape)
         parent = _frame.get()
         module = module or (parent.module if parent else ir.Module.create())
-        frame = Frame(builder, parent, what, module)
+        frame = Frame(builder, parent, what, module, parent.reserved if parent else frozenset(reserved))
         token = _frame.set(frame)
         try:
             with dif.use_builder(builder):

@@ -1,0 +1,75 @@
+"""`python -m benchmarks [NAME...]`: run the cases, print a markdown table of ratios, save JSON beside this file."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.cases import CASES
+from benchmarks.harness import Case, Row, measure
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def measure_case(case: Case) -> Row:
+    """Measure a case; one that times a fresh process itself returns seconds instead of being timed."""
+    probe = next(iter(case.run.values()))()
+    if not isinstance(probe, float):
+        return measure(case)
+    times: dict[str, list[float]] = {name: [] for name in case.run}
+    for _ in range(case.repeat):
+        for name, call in case.run.items():
+            seconds = call()
+            assert isinstance(seconds, float)
+            times[name].append(seconds)
+    medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
+    ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
+    return Row(case.name, case.goal, medians, ratios, case.notes)
+
+
+def packages() -> dict[str, str]:
+    """Return the versions that the figures hold for."""
+    found = {"python": platform.python_version()}
+    for name in ("difc", "iree-base-compiler", "torch-mlir", "numpy", "jax", "jaxlib"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as a markdown table."""
+    lines = ["| case | difc / jax | goal | reached |", "|---|---|---|---|"]
+    for row in rows:
+        ratio = row.ratio.get("jax")
+        reached = "" if ratio is None or row.goal is None else "yes" if ratio <= row.goal else "no"
+        shown = "-" if ratio is None else f"{ratio:.2f}"
+        lines.append(f"| {row.name} | {shown} | {'' if row.goal is None else f'{row.goal:.2f}'} | {reached} |")
+        lines += [f"| ({note}) | | | |" for note in row.notes]
+    return "\n".join(lines)
+
+
+def main(names: list[str]) -> None:
+    """Run the named cases (default: all)."""
+    cases = {make.__name__: make for make in CASES()}
+    unknown = set(names) - set(cases)
+    if unknown:
+        sys.exit(f"no case {', '.join(sorted(unknown))}; there are {', '.join(cases)}")
+    rows = []
+    for name, make in cases.items():
+        if not names or name in names:
+            print(f"measuring {name} ...", file=sys.stderr)
+            rows.append(measure_case(make()))
+    print(table(rows))
+    RESULTS.write_text(json.dumps({"packages": packages(), "rows": [asdict(r) for r in rows]}, indent=2) + "\n")
+    print(f"\nsaved {RESULTS}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

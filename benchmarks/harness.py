@@ -1,0 +1,83 @@
+"""Measuring side by side: repetitions of all contestants interleaved in one process, medians, ratios to one of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Case", "Row", "has", "measure"]
+
+
+def has(package: str) -> bool:
+    """Say whether an optional peer is installed."""
+    return importlib.util.find_spec(package) is not None
+
+
+@dataclass
+class Case:
+    """One workload: a callable for each contestant that does the same work and returns its result as NumPy arrays.
+
+    Attributes:
+      name: what is measured.
+      goal: the largest ratio difc / jax that counts as reached, or None.
+      run: contestant -> a call that waits for its result.
+      result: contestant -> a call that returns what must agree between contestants, or None.
+      repeat, number: repetitions, and calls in each.
+      notes: contestants that are missing, and why.
+    """
+
+    name: str
+    goal: float | None
+    run: dict[str, Callable[[], object]]
+    result: dict[str, Callable[[], list[np.ndarray]]] = field(default_factory=dict)
+    repeat: int = 15
+    number: int = 1
+    tolerance: float = 1e-3
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Row:
+    """The measured line of a case: medians in microseconds, and ratios difc / peer."""
+
+    name: str
+    goal: float | None
+    median_us: dict[str, float]
+    ratio: dict[str, float]
+    notes: list[str]
+
+
+def check_equal(case: Case) -> None:
+    """Check that all contestants compute the same numbers."""
+    results = {name: call() for name, call in case.result.items()}
+    if "difc" not in results:
+        return
+    for name, arrays in results.items():
+        for a, b in zip(results["difc"], arrays, strict=True):
+            scale = max(1e-6, float(np.max(np.abs(b), initial=0)))
+            error = float(np.max(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)), initial=0)) / scale
+            if error > case.tolerance:
+                raise AssertionError(f"{case.name}: difc and {name} differ by {error:.1e}")
+
+
+def measure(case: Case) -> Row:
+    """Run all contestants in turn, again and again; return medians and ratios."""
+    check_equal(case)
+    for call in case.run.values():
+        for _ in range(2):
+            call()
+    times: dict[str, list[float]] = {name: [] for name in case.run}
+    for _ in range(case.repeat):
+        for name, call in case.run.items():
+            start = time.perf_counter()
+            for _ in range(case.number):
+                call()
+            times[name].append((time.perf_counter() - start) / case.number)
+    medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
+    ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
+    return Row(case.name, case.goal, medians, ratios, case.notes)

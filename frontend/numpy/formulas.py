@@ -1,0 +1,255 @@
+"""Ufuncs that are formulas over others, written in NumPy on tracers whose dtypes are settled.
+
+Each formula is chosen so that neither its value nor its derivative goes through an overflow or 0/0 that the function itself
+does not have: a select feeds its unused side harmless operands. Imports no other family.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import is_float
+from difc.errors import DtypeError
+from difc.promotion import dtype_of
+from difc.numpy.common import fill
+from difc.source import user_frame_location
+from difc.tracer import Tracer, lift, wrap
+
+__all__ = ["FORMULAS", "select", "static_power"]
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+#: Exponents up to this are products: exact for integers, and derivatives need no logarithm.
+MAX_PRODUCT_EXPONENT = 64
+
+
+def select(condition: Any, on_true: Any, on_false: Any) -> Any:
+    """Return numpy.where of tracers (numbers take the other's dtype), with equal shapes."""
+    like = on_true if isinstance(on_true, Tracer) else on_false
+    sides = [x if isinstance(x, Tracer) else _full(like, x) for x in (on_true, on_false)]
+    return wrap(dif.select(lift(condition), *map(lift, sides)))
+
+
+def _full(like: Tracer, number: Any) -> Tracer:
+    return wrap(fill(lift(like), number))
+
+
+# ---- powers --------------------------------------------------------------------------------------
+
+
+def static_power(x: Any, y: Any) -> Any:
+    """Return x to a number known at trace time as a product, a root or a reciprocal; None where that is not exact.
+
+    Raises:
+      DtypeError: for an integer to a negative power, as NumPy does.
+    """
+    array = None if isinstance(y, Tracer) else np.asarray(y)
+    if array is None or array.ndim or array.dtype.kind not in "iuf":
+        return None
+    exponent = array.item()
+    if exponent < 0 and not is_float(x.dtype):
+        raise DtypeError(
+            "integers to negative integer powers are not integers",
+            where=user_frame_location(),
+            remedy="use a float: x.astype(np.float64) ** n",
+        )
+    if exponent == 0.5:
+        return np.sqrt(x)
+    if abs(exponent) > MAX_PRODUCT_EXPONENT or exponent != int(exponent):
+        return None
+    if exponent == 0:
+        return _full(x, 1)
+    power = _product_power(x, abs(int(exponent)))
+    return np.reciprocal(power) if exponent < 0 else power
+
+
+def _product_power(x: Any, count: int) -> Any:
+    """Return x multiplied by itself, by repeated squaring."""
+    result = None
+    while True:
+        if count & 1:
+            result = x if result is None else result * x
+        count >>= 1
+        if not count:
+            return result
+        x = x * x
+
+
+# ---- division ------------------------------------------------------------------------------------
+
+
+def _is_unsigned(x: Any) -> bool:
+    return dtype_of(x).kind in "ub"
+
+
+def _floor_divide(x: Any, y: Any) -> Any:
+    return _divmod(x, y)[0]
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    return _divmod(x, y)[1]
+
+
+def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient rounded down, and the remainder with the sign of y (as Python's); the steps of NumPy's own."""
+    rest = wrap(dif.rem(lift(x), lift(y)))
+    if not is_float(dtype_of(x)):
+        quotient = wrap(dif.div(lift(x), lift(y)))
+        if _is_unsigned(x):
+            return quotient, rest
+        wrong = (rest != 0) & ((rest < 0) != (y < 0))
+        return select(wrong, quotient - 1, quotient), select(wrong, rest + y, rest)
+    wrong = (rest != 0) & ((rest < 0) != (y < 0))
+    remainder = select(rest == 0, np.copysign(_full(y, 0), y), select(wrong, rest + y, rest))
+    whole = select(wrong, (x - rest) / y - 1, (x - rest) / y)
+    down = np.floor(whole)
+    down = select(whole - down > 0.5, down + 1, down)
+    quotient = select(whole != 0, down, np.copysign(_full(y, 0), x / y))
+    by_zero = y == 0
+    return select(by_zero, x / y, quotient), select(by_zero | np.isnan(rest), rest, remainder)
+
+
+# ---- exponentials and their inverses -------------------------------------------------------------
+
+
+def _exp2(x: Any) -> Any:
+    return np.power(_full(x, 2), x)
+
+
+def _sinh(x: Any) -> Any:
+    # 2 sinh x = (e^(x/2) - e^(-x/2)) (e^(x/2) + e^(-x/2)): precise near 0, and no overflow before sinh's own
+    up, down = np.expm1(x / 2), np.expm1(-x / 2)
+    return (0.5 * (up - down)) * (up + down + 2)
+
+
+def _cosh(x: Any) -> Any:
+    up, down = np.exp(x / 2), np.exp(-x / 2)
+    return (0.5 * up) * up + (0.5 * down) * down
+
+
+def _arcsinh(x: Any) -> Any:
+    size = np.abs(x)
+    large = size > 1e10 if dtype_of(x) == np.float64 else size > 1e4
+    small = select(large, 1.0, size)
+    precise = np.log1p(small + small * small / (1 + np.sqrt(small * small + 1)))
+    return np.copysign(select(large, np.log(select(large, size, 1.0)) + LN2, precise), x)
+
+
+def _arccosh(x: Any) -> Any:
+    large = x > 1e10 if dtype_of(x) == np.float64 else x > 1e4
+    above = select(large, 1.0, x - 1)
+    precise = np.log1p(above + np.sqrt(above * (above + 2)))
+    return select(large, np.log(select(large, x, 1.0)) + LN2, precise)
+
+
+def _arctanh(x: Any) -> Any:
+    return 0.5 * (np.log1p(x) - np.log1p(-x))
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    gap = select(x == y, 0.0, x - y)  # two equal infinities have no difference
+    return np.maximum(x, y) + np.log1p(np.exp(-np.abs(gap)))
+
+
+def _logaddexp2(x: Any, y: Any) -> Any:
+    gap = select(x == y, 0.0, x - y)
+    return np.maximum(x, y) + np.log1p(_exp2(-np.abs(gap))) / LN2
+
+
+def _hypot(x: Any, y: Any) -> Any:
+    x, y = np.abs(x), np.abs(y)
+    large, small = np.maximum(x, y), np.minimum(x, y)
+    plain = (large > 0) & (large < np.inf)
+    ratio = select(plain, small, 0.0) / select(plain, large, 1.0)
+    return select(np.isinf(x) | np.isinf(y), np.inf, large * np.sqrt(1 + ratio * ratio))
+
+
+# ---- signs, parts and choices --------------------------------------------------------------------
+
+
+def _signbit(x: Any) -> Any:
+    if not is_float(dtype_of(x)):
+        return x < 0
+    zero = x == 0
+    return (x < 0) | (zero & (1 / select(zero, x, 1.0) < 0))
+
+
+def _copysign(x: Any, y: Any) -> Any:
+    size = np.abs(x)
+    return select(_signbit(y), -size, size)
+
+
+def _heaviside(x: Any, at_zero: Any) -> Any:
+    step = select(x > 0, _full(x, 1.0), _full(x, 0.0))
+    return select(np.isnan(x), x, select(x == 0, at_zero, step))
+
+
+def _trunc(x: Any) -> Any:
+    return select(x < 0, np.ceil(x), np.floor(x)) if is_float(dtype_of(x)) else x
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    whole = _trunc(x)
+    part = select(np.isinf(x), 0.0, x - select(np.isinf(x), 0.0, whole))
+    return _copysign(part, x), whole
+
+
+def _fmax(x: Any, y: Any) -> Any:
+    return np.maximum(select(np.isnan(x), y, x), select(np.isnan(y), x, y))
+
+
+def _fmin(x: Any, y: Any) -> Any:
+    return np.minimum(select(np.isnan(x), y, x), select(np.isnan(y), x, y))
+
+
+# ---- shifts --------------------------------------------------------------------------------------
+
+
+def _left_shift(x: Any, count: Any) -> Any:
+    bits = 8 * dtype_of(x).itemsize
+    inside = (count >= 0) & (count < bits)
+    return select(inside, x * np.power(_full(x, 2), select(inside, count, 0)), 0)
+
+
+def _right_shift(x: Any, count: Any) -> Any:
+    bits = 8 * dtype_of(x).itemsize
+    last = bits - (2 if dtype_of(x).kind == "i" else 1)  # the largest power of two that the dtype holds
+    inside = (count >= 0) & (count <= last)
+    shifted = np.floor_divide(x, np.power(_full(x, 2), select(inside, count, 0)))
+    return select(inside, shifted, select(x < 0, -1, _full(x, 0)) if dtype_of(x).kind == "i" else 0)
+
+
+#: Formulas on tracers of equal shapes, in the dtypes that NumPy computes in.
+FORMULAS: dict[np.ufunc, Callable[..., Any]] = {
+    np.floor_divide: _floor_divide,
+    np.remainder: _remainder,
+    np.divmod: _divmod,
+    np.exp2: _exp2,
+    np.log2: lambda x: np.log(x) / LN2,
+    np.log10: lambda x: np.log(x) / LN10,
+    np.sinh: _sinh,
+    np.cosh: _cosh,
+    np.arcsinh: _arcsinh,
+    np.arccosh: _arccosh,
+    np.arctanh: _arctanh,
+    np.logaddexp: _logaddexp,
+    np.logaddexp2: _logaddexp2,
+    np.hypot: _hypot,
+    np.deg2rad: lambda x: x * (math.pi / 180),
+    np.radians: lambda x: x * (math.pi / 180),
+    np.rad2deg: lambda x: x * (180 / math.pi),
+    np.degrees: lambda x: x * (180 / math.pi),
+    np.signbit: _signbit,
+    np.copysign: _copysign,
+    np.heaviside: _heaviside,
+    np.trunc: _trunc,
+    np.modf: _modf,
+    np.fmax: _fmax,
+    np.fmin: _fmin,
+    np.left_shift: _left_shift,
+    np.right_shift: _right_shift,
+}

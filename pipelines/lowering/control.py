@@ -1,0 +1,164 @@
+"""`cond` and `scan` as `scf.if` and `scf.for` over tensors.
+
+A carry keeps its sizes from step to step. Integers and bools that a body computes from such alone (counters, sizes, loop bounds)
+are carried as scalars on the host, so that reading with them needs no read-back. Each stacked result is one tensor, written
+one slice a step; the write is the last use of the old one, so that it happens in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from difc import dialects as dif
+from difc.dialects import ScanParts, aval_of, yielded
+from difc.dialects.mlir import ir
+from difc.dialects.types import I64
+from difc.pipelines.lowering.context import Context, element_type, lowering
+from difc.pipelines.lowering.elementwise import HOST_DTYPES, runs_on_host
+from difc.pipelines.lowering.emitter import Size, tensor_type_of
+from difc.pipelines.lowering.scalars import convert
+from difc.pipelines.lowering.sizes import BlockSizes
+from difc.pipelines.lowering.values import Value
+
+__all__: list[str] = []
+
+
+def _is_host(x: Value) -> bool:
+    return x.scalar is not None and x.aval.ndim == 0 and x.aval.dtype in HOST_DTYPES
+
+
+def _hosted(block: ir.Block, arguments: Sequence[bool]) -> list[bool]:
+    """Say which results of a block are computed on the host, given which of its arguments are."""
+    hosted = {a for a, flag in zip(block.arguments, arguments, strict=True) if flag}
+    for operation in block.operations:
+        if runs_on_host(operation.operation, hosted):
+            hosted.update(operation.results)
+    return [v in hosted for v in yielded(block)]
+
+
+# ---- cond ----------------------------------------------------------------------------------------
+
+
+@lowering(dif.cond)
+def _cond(c: Context, operation: ir.Operation, pred: Value, *args: Value) -> list[Value]:
+    branches = [region.blocks[0] for region in operation.regions]
+    if (known := c.known(pred)) is not None:
+        return c.lower_block(branches[0 if known else 1], [x.copy() for x in args])
+    avals = [aval_of(r) for r in operation.results]
+    flags = [_is_host(x) for x in args]
+    hosted = [all(both) for both in zip(*(_hosted(b, flags) for b in branches), strict=True)]
+    types = [element_type(a.dtype) if h else tensor_type_of(a.shape, element_type(a.dtype)) for a, h in zip(avals, hosted, strict=True)]
+    made = c.operation("scf.if", [c.host_scalar(pred)], types, regions=2)
+    for region, branch in zip(made.regions, branches, strict=True):
+        with c.within(c.block(region, [])):
+            results = c.lower_block(branch, [x.copy() for x in args])
+            c.operation("scf.yield", [x.scalar if h else c.as_declared(x, a) for x, a, h in zip(results, avals, hosted, strict=True)])
+    return [
+        Value(a, scalar=r) if h else Value(a, base=r) for a, r, h in zip(avals, made.results, hosted, strict=True)
+    ]
+
+
+# ---- scan ----------------------------------------------------------------------------------------
+
+
+def _hosted_carries(body: ir.Block, parts: ScanParts) -> list[bool]:
+    """Say which carries stay on the host: those that do if they all did, less the others, until nothing changes."""
+    xs = [x.is_count and x.aval.dtype in HOST_DTYPES or _is_host_row(x) for x in parts.xs]
+    consts = [_is_host(x) for x in parts.consts]
+    carries = [_is_host(x) for x in parts.carry]
+    while True:
+        after = _hosted(body, [*carries, *xs, *consts])[: len(carries)]
+        kept = [a and b for a, b in zip(carries, after, strict=True)]
+        if kept == carries:
+            return carries
+        carries = kept
+
+
+def _is_host_row(x: Value) -> bool:
+    return x.scalar is not None and x.aval.ndim == 1 and x.aval.dtype in HOST_DTYPES
+
+
+def _slice(c: Context, x: Value, step: ir.Value) -> Value:
+    """Return the slice of a stacked array at a step."""
+    aval = dif.Aval(x.aval.shape[1:], x.aval.dtype)
+    sizes = c.sizes(x)
+    if x.scalar is not None:
+        return Value(aval, scalar=x.scalar, sizes=sizes[1:])
+    if x.is_count and x.aval.dtype in HOST_DTYPES:
+        return Value(aval, scalar=convert(c, I64, c.index_cast(step, c.i64), x.aval.dtype))
+    zeros, ones = [0] * len(aval.shape), [1] * len(sizes)
+    row = c.extract_slice(c.tensor(x), [step, *zeros], [1, *sizes[1:]], ones, drop=[0])
+    return Value(aval, base=row, sizes=sizes[1:])
+
+
+@lowering(dif.scan)
+def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
+    attributes = dif.scan.decode(operation)
+    num_carry = attributes["num_carry"]
+    parts = ScanParts.of(operands, num_carry, attributes["num_xs"], attributes["length"])
+    (body,) = (region.blocks[0] for region in operation.regions)
+    length: Size = c.host_index(parts.length[0]) if parts.length else attributes["length"]
+    avals = [aval_of(r) for r in operation.results]
+    tapes = _tape_sizes(c, body, parts, length, avals)
+    if length == 0:
+        empty = [Value(a, base=c.empty(s, element_type(a.dtype)), sizes=s) for a, s in zip(avals[num_carry:], tapes, strict=True)]
+        return [*(Value(a, base=c.tensor(x), sizes=c.sizes(x)) for a, x in zip(avals, parts.carry, strict=False)), *empty]
+    hosted = _hosted_carries(body, parts)
+    sizes = [c.sizes(x) for x in parts.carry]
+    types = [tensor_type_of(s, element_type(a.dtype)) for a, s in zip(avals, [*sizes, *tapes], strict=True)]
+    starts = [x.scalar if h else c.cast(c.tensor(x), t) for x, t, h in zip(parts.carry, types, hosted, strict=False)]
+    starts += [c.empty(s, t.element_type) for s, t in zip(tapes, types[num_carry:], strict=True)]
+    for x in [*parts.xs, *parts.consts]:
+        if x.scalar is None:
+            c.view(x)  # what has to be built is built before the loop
+    xs = [x if x.scalar is not None or x.is_count else Value(x.aval, base=c.tensor(x), sizes=c.sizes(x)) for x in parts.xs]
+
+    bounds = [c.index(0), c.index(length), c.index(1)]
+    loop = c.operation("scf.for", [*bounds, *starts], [v.type for v in starts], regions=1)
+    block = c.block(loop.regions[0], [c.index_type, *(v.type for v in starts)])
+    with c.within(block):
+        step, *state = block.arguments
+        if attributes["reverse"]:
+            last = c.value("arith.subi", [c.index(length), c.index(1)], c.index_type)
+            step = c.value("arith.subi", [last, step], c.index_type)
+        carries = [
+            Value(a, scalar=v) if h else Value(a, base=v, sizes=s)
+            for a, v, s, h in zip(avals, state, sizes, hosted, strict=False)
+        ]
+        arguments = [*carries, *(_slice(c, x, step) for x in xs), *(x.copy() for x in parts.consts)]
+        results = c.lower_block(body, arguments)
+        new = [x.scalar if h else c.cast(c.tensor(x), t) for x, t, h in zip(results, types, hosted, strict=False)]
+        rows = [c.tensor(y) for y in results[num_carry:]]
+        for row, tape, size in zip(rows, state[num_carry:], tapes, strict=True):
+            rest = [0] * (len(size) - 1)
+            new.append(c.insert_slice(row, tape, [step, *rest], [1, *size[1:]], [1] * len(size)))
+        c.operation("scf.yield", new)
+    found = list(loop.results)
+    return [
+        *(
+            Value(a, scalar=v) if h else Value(a, base=v, sizes=s)
+            for a, v, s, h in zip(avals, found, sizes, hosted, strict=False)
+        ),
+        *(Value(a, base=v, sizes=s) for a, v, s in zip(avals[num_carry:], found[num_carry:], tapes, strict=True)),
+    ]
+
+
+def _tape_sizes(
+    c: Context, body: ir.Block, parts: ScanParts, length: Size, avals: Sequence[dif.Aval]
+) -> list[list[Size]]:
+    """Return the sizes of the stacked results, which are needed before the loop runs."""
+    stacked = avals[len(parts.carry) :]
+    inner: BlockSizes | None = None
+    tapes = []
+    for aval, y in zip(stacked, yielded(body)[len(parts.carry) :], strict=True):
+        row = list(aval.shape[1:])
+        if not all(isinstance(d, int) for d in row):
+            if inner is None:
+                rows = [c.sizes(x)[1:] for x in parts.xs]
+                sizes = [*(c.sizes(x) for x in parts.carry), *rows, *(c.sizes(x) for x in parts.consts)]
+                numbers = [None] * (len(parts.carry) + len(rows))
+                known = [c.host_index(x) if _is_host(x) and x.aval.dtype == I64 else None for x in parts.consts]
+                inner = BlockSizes(c, body, sizes, [*numbers, *known])
+            row = inner.of(y)
+        tapes.append([length, *row])
+    return tapes

@@ -1,0 +1,167 @@
+"""Run-time sizes computed by the type rules of ops: avals whose dims append host `index` arithmetic.
+
+An op's type rule is written with `+ - * //` on dims, so running it on these gives the sizes of its result without computing
+the result: for the outputs of ops, and for what a loop body will yield, before the loop runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from difc.dialects import OPS, Aval, aval_of, scan, yielded
+from difc.dialects.control import ScanParts
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import ir
+from difc.dialects.types import DYN, I64
+from difc.errors import UnsupportedError
+from difc.pipelines.lowering.emitter import Emitter, Size
+
+__all__ = ["BlockSizes", "LazyAval", "infer_sizes"]
+
+
+class IndexDim:
+    """A run-time size that a type rule computes with: arithmetic appends host `index` arithmetic."""
+
+    def __init__(self, emitter: Emitter, value: Size) -> None:
+        self.emitter, self.value = emitter, value
+
+    def _with(self, name: str, other: Any, swap: bool = False) -> IndexDim:
+        values = [self.emitter.index(d.value if isinstance(d, IndexDim) else d) for d in (self, other)]
+        if swap:
+            values.reverse()
+        return IndexDim(self.emitter, self.emitter.value(f"arith.{name}", values, self.emitter.index_type))
+
+    def __add__(self, other: Any) -> IndexDim:
+        return self._with("addi", other)
+
+    def __sub__(self, other: Any) -> IndexDim:
+        return self._with("subi", other)
+
+    def __rsub__(self, other: Any) -> IndexDim:
+        return self._with("subi", other, swap=True)
+
+    def __mul__(self, other: Any) -> IndexDim:
+        return self._with("muli", other)
+
+    def __floordiv__(self, other: Any) -> IndexDim:
+        return self._with("divsi", other)  # sizes are not negative, so rounding towards zero is the floor
+
+    def __neg__(self) -> IndexDim:
+        return self._with("subi", 0, swap=True)
+
+    def at_least(self, bound: int) -> IndexDim:
+        """Return the larger of the size and a bound."""
+        return self._with("maxsi", bound)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+class LazyAval(Aval):
+    """An aval of run-time sizes; where it is an i64 scalar, asking for its `size_value` computes with the value itself."""
+
+    def __init__(self, emitter: Emitter, aval: Aval, sizes: Sequence[Size], value: Callable[[], Size | None]) -> None:
+        shape = tuple(s if isinstance(s, int) else IndexDim(emitter, s) for s in sizes)
+        super().__init__(shape, aval.dtype)
+        object.__setattr__(self, "_state", (emitter, value))
+
+    @property
+    def size_value(self) -> Any:
+        """The value of a scalar i64 operand as a size, `DYN` where only the device knows it."""
+        emitter, value = self.__dict__["_state"]
+        found = value()
+        return DYN if found is None else found if isinstance(found, int) else IndexDim(emitter, found)
+
+
+def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval]) -> list[Size | None]:
+    """Run the type rule of an op with one result; a size that it cannot tell is None."""
+    opdef = OPS[operation.name]
+    aval = opdef.infer(*avals, **opdef.decode(operation))
+    return [d.value if isinstance(d, IndexDim) else None if d is DYN else d for d in aval.shape]
+
+
+_ARITHMETIC = {"dif.add": "addi", "dif.sub": "subi", "dif.mul": "muli", "dif.div": "divsi", "dif.max": "maxsi", "dif.min": "minsi"}
+
+
+class BlockSizes:
+    """The sizes of the values of a body, from the sizes and (for some i64 scalars) the numbers of its arguments."""
+
+    def __init__(
+        self, c: Emitter, block: ir.Block, sizes: Sequence[list[Size]], numbers: Sequence[Size | None]
+    ) -> None:
+        self._emitter = c
+        self._sizes: dict[ir.Value, list[Size]] = dict(zip(block.arguments, sizes, strict=True))
+        self._numbers: dict[ir.Value, Size | None] = dict(zip(block.arguments, numbers, strict=True))
+
+    def of(self, value: ir.Value) -> list[Size]:
+        """Return the sizes of a value of the body.
+
+        Raises:
+          UnsupportedError: where they depend on what the body computes on the device.
+        """
+        if value not in self._sizes:
+            aval = aval_of(value)
+            found = list(aval.shape) if aval.is_static else self._computed(value)
+            if any(size is None for size in found):
+                operation = value.owner
+                raise UnsupportedError(
+                    f"'{operation.name}' gives an array in a loop whose size depends on computed values",
+                    where=user_location(operation.location),
+                    remedy="make the sizes of what a loop stacks depend on shapes and constants only",
+                )
+            self._sizes[value] = found
+        return self._sizes[value]
+
+    def _number(self, value: ir.Value) -> Size | None:
+        """Return an i64 scalar of the body as a size, or None where it is not computed from sizes and constants."""
+        if value not in self._numbers:
+            self._numbers[value] = self._computed_number(value)
+        return self._numbers[value]
+
+    def _computed_number(self, value: ir.Value) -> Size | None:
+        operation = value.owner
+        if operation.name == "dif.constant":
+            return int(OPS[operation.name].decode(operation)["value"])
+        if operation.name == "dif.dim":
+            return self.of(operation.operands[0])[OPS[operation.name].decode(operation)["dimension"]]
+        if operation.name not in _ARITHMETIC:
+            return None
+        numbers = [self._number(v) for v in operation.operands]
+        if any(n is None for n in numbers):
+            return None
+        c = self._emitter
+        return c.value(f"arith.{_ARITHMETIC[operation.name]}", [c.index(n) for n in numbers], c.index_type)
+
+    def _computed(self, value: ir.Value) -> Sequence[Size | None]:
+        operation = value.owner
+        if operation.name == "fun.cond":
+            return self._of_cond(operation, list(operation.results).index(value))
+        if operation.name == "fun.scan":
+            return self._of_scan(operation, list(operation.results).index(value))
+        avals = []
+        for v in operation.operands:
+            aval = aval_of(v)
+            is_number = not aval.shape and aval.dtype == I64
+            avals.append(LazyAval(self._emitter, aval, self.of(v), lambda v=v, n=is_number: self._number(v) if n else None))
+        return infer_sizes(operation, avals)
+
+    def _of_cond(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
+        operands = list(operation.operands)[1:]
+        sizes, numbers = [self.of(v) for v in operands], [self._numbers.get(v) for v in operands]
+        found = []
+        for region in operation.regions:
+            block = region.blocks[0]
+            found.append(BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index]))
+        return [a if a == b else None for a, b in zip(*found, strict=True)]
+
+    def _of_scan(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
+        attributes = scan.decode(operation)
+        count, length = attributes["num_carry"], attributes["length"]
+        if index < count:
+            return self.of(operation.operands[index])
+        parts = ScanParts.of(list(operation.operands), count, attributes["num_xs"], length)
+        block = operation.regions[0].blocks[0]
+        sizes = [self.of(v) for v in parts.carry] + [self.of(v)[1:] for v in parts.xs] + [self.of(v) for v in parts.consts]
+        numbers = [None] * (count + len(parts.xs)) + [self._numbers.get(v) for v in parts.consts]
+        inner = BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index])
+        return [self._number(parts.length[0]) if parts.length else length, *inner]

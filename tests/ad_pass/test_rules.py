@@ -1,0 +1,99 @@
+"""Derivative and batching rules of every row of the table, in float64 through the interpreter.
+
+Forward mode against finite differences; reverse mode by the dot-product identity under every mask of operands; second order
+(forward and reverse over reverse); vmap against a loop over slices under every mask; all with static and with dynamic shapes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from tests.cases import CASES, Case
+from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks, pick
+
+VARIANTS = [
+    pytest.param(case, dynamic, id=f"{case.name}-{'dynamic' if dynamic else 'static'}")
+    for case in CASES
+    for dynamic in ((False, True) if case.dynamic and case.inputs else (False,))
+]
+DIFFERENTIABLE = [p for p in VARIANTS if "f64" in p.values[0].dtypes and p.values[0].inputs]
+
+
+@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+def test_jvp_is_the_finite_difference(case: Case, dynamic: bool) -> None:
+    f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
+    mask = tuple(map(is_real, primals))
+    if not (case.smooth and any(mask)):
+        pytest.skip("finite differences say nothing here")
+    ts = directions(case.name, pick(primals, mask))
+    outs = f(*primals)
+    found = f.jvp(mask)(*primals, *ts)[len(outs) :]
+    assert len(found) == sum(map(is_real, outs))
+    for a, b in zip(found, differences(f, primals, mask, ts, case.step), strict=True):
+        np.testing.assert_allclose(a, b, rtol=case.tol, atol=case.tol)
+
+
+@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+def test_vjp_is_the_transpose_under_every_mask(case: Case, dynamic: bool) -> None:
+    f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
+    rtol = 1e-5 if case.name == "convert_f32" else 1e-9
+    for mask in masks([is_real(x) for x in primals]):
+        check_identity(f, primals, mask, case.name, rtol)
+
+
+@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+def test_second_order(case: Case, dynamic: bool) -> None:
+    f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
+    mask = tuple(map(is_real, primals))
+    outs = f(*primals)
+    cts = directions(case.name, [y for y in outs if is_real(y)])
+    if not (case.smooth and any(mask) and cts):
+        pytest.skip("finite differences say nothing here")
+    gradient = f.vjp(mask, tuple(map(is_real, outs)))
+    arguments, all_mask = [*primals, *cts], (*mask, *(True for _ in cts))
+    ts = directions(case.name + "second", pick(arguments, all_mask))
+    count = len(gradient(*arguments))
+    found = gradient.jvp(all_mask)(*arguments, *ts)[count:]
+    for a, b in zip(found, differences(gradient, arguments, all_mask, ts, case.step), strict=True):
+        np.testing.assert_allclose(a, b, rtol=10 * case.tol, atol=10 * case.tol)
+    check_identity(gradient, arguments, all_mask, case.name, 1e-5 if case.name == "convert_f32" else 1e-9)
+
+
+def stacked(case: Case, mask: Mask, dtype: str, count: int = 3) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+    """Return arguments with a batch where the mask says, and the arguments of each lane."""
+    base = case.draw(dtype)
+    draws = [case.draw(dtype, seed=i + 1) for i in range(count)]
+    lanes = [[d if m else b for d, b, m in zip(draw, base, mask, strict=True)] for draw in draws]
+    return [np.stack([lane[i] for lane in lanes]) if m else base[i] for i, m in enumerate(mask)], lanes
+
+
+@pytest.mark.parametrize(("case", "dynamic"), [p for p in VARIANTS if p.values[0].inputs])
+def test_vmap_is_a_loop_under_every_mask(case: Case, dynamic: bool) -> None:
+    dtype = "f64" if "f64" in case.dtypes else case.dtypes[-1]
+    f = Program.of(case.module(dtype, dynamic))
+    for mask in masks([True] * len(case.inputs)):
+        arguments, lanes = stacked(case, mask, dtype)
+        mapped = f.vmap([0 if m else -1 for m in mask], [0], dif.DYN if dynamic else len(lanes))
+        (found,) = mapped(*arguments)
+        np.testing.assert_allclose(found, np.stack([f(*lane)[0] for lane in lanes]), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+def test_vmap_of_the_gradient(case: Case, dynamic: bool) -> None:
+    f = Program.of(case.module(dynamic=dynamic))
+    every = tuple(True for _ in case.inputs)
+    arguments, lanes = stacked(case, every, "f64")
+    mask = tuple(map(is_real, arguments))
+    reals = tuple(map(is_real, f(*lanes[0])))
+    if not any(reals):
+        pytest.skip("the result has no derivative")
+    gradient = f.vjp(mask, reals)
+    cts = [directions(f"{case.name}{i}", f(*lane)) for i, lane in enumerate(lanes)]
+    expected = [gradient(*lane, *ct) for lane, ct in zip(lanes, cts, strict=True)]
+    width = len(lanes[0]) + len(cts[0])
+    mapped = gradient.vmap([0] * width, [0] * len(expected[0]), dif.DYN if dynamic else len(lanes))
+    found = mapped(*arguments, *(np.stack(column) for column in zip(*cts, strict=True)))
+    for a, column in zip(found, zip(*expected, strict=True), strict=True):
+        np.testing.assert_allclose(a, np.stack(column), rtol=1e-12, atol=1e-12)

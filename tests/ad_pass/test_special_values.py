@@ -1,0 +1,127 @@
+"""Derivatives at the points that random inputs miss: ties, zeros, repeated and outlying indices; and second derivatives there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from difc.dialects import Aval
+from difc.dialects.mlir import ir
+from tests.cases import module_of
+from tests.harness import Program, check_identity
+
+INF = np.inf
+
+
+def scattered(op: Any, mode: str) -> Callable[..., ir.Value]:
+    return lambda x, i, u: op(x, i, u, axes=(0,), batch=0, mode=mode)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A function at a point, with the gradient of the sum of its results by each float argument."""
+
+    name: str
+    fn: Callable[..., ir.Value]
+    at: tuple[Any, ...]
+    gradient: tuple[Any, ...]
+
+
+REPEATED = np.array([[1], [0], [1], [1]])
+OUTSIDE = np.array([[0], [-1], [3], [2]])
+POINTS = (
+    Point("abs", dif.abs, ([-2.0, 0.0, 3.0],), ([-1, 0, 1],)),
+    Point("sign", dif.sign, ([-2.0, 0.0],), ([0, 0],)),
+    Point("round", dif.round, ([0.5, 2.0],), ([0, 0],)),
+    Point("sqrt", dif.sqrt, ([0.0, 4.0],), ([INF, 0.25],)),
+    Point("tanh", dif.tanh, ([0.0, 400.0],), ([1, 0],)),
+    Point("logistic", dif.logistic, ([0.0, -800.0, 800.0],), ([0.25, 0, 0],)),
+    Point("exp", dif.exp, ([0.0, -1000.0],), ([1, 0],)),
+    Point("stop_gradient", lambda x: dif.mul(x, dif.stop_gradient(x)), ([3.0],), ([3],)),
+    Point("max", dif.max, ([1.0, 2.0, 3.0], [2.0, 2.0, 1.0]), ([0, 0.5, 1], [1, 0.5, 0])),
+    Point("min", dif.min, ([1.0, 2.0, 3.0], [2.0, 2.0, 1.0]), ([1, 0.5, 0], [0, 0.5, 1])),
+    Point("max_infinite", dif.max, ([INF, -INF], [INF, 0.0]), ([0.5, 0], [0.5, 1])),
+    Point("rem", dif.rem, ([5.5, -5.5, 6.0], [2.0, 2.0, 3.0]), ([1, 1, 1], [-2, 2, -2])),
+    Point("div_zero", dif.div, ([0.0], [2.0]), ([0.5], [0])),
+    Point("pow_zero", dif.pow, ([0.0] * 4, [0.0, 1.0, 2.0, 3.0]), ([0, 1, 0, 0], [0, 0, 0, 0])),
+    Point("pow_root", dif.pow, ([0.0], [0.5]), ([INF], [0])),
+    Point("pow_negative", lambda x: dif.pow(x, dif.constant(value=np.full(2, 3.0))), ([-2.0, -1.0],), ([12, 3],)),
+    Point("pow_exponent_zero", dif.pow, ([2.0, 1.0], [0.0, 0.0]), ([0, 0], [np.log(2), 0])),
+    Point("reduce_max", lambda x: dif.reduce_max(x, axes=(0,)), ([1.0, 3.0, 3.0],), ([0, 0.5, 0.5],)),
+    Point("reduce_max_all_tied", lambda x: dif.reduce_max(x, axes=(0, 1)), (np.zeros((2, 2)),), (np.full((2, 2), 0.25),)),
+    Point("reduce_min", lambda x: dif.reduce_min(x, axes=(1,)), ([[1.0, 1.0], [0.0, 2.0]],), ([[0.5, 0.5], [1, 0]],)),
+    Point("reduce_max_infinite", lambda x: dif.reduce_max(x, axes=(0,)), ([-INF, -INF],), ([0.5, 0.5],)),
+    Point("reduce_prod_one_zero", lambda x: dif.reduce_prod(x, axes=(0,)), ([2.0, 0.0, 3.0],), ([0, 6, 0],)),
+    Point("reduce_prod_two_zeros", lambda x: dif.reduce_prod(x, axes=(0,)), ([0.0, 0.0, 3.0],), ([0, 0, 0],)),
+    Point("scatter", scattered(dif.scatter, "fill"), (np.ones(3), REPEATED, np.ones(4)), ([0, 0, 1], [0, 1, 0, 1])),
+    Point("scatter_fill", scattered(dif.scatter, "fill"), (np.ones(3), OUTSIDE, np.ones(4)), ([0, 1, 0], [1, 0, 0, 1])),
+    Point("scatter_clip", scattered(dif.scatter, "clip"), (np.ones(3), OUTSIDE, np.ones(4)), ([0, 1, 0], [0, 1, 0, 1])),
+    Point("add_fill", scattered(dif.scatter_add, "fill"), (np.ones(3), OUTSIDE, np.ones(4)), ([1, 1, 1], [1, 0, 0, 1])),
+    Point("add_clip", scattered(dif.scatter_add, "clip"), (np.ones(3), OUTSIDE, np.ones(4)), ([1, 1, 1], [1, 1, 1, 1])),
+    Point("gather_fill", lambda x, i: dif.gather(x, i, axes=(0,), batch=0, mode="fill"), (np.ones(3), OUTSIDE), ([1, 0, 1],)),
+    Point("gather_clip", lambda x, i: dif.gather(x, i, axes=(0,), batch=0, mode="clip"), (np.ones(3), OUTSIDE), ([2, 0, 2],)),
+)
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("point", POINTS, ids=lambda p: p.name)
+def test_gradient(point: Point, dynamic: bool) -> None:
+    arrays = [np.asarray(a) for a in point.at]
+    fixed = [a.ndim - 1 if a.dtype.kind == "i" else None for a in arrays]
+    avals = [
+        Aval(tuple(dif.DYN if dynamic and d != keep else n for d, n in enumerate(a.shape)), a.dtype)
+        for a, keep in zip(arrays, fixed, strict=True)
+    ]
+    f = Program.of(module_of(point.fn, avals))
+    mask = tuple(a.dtype.kind == "f" for a in arrays)
+    (out,) = f(*arrays)
+    found = f.vjp(mask, (True,))(*arrays, np.ones_like(out))[1:]
+    for a, b in zip(found, point.gradient, strict=True):
+        np.testing.assert_allclose(a, np.asarray(b, float))
+    if all(np.isfinite(g).all() for g in found):
+        check_identity(f, arrays, mask, point.name)
+
+
+def hessian(fn: Callable[..., ir.Value], *at: list[float]) -> np.ndarray:
+    """Return the second derivatives of the sum of the results, by all elements of all arguments."""
+    arrays = [np.asarray(a) for a in at]
+    every = tuple(True for _ in arrays)
+    f = Program.of(module_of(fn, [Aval(a.shape, a.dtype) for a in arrays]))
+    (out,) = f(*arrays)
+    gradient = f.vjp(every, (True,))
+    second = gradient.vjp((*every, False), (False, *every))
+    rows = []
+    for unit in np.eye(sum(a.size for a in arrays)):
+        cts = np.split(unit, np.cumsum([a.size for a in arrays])[:-1])
+        found = second(*arrays, np.ones_like(out), *cts)[1 + len(arrays) :]
+        rows.append(np.concatenate([np.ravel(g) for g in found]))
+    return np.array(rows)
+
+
+def test_second_derivative_of_pow_at_zero() -> None:
+    # x = 0, y = 1, 2, 3: by x twice it is y (y - 1) x^(y - 2); nothing else is nonzero, but d2/dxdy at y = 1, where
+    # y x^(y-1) log x + x^(y-1) has no limit and the log counts as 0.
+    found = hessian(dif.pow, [0.0, 0.0, 0.0], [1.0, 2.0, 3.0])
+    expected = np.zeros((6, 6))
+    expected[1, 1], expected[0, 3], expected[3, 0] = 2, 1, 1
+    np.testing.assert_allclose(found[[1, 2, 4, 5]][:, [1, 2, 4, 5]], expected[[1, 2, 4, 5]][:, [1, 2, 4, 5]])
+    assert np.isfinite(found).all()
+
+
+def test_mixed_derivative_of_pow_at_exponent_zero() -> None:
+    x = 2.0
+    np.testing.assert_allclose(hessian(dif.pow, [x], [0.0]), [[0, 1 / x], [1 / x, np.log(x) ** 2]])
+
+
+@pytest.mark.parametrize("axis_size", [2, 3, 5, 8])
+def test_second_derivative_of_a_product_with_zeros(axis_size: int) -> None:
+    x = np.arange(2.0, 2.0 + axis_size)
+    x[:2] = 0.0
+    expected = np.zeros((axis_size, axis_size))
+    expected[0, 1] = expected[1, 0] = np.prod(x[2:])
+    np.testing.assert_allclose(hessian(lambda v: dif.reduce_prod(v, axes=(0,)), list(x)), expected)
