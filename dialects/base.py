@@ -1,9 +1,9 @@
 """How an op of the `dif` dialect is defined, built, verified and read back.
 
-An op *is* its type rule: `@op` turns a function from operand avals and attributes to result avals into an `OpDef`, which
-registers the op with MLIR, checks it in the verifier and, called with SSA values, builds it. Nothing here touches an
-insertion point: building goes through `emit`, which asks the current `Builder`; the tracer, the AD passes and the
-lowering each install their own. Imports only the bindings, `difc.errors` and this package's types.
+An op *is* its type rule: `@op` turns a function from operand avals and attributes to result avals into an `OpDef`,
+which registers the op with MLIR, checks it in the verifier and, called with SSA values, builds it. Nothing here touches
+an insertion point: building goes through `emit`, which asks the current `Builder`; the tracer, the AD passes and the
+lowering each install their own. Imports only the bindings, `difc.errors` and this package's types and attributes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from difc.dialects.attributes import (
+    Array,
+    AttributeKind,
+    Bool,
+    Bools,
+    Dtype,
+    Int,
+    Ints,
+    Results,
+    Shape,
+    Str,
+    Symbol,
+)
 from difc.dialects.mlir import ext, ir
-from difc.dialects.types import BF16, DYN, I64, Aval, SizedAval, aval_of, dtype_from_mlir, dtype_to_mlir, tensor_type
-from difc.errors import DifcError, DtypeError, SourceLocation
+from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of, tensor_type
+from difc.errors import DifcError, SourceLocation
 
 __all__ = [
     "Array",
@@ -45,76 +58,10 @@ __all__ = [
     "use_builder",
 ]
 
-# ---- attributes: Python values <-> MLIR attributes ----------------------------------------------
-
-
-class AttributeKind:
-    """A named pair of functions between Python values and MLIR attributes."""
-
-    def __init__(self, name: str, encode: Callable[[Any], ir.Attribute], decode: Callable[[Any], Any]) -> None:
-        self.name, self.encode, self.decode = name, encode, decode
-
-
-def _encode_array(array: np.ndarray) -> ir.Attribute:
-    array = np.asarray(array)
-    element = dtype_to_mlir(array.dtype)
-    type_ = ir.RankedTensorType.get(array.shape, element)
-    flat = array.reshape(-1)
-    if array.size > 1 and (flat.view(np.uint8).reshape(array.size, -1) == flat[:1].view(np.uint8)).all():
-        return ir.DenseElementsAttr.get_splat(type_, _scalar_attribute(flat[0], element))
-    if array.size == 1:
-        return ir.DenseElementsAttr.get_splat(type_, _scalar_attribute(flat[0], element))
-    if array.dtype == np.bool_:
-        return ir.DenseElementsAttr.get(np.ascontiguousarray(array))
-    if array.dtype == BF16:
-        raise DtypeError("a bf16 constant must repeat one value: the bindings cannot read others back; convert an f32 one")
-    return ir.DenseElementsAttr.get(np.ascontiguousarray(array), shape=array.shape, type=element)
-
-
-def _scalar_attribute(value: Any, element: ir.Type) -> ir.Attribute:
-    if isinstance(element, ir.IntegerType):
-        number = int(value)
-        if not element.is_unsigned and element.width == 1:
-            return ir.IntegerAttr.get(element, number)
-        if element.is_unsigned and number >= 1 << (element.width - 1):
-            number -= 1 << element.width  # the bindings take the bits as a signed number
-        return ir.IntegerAttr.get(element, number)
-    return ir.FloatAttr.get(element, float(value))
-
-
-def _decode_array(attr: ir.Attribute) -> np.ndarray:
-    type_ = attr.type
-    shape, dtype = tuple(type_.shape), dtype_from_mlir(type_.element_type)
-    if attr.is_splat:
-        value = attr.get_splat_value().value
-        if dtype.kind == "u" and value < 0:
-            value += 1 << (8 * dtype.itemsize)
-        return np.full(shape, value, dtype)
-    return np.array(attr).astype(dtype, copy=False).reshape(shape)
-
-
-Int = AttributeKind("int", lambda v: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), int(v)), lambda a: a.value)
-Bool = AttributeKind("bool", lambda v: ir.BoolAttr.get(bool(v)), lambda a: bool(a.value))
-Ints = AttributeKind("ints", lambda v: ir.DenseI64ArrayAttr.get([int(i) for i in v]), lambda a: tuple(a))
-Bools = AttributeKind("bools", lambda v: ir.DenseBoolArrayAttr.get([bool(i) for i in v]), lambda a: tuple(map(bool, a)))
-Str = AttributeKind("str", ir.StringAttr.get, lambda a: a.value)
-Symbol = AttributeKind("symbol", ir.FlatSymbolRefAttr.get, lambda a: a.value)
-Dtype = AttributeKind("dtype", lambda v: ir.TypeAttr.get(dtype_to_mlir(np.dtype(v))), lambda a: dtype_from_mlir(a.value))
-Array = AttributeKind("array", _encode_array, _decode_array)
-#: Dims, -1 in the IR where an i64 scalar among the op's trailing `sizes` operands gives the size.
-Shape = AttributeKind(
-    "shape",
-    lambda v: ir.DenseI64ArrayAttr.get([d if isinstance(d, int) else -1 for d in v]),
-    lambda a: tuple(DYN if d == -1 else d for d in a),
-)
-
-#: The result avals of an op whose type rule needs them said: given when building, read off the op's results, not stored.
-Results = AttributeKind("results", lambda v: ir.UnitAttr.get(), lambda a: ())
-
 # ---- the dialect ---------------------------------------------------------------------------------
 
 
-class Dif(ext.Dialect, name="dif"):
+class Dif(ext.Dialect, name="dif"):  # type: ignore[call-arg]
     """The array dialect that differentiation happens on, declared to MLIR through IRDL.
 
     Ops on functions and bodies (`fun.call`, `fun.scan`, `fun.vjp`, ...) take operands of mixed types, which IRDL cannot
@@ -180,8 +127,8 @@ class OpDef:
             variadic = operand.startswith("*")
             fields[operand.lstrip("*")] = Sequence[ext.Operand[Any]] if variadic else ext.Operand[Any]
         fields["result"] = ext.Result[Any]
-        fields |= {attribute: Any for attribute in self.attributes}  # last, because they are keyword-only
-        body = {
+        fields |= dict.fromkeys(self.attributes, Any)  # last, because they are keyword-only
+        body: dict[str, Any] = {
             "__annotations__": fields,
             "__doc__": self.__doc__,
             "verify_invariants": staticmethod(lambda operation: _report(operation, self.problem(operation))),
@@ -201,7 +148,9 @@ class OpDef:
         results = emit(self, operands, {**self._defaults, **attributes}, regions)
         return results[0] if len(results) == 1 else tuple(results)
 
-    def result_avals(self, avals: Sequence[Aval], attributes: dict[str, Any], regions: Sequence[ir.Block]) -> list[Aval]:
+    def result_avals(
+        self, avals: Sequence[Aval], attributes: dict[str, Any], regions: Sequence[ir.Block]
+    ) -> list[Aval]:
         """Run the type rule."""
         if self._shape_attribute is not None:
             shape = attributes[self._shape_attribute]
@@ -212,16 +161,42 @@ class OpDef:
     def problem(self, operation: Any) -> str | None:
         """Return what is wrong with an operation of this kind, by running the type rule again, or None."""
         operation = operation.operation
+        if malformed := self._malformed(operation):
+            return malformed
         try:
             blocks = [region.blocks[0] for region in operation.regions]
             avals = self.result_avals([aval_of(v) for v in operation.operands], self.decode(operation), blocks)
         except DifcError as error:
             return error.message
-        except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-            return f"has malformed operands or attributes: {error}"
         wanted, found = [tensor_type(aval) for aval in avals], [result.type for result in operation.results]
         if found != wanted:
             return f"has results ({', '.join(map(str, found))}) where its operands give ({', '.join(map(str, wanted))})"
+        return None
+
+    def _malformed(self, operation: Any) -> str | None:
+        """Return what keeps the type rule from being run at all, or None."""
+        count, least = len(operation.operands), len(self.operands)
+        if self.operands and self.operands[-1].startswith("*"):
+            if count < least - 1:
+                return f"has {count} operands where it takes at least {least - 1}: {', '.join(self.operands)}"
+        elif count != least:
+            return f"has {count} operands where it takes {least}: {', '.join(self.operands) or 'none'}"
+        stored = operation.attributes
+        for name, kind in self.attributes.items():
+            if kind is Results:
+                continue
+            if name not in stored:
+                return f"lacks the {kind.name} attribute '{name}'"
+            if not isinstance(stored[name], kind.mlir):
+                return f"has an attribute '{name}' that is not a {kind.name}: {stored[name]}"
+        for name in stored:
+            if name not in self.attributes and "." not in name:
+                return f"has an attribute '{name}' that it does not take"
+        if len(operation.regions) != self.regions:
+            return f"has {len(operation.regions)} bodies where it needs {self.regions}"
+        for region in operation.regions:
+            if len(region.blocks) != 1 or [o.operation.name for o in region.blocks[0].operations][-1:] != ["fun.yield"]:
+                return "has a body that is not one block ended by 'fun.yield'"
         return None
 
     def decode(self, operation: Any) -> dict[str, Any]:
@@ -238,8 +213,9 @@ def op(
 ) -> Any:
     """Define an op from its type rule; see the module docstring.
 
-    Positional parameters of the rule are the operands (`*rest` is variadic), keyword-only ones the attributes, annotated
-    with their `AttributeKind`; the rule's docstring documents the op. A rule of an op with regions also takes `regions`.
+    Positional parameters of the rule are the operands (`*rest` is variadic), keyword-only ones the attributes,
+    annotated with their `AttributeKind`; the rule's docstring documents the op. A rule of an op with regions also takes
+    `regions`.
     """
 
     def define(rule: Callable[..., Any]) -> OpDef:
@@ -282,7 +258,9 @@ class Builder:
         """Return the user's place for errors, where the builder knows it."""
         return None
 
-    def emit(self, opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block]) -> list[ir.Value]:
+    def emit(
+        self, opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block]
+    ) -> list[ir.Value]:
         """Type-check and append one op; move the given blocks into its regions."""
         avals = opdef.result_avals([aval_of(v) for v in operands], attributes, regions)
         operation = ir.Operation.create(
@@ -326,7 +304,9 @@ def use_builder(builder: Builder) -> Iterator[Builder]:
         _builder.reset(token)
 
 
-def emit(opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block] = ()) -> list[ir.Value]:
+def emit(
+    opdef: OpDef, operands: Sequence[ir.Value], attributes: dict[str, Any], regions: Sequence[ir.Block] = ()
+) -> list[ir.Value]:
     """Build an op through the current builder; errors of its type rule get the builder's place in the user's code."""
     builder = _builder.get()
     try:
@@ -376,7 +356,11 @@ class SymbolicDim:
     __radd__, __rmul__ = __add__, __mul__
 
 
-def reify(result: ir.Value, sizes_of: Callable[[ir.Value], list[int | ir.Value]], value_of: Callable[[ir.Value], ir.Value | None]) -> list[int | ir.Value]:
+def reify(
+    result: ir.Value,
+    sizes_of: Callable[[ir.Value], list[int | ir.Value]],
+    value_of: Callable[[ir.Value], ir.Value | None],
+) -> list[int | ir.Value]:
     """Compute the run-time sizes of an op's result from those of its operands, without computing the result.
 
     Args:

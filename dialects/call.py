@@ -70,11 +70,11 @@ def _expected(operation: Any, ins: list[Aval], outs: list[Aval]) -> tuple[list[A
         case "fun.call":
             return ins, outs
         case "fun.jvp":
-            marked = [a for a, m in zip(ins, attributes["mask"], strict=True) if m]
+            marked = _marked(attributes["mask"], ins, "mask", "arguments")
             return [*ins, *marked], [*outs, *(a for a in outs if is_float(a.dtype))]
         case "fun.vjp":
-            cts = [a for a, m in zip(outs, attributes["out_mask"], strict=True) if m]
-            return [*ins, *cts], [*outs, *(a for a, m in zip(ins, attributes["mask"], strict=True) if m)]
+            cts = _marked(attributes["out_mask"], outs, "out_mask", "results")
+            return [*ins, *cts], [*outs, *_marked(attributes["mask"], ins, "mask", "arguments")]
         case _:
             in_axes, out_axes = attributes["in_axes"], attributes["out_axes"]
             operands = [aval_of(v) for v in operation.operands]

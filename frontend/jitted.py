@@ -184,14 +184,15 @@ def disable_jit() -> Iterator[None]:
         yield
 
 
-_pullbacks: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+_PULLBACKS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+_BUILTINS: dict[Any, dict[Any, Any]] = {}  # for ufuncs, which live as long as NumPy
 
 
 def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
     """Do `difc.vjp` on arrays: run `fun`, keep its residuals (on the device), and return the pullback."""
     leaves, structure = flatten(primals)
     key = (structure, has_aux, config.get("interpret"), *map(_leaf_key, leaves))
-    known = _pullbacks.setdefault(fun, {})
+    known = (_BUILTINS if isinstance(fun, np.ufunc) else _PULLBACKS).setdefault(fun, {})
     if key not in known:
         known[key] = _prepare_pullback(fun, leaves, structure, has_aux)
     forward, backward, traced, used, count = known[key]

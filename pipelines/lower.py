@@ -41,7 +41,7 @@ def lower(
 
     Example: `lower(trace(f, spec).module, target_kind="cpu")`
     """
-    with context():
+    with context(), ir.Location.unknown():
         lowered = ir.Module.create(loc=module.operation.location)
         for name, function in functions_of(module).items():
             if "sym_visibility" in function.attributes and function.visibility.value == "private":

@@ -16,6 +16,7 @@ from difc.dialects import Builder, aval_of, functions_of, inline_block, new_bloc
 from difc.dialects.base import attributes_of
 from difc.dialects.body import add_function, block_locations, return_
 from difc.dialects.mlir import func, ir, passmanager
+from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
 from difc.pipelines.prune import prune_into
 
@@ -41,14 +42,25 @@ def simplify(module: ir.Module) -> ir.Module:
 
 
 def _round(module: ir.Module) -> ir.Module:
-    made = ir.Module.create(loc=module.operation.location)
-    for name, function in functions_of(module).items():
-        _copy(function, name, made, lambda block, args: prune_into(block, args, [True] * len(yielded(block))))
-    folded = ir.Module.create(loc=module.operation.location)
-    for name, function in functions_of(made).items():
-        _copy(function, name, folded, lambda block, args: inline_block(block, args, _fold))
-    passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)").run(folded.operation)
-    return folded
+    for fill in (_pruned, _folded, _deferred):
+        made = ir.Module.create(loc=module.operation.location)
+        for name, function in functions_of(module).items():
+            _copy(function, name, made, fill)
+        module = made
+    passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)").run(module.operation)
+    return module
+
+
+def _pruned(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
+    return prune_into(block, arguments, [True] * len(yielded(block)))
+
+
+def _folded(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
+    return inline_block(block, arguments, _fold)
+
+
+def _deferred(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
+    return inline_block(block, arguments, lambda op, given: defer_scan(op, given) if op.name == "fun.scan" else None)
 
 
 def _copy(

@@ -36,7 +36,9 @@ def as_argument(value: Any, spec: ArraySpec, device: Device, dims: Dims, entry: 
     """
     array: Any = value if type(value) is DeviceArray else _as_numpy(value, spec, entry)
     if array.dtype != spec.dtype:
-        raise _misfit(entry, spec, array, f"pass `{_argument(spec)}.astype(np.{spec.dtype.name})`", "dtype")
+        library = "ml_dtypes" if spec.dtype.kind == "V" else "np"
+        remedy = f"pass `{_argument(spec)}.astype({library}.{spec.dtype.name})`"
+        raise _misfit(entry, spec, array, remedy, "dtype")
     if len(array.shape) != len(spec.shape):
         remedy = f"pass an array with {len(spec.shape)} dimension(s)"
         raise _misfit(entry, spec, array, remedy, "shape")

@@ -82,11 +82,11 @@ class Signature:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arity = self.in_tree.num_leaves, self.out_tree.num_leaves
-        if arity != (len(self.inputs), len(self.outputs)):
+        takes, gives = self.in_tree.num_leaves, self.out_tree.num_leaves
+        if (takes, gives) != (len(self.inputs), len(self.outputs)):
             raise ArtifactError(
-                f"the signature of `{self.entry}` has trees of {arity} leaves for "
-                f"{len(self.inputs)} inputs and {len(self.outputs)} outputs"
+                f"the signature of `{self.entry}` has trees of {takes} and {gives} leaves "
+                f"for {len(self.inputs)} inputs and {len(self.outputs)} outputs"
             )
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import window_dims
+from difc.dialects import Aval, window_dims
 from difc.dialects.mlir import ir
 from difc.dialects.types import I32, I64
 from difc.pipelines.lowering import scalars
@@ -201,7 +201,7 @@ def _scatter(
         point = _host_point(indices, len(axes))
         if point is not None:
             return _write_block(c, out, x, point, indices.aval.dtype, updates, axes, mode, adds)
-    return _write_points(c, out, x, indices, updates, axes, batch, mode, adds)
+    return out.value(_write_points(c, x, indices, updates, axes, batch, mode, adds))
 
 
 lowering(dif.scatter, dif.scatter_add)(_scatter)
@@ -238,7 +238,6 @@ def _write_block(
 
 def _write_points(
     c: Context,
-    out: Out,
     x: Value,
     indices: Value,
     updates: Value,
@@ -246,16 +245,22 @@ def _write_points(
     batch: int,
     mode: str,
     adds: bool,
-) -> Value:
+) -> ir.Value:
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
     Batch dims become coordinates too. A dropped write adds nothing, or goes to a spare last slice of the first dim.
     """
+    keys = batch + len(axes)
+    if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
+        whole = Value(Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), c.sizes(x), [1, *c.sizes(x)]))
+        first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
+        written = _write_points(c, whole, first, updates, (0,), 0, "clip", adds)
+        return regroup(c, written, [1, *c.sizes(x)], c.sizes(x))
     rank, points = x.aval.ndim, indices.aval.ndim - 1
     window = window_dims(rank, axes, batch)
     order = [*range(batch), *axes, *window]
     sizes = [c.size(x, d) for d in order]
-    keys = batch + len(axes)
+    dtype, element = x.aval.dtype, element_type(x.aval.dtype)
     target = c.tensor(x)
     if order != sorted(order):
         target = c.transposed(target, order, sizes)
@@ -268,15 +273,15 @@ def _write_points(
     new = c.tensor(updates)
     if adds and mode == "fill":
         assert kept is not None
-        new = _masked(c, out.dtype, new, kept, [*point_sizes, *window_sizes], points)
+        new = _masked(c, dtype, new, kept, [*point_sizes, *window_sizes], points)
     new = regroup(c, new, [*point_sizes, *window_sizes], [count, *window_sizes])
     if spare:
         first = _minus(c, sizes[0], -1)
-        room = c.empty([first, *sizes[1:]], out.element)
+        room = c.empty([first, *sizes[1:]], element)
         target = c.insert_slice(target, room, [0] * rank, sizes, [1] * rank)
 
     def body(update: ir.Value, old: ir.Value) -> list[ir.Value]:
-        return [scalars.add(c, out.dtype, old, update) if adds else update]
+        return [scalars.add(c, dtype, old, update) if adds else update]
 
     result = c.scatter(new, flat, target, list(range(keys)), body)
     if spare:
@@ -284,7 +289,7 @@ def _write_points(
     if order != sorted(order):
         back = [order.index(d) for d in range(rank)]
         result = c.transposed(result, back, c.sizes(x))
-    return out.value(result)
+    return result
 
 
 def _coordinates(

@@ -60,7 +60,11 @@ def test_an_absent_device_names_reason_and_remedy() -> None:
 
 
 def test_no_vulkan_device_is_a_device_error() -> None:
-    code = "from difc.runtime.device import device\ntry: device('vulkan')\nexcept Exception as e: print(type(e).__name__, e)"
+    code = (
+        "from difc.runtime.device import device\n"
+        "try: device('vulkan')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
     env = {"VK_ICD_FILENAMES": "/nonexistent.json", "VK_DRIVER_FILES": "/nonexistent.json", "PATH": "/usr/bin"}
     result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr

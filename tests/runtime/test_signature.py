@@ -73,5 +73,5 @@ def test_an_incomplete_signature(change: dict[str, object]) -> None:
 
 
 def test_trees_and_arrays_must_agree() -> None:
-    with pytest.raises(ArtifactError, match="trees of 2 leaves"):
+    with pytest.raises(ArtifactError, match="trees of 2 and 0 leaves for 1 inputs and 0 outputs"):
         signature("f", [ArraySpec((), np.float32)], [], in_tree=((0, 0), {}))

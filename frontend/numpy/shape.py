@@ -1,0 +1,282 @@
+"""Functions that give an array another shape or order: reshape, transpose, broadcast, flip, roll and their kin.
+
+Nothing is computed on elements here. Sizes may be named run-time sizes; `-1` in a reshape may turn out to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import aval_of
+from difc.dialects.mlir import ir
+from difc.dims import Dim
+from difc.numpy.common import (
+    axes_of,
+    axis_of,
+    expand,
+    integer,
+    named_size,
+    product,
+    reshaped,
+    shape_error,
+    shape_of,
+    static_size,
+    transposed,
+)
+from difc.numpy.registry import implements, unsupported
+from difc.promotion import broadcast_shapes, broadcast_to, sized_shape
+from difc.tracer import Tracer, lift, wrap
+
+__all__ = ["broadcast_arrays", "expand_dims", "flipped", "ravel", "reshape", "sliced", "swapaxes", "transpose"]
+
+
+# ---- reshape -------------------------------------------------------------------------------------
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+    """Return the elements in another shape; one size may be -1. Sizes may be traced, as `x.shape[0]`. (numpy.reshape)
+
+    Raises:
+      ShapeError: if the number of elements differs.
+    """
+    if order not in ("C", "A"):
+        raise unsupported(f"reshape with order={order!r}")
+    x = lift(a)
+    given = shape if newshape is None else newshape
+    sizes = [given] if isinstance(given, Tracer) or np.ndim(given) == 0 else list(given)
+    return wrap(reshaped(x, _solved(x, [named_size(s) for s in sizes])))
+
+
+def _solved(x: ir.Value, sizes: list[Any]) -> list[Any]:
+    """Return a new shape with its -1 replaced, checked where the numbers of elements are known."""
+    old = shape_of(x)
+    total = product(old)
+    free = [i for i, s in enumerate(sizes) if isinstance(s, int) and s == -1]
+    shown = f"[{', '.join(map(str, old))}] into [{', '.join(map(str, sizes))}]"
+    if len(free) > 1:
+        raise shape_error(f"cannot reshape {shown}: only one size can be -1")
+    if any(isinstance(s, int) and s < -1 for s in sizes):
+        raise shape_error(f"cannot reshape {shown}: a size is negative")
+    known = product([s for s in sizes if not (isinstance(s, int) and s == -1)])
+    if free:
+        if known == 0 or (isinstance(total, int) and isinstance(known, int) and total % known):
+            raise shape_error(f"cannot reshape {shown}: {total} elements are not a multiple of {known}")
+        sizes[free[0]] = _quotient(x, total, known)
+    elif isinstance(total, int) and isinstance(known, int) and total != known:
+        raise shape_error(f"cannot reshape {shown}: {total} elements do not make {known}")
+    return sizes
+
+
+def _quotient(x: ir.Value, total: Any, known: Any) -> Any:
+    """Return the name of the size that is left for -1, with a value in the program that has it."""
+    left = total // known if isinstance(total, (int, Dim)) else Dim({(): total}) // known
+    if isinstance(total, int) and isinstance(known, Dim):
+        left = Dim({(): total}) // known
+    if isinstance(left, Dim) and not isinstance(left // 1, int):
+        size = sized_shape([total, known], [x])
+        values = [lift(np.int64(s)) if isinstance(s, int) else s for s in size]
+        from difc.trace_sizes import note_quotient
+
+        note_quotient(values, left)
+    return left
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """Return the elements in one dim. (numpy.ravel)"""
+    return reshape(a, -1, order)
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """Return the array with dims of size 1 put in. (numpy.expand_dims)"""
+    x = lift(a)
+    count = len(axis) if isinstance(axis, (tuple, list)) else 1
+    return wrap(expand(x, axes_of(axis, aval_of(x).ndim + count)))
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """Return the array without dims of size 1. (numpy.squeeze)"""
+    x = lift(a)
+    shape = shape_of(x)
+    if axis is None:
+        drop = tuple(i for i, d in enumerate(shape) if isinstance(d, int) and d == 1)
+    else:
+        drop = axes_of(axis, len(shape))
+        for i in drop:
+            if not (isinstance(shape[i], int) and shape[i] == 1):
+                raise shape_error(f"squeeze: axis {i} has size {shape[i]}, not 1")
+    return wrap(reshaped(x, [d for i, d in enumerate(shape) if i not in drop]))
+
+
+def _at_least(ndim: int, place: Any) -> Any:
+    def at_least(*arys: Any) -> Any:
+        found = [wrap(place(lift(a), aval_of(lift(a)).ndim)) for a in arys]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    at_least.__name__ = f"atleast_{ndim}d"
+    at_least.__doc__ = f"Return arrays with at least {ndim} dims. (numpy.atleast_{ndim}d)"
+    return at_least
+
+
+def _to_3d(x: ir.Value, ndim: int) -> ir.Value:
+    return expand(x, {0: (0, 1, 2), 1: (0, 2), 2: (2,)}.get(ndim, ()))
+
+
+implements(np.atleast_1d)(_at_least(1, lambda x, ndim: expand(x, range(1 - ndim))))
+implements(np.atleast_2d)(_at_least(2, lambda x, ndim: expand(x, range(2 - ndim))))
+implements(np.atleast_3d)(_at_least(3, _to_3d))
+
+
+# ---- order of axes -------------------------------------------------------------------------------
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """Return the array with its axes permuted, or reversed. (numpy.transpose)"""
+    x = lift(a)
+    ndim = aval_of(x).ndim
+    order = tuple(reversed(range(ndim))) if axes is None else axes_of(axes, ndim)
+    if len(order) != ndim:
+        raise shape_error(f"transpose: axes {axes} are not all {ndim} axes of the array")
+    return wrap(transposed(x, order))
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """Return the array with two axes exchanged. (numpy.swapaxes)"""
+    x = lift(a)
+    order = list(range(aval_of(x).ndim))
+    i, j = (axis_of(axis, len(order)) for axis in (axis1, axis2))
+    order[i], order[j] = order[j], order[i]
+    return wrap(transposed(x, order))
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """Return the array with its last two axes exchanged. (numpy.matrix_transpose)"""
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Return the array with some axes moved to other places. (numpy.moveaxis)"""
+    x = lift(a)
+    ndim = aval_of(x).ndim
+    sources, targets = axes_of(source, ndim, "source"), axes_of(destination, ndim, "destination")
+    if len(sources) != len(targets):
+        raise shape_error(f"moveaxis: {len(sources)} sources for {len(targets)} destinations")
+    order = [d for d in range(ndim) if d not in sources]
+    for target, origin in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, origin)
+    return wrap(transposed(x, order))
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """Return the array with an axis moved back to a place. (numpy.rollaxis)"""
+    ndim = np.ndim(a)
+    axis, start = axis_of(axis, ndim), axis_of(start, ndim + 1, "start")
+    return moveaxis(a, axis, start - (axis < start))
+
+
+# ---- broadcasting --------------------------------------------------------------------------------
+
+
+@implements(np.broadcast_to)
+def broadcast_array(array: Any, shape: Any, subok: bool = False) -> Any:
+    """Return the array repeated to a shape, whose sizes may be traced. (numpy.broadcast_to)"""
+    x = lift(array)
+    wanted = [shape] if isinstance(shape, Tracer) or np.ndim(shape) == 0 else list(shape)
+    named = [named_size(s) for s in wanted]
+    if broadcast_shapes(shape_of(x), named) != tuple(named):
+        raise shape_error(f"an array of shape {list(shape_of(x))} does not repeat to {named}")
+    return wrap(broadcast_to(x, [(x, shape_of(x))], named))
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    """Return arrays repeated to one shape. (numpy.broadcast_arrays)"""
+    values = [lift(a) for a in args]
+    like = [(v, shape_of(v)) for v in values]
+    shape = broadcast_shapes(*(s for _, s in like))
+    return tuple(wrap(broadcast_to(v, like, shape)) for v in values)
+
+
+# ---- order of elements ---------------------------------------------------------------------------
+
+
+def flipped(x: ir.Value, axes: Sequence[int]) -> ir.Value:
+    """Return a value with the order of elements reversed along axes."""
+    return dif.reverse(x, dimensions=tuple(axes)) if axes else x
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    """Return the array with the order of elements reversed along axes (all by default). (numpy.flip)"""
+    x = lift(m)
+    return wrap(flipped(x, axes_of(axis, aval_of(x).ndim)))
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    """Return the array with its rows in reverse order. (numpy.flipud)"""
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """Return the array with its columns in reverse order. (numpy.fliplr)"""
+    if np.ndim(m) < 2:
+        raise shape_error("fliplr needs an array of two or more dimensions")
+    return flip(m, 1)
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Return the array turned by 90 degrees, k times, in the plane of two axes. (numpy.rot90)"""
+    first, second = axes_of(axes, np.ndim(m), "axes")
+    turns = integer(k, "k") % 4
+    if turns == 2:
+        return flip(m, (first, second))
+    if turns == 1:
+        return swapaxes(flip(m, second), first, second)
+    return flip(swapaxes(m, first, second), second) if turns == 3 else wrap(lift(m))
+
+
+def sliced(x: ir.Value, axis: int, start: int, limit: int, stride: int = 1) -> ir.Value:
+    """Return the elements `start:limit:stride` along one axis; a limit of -1 is the end."""
+    ndim = aval_of(x).ndim
+    if start == 0 and limit in (-1, shape_of(x)[axis]) and stride == 1:
+        return x
+    return dif.slice(
+        x,
+        start=[start if d == axis else 0 for d in range(ndim)],
+        limit=[limit if d == axis else -1 for d in range(ndim)],
+        stride=[stride if d == axis else 1 for d in range(ndim)],
+    )
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """Return the array with elements moved along axes; what leaves at one end enters at the other. (numpy.roll)"""
+    if axis is None:
+        return wrap(reshaped(lift(roll(ravel(a), shift, 0)), shape_of(lift(a))))
+    x = lift(a)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
+    for s, ax in np.broadcast(np.asarray(shifts), np.asarray(axes)):
+        dim = axis_of(ax, aval_of(x).ndim)
+        size = shape_of(x)[dim]
+        if not isinstance(size, int):
+            size = static_size(x, dim, "roll")
+        cut = -integer(s, "shift") % size if size else 0
+        if cut:
+            x = dif.concatenate(sliced(x, dim, cut, -1), sliced(x, dim, 0, cut), dimension=dim)
+    return wrap(x)

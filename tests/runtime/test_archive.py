@@ -1,0 +1,109 @@
+"""Tests of `difc.runtime.archive`: damage is found before IREE sees it, and no damage ends the process.
+
+Whole modules are loaded and called where the container accepts the bytes, so what passes must also be right.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from difc.errors import ArtifactError
+from difc.runtime import load
+from difc.runtime.archive import read
+
+X = np.arange(16, dtype=np.float32)
+
+
+def _right_or_artifact_error(data: bytes) -> bool:
+    """Return whether the bytes load; then they must also compute the right thing."""
+    try:
+        module = load(data)
+    except ArtifactError:
+        return False
+    np.testing.assert_array_equal(module(X, X), X + X)
+    return True
+
+
+def test_whole_bytes_pass(add_bytes: bytes) -> None:
+    archive, name = read(add_bytes)
+    assert bytes(archive) == add_bytes
+    assert name == "the artifact"
+    assert bytes(read(memoryview(bytearray(add_bytes)))[0]) == add_bytes
+
+
+def test_every_truncation_is_an_artifact_error(add_bytes: bytes) -> None:
+    size = len(add_bytes)
+    for length in [*range(200), *range(200, size, 101), *range(size - 200, size)]:
+        with pytest.raises(ArtifactError, match="is empty|is not an artifact|is truncated|is corrupted"):
+            read(add_bytes[:length])
+    with pytest.raises(
+        ArtifactError, match=r"is truncated: its end is missing\nRemedy: compile the model again, or copy"
+    ):
+        read(add_bytes[: size // 2])
+
+
+def test_flipped_bytes_of_the_headers(add_bytes: bytes) -> None:
+    size = len(add_bytes)
+    for place in [*range(160), *range(size - 300, size)]:
+        for bits in (0x01, 0xFF):
+            data = bytearray(add_bytes)
+            data[place] ^= bits
+            _right_or_artifact_error(bytes(data))
+
+
+def test_flipped_bytes_of_the_module(add_bytes: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(add_bytes)) as container:
+        first = container.infolist()[0]
+    start = add_bytes.index(b"IREE")
+    generator = random.Random(0)
+    for place in generator.sample(range(start, start + first.file_size - 16), 200):
+        data = bytearray(add_bytes)
+        data[place] ^= generator.randrange(1, 256)
+        with pytest.raises(ArtifactError, match="is corrupted: a checksum is wrong"):
+            load(bytes(data))
+
+
+def test_random_damage(add_bytes: bytes) -> None:
+    generator = random.Random(1)
+    for _ in range(200):
+        data = bytearray(add_bytes)
+        for _ in range(generator.choice([1, 4, 50])):
+            data[generator.randrange(len(data))] = generator.randrange(256)
+        _right_or_artifact_error(bytes(data))
+    assert not _right_or_artifact_error(add_bytes[:500] + add_bytes[600:])
+
+
+def test_files_that_are_something_else(tmp_path: Path, add_bytes: bytes) -> None:
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as container:
+        container.writestr("readme.txt", "no module")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
+        container.writestr("module.fb", "x" * 1000)
+    for data, message in [
+        (b"module @m {}", r"`.*x\.vmfb` is not an artifact\nRemedy: pass a .vmfb file made by `difc compile`"),
+        (b"", r"x\.vmfb` is empty"),
+        (other.getvalue(), "is a zip file, not an artifact"),
+        (packed.getvalue(), "is a zip file, not an artifact"),
+        (add_bytes[add_bytes.index(b"IREE") - 8 :], "an IREE module without its archive container"),
+    ]:
+        path = tmp_path / "x.vmfb"
+        path.write_bytes(data)
+        with pytest.raises(ArtifactError, match=message):
+            read(path)
+
+
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"missing\.vmfb` does not exist\nRemedy: check the path"):
+        read(tmp_path / "missing.vmfb")
+    with pytest.raises(ArtifactError, match="is a folder"):
+        read(tmp_path)
+    with pytest.raises(ArtifactError, match="cannot be read: Not a directory"):
+        (tmp_path / "file").write_text("x")
+        read(tmp_path / "file" / "x.vmfb")

@@ -1,0 +1,147 @@
+"""Tests of `difc.runtime.module`: choosing the device, entries, foreign modules, saving."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ADD_BODY, F32_16, add_artifact, binary, build, compile_text, signature
+
+from difc import config
+from difc.errors import ArtifactError, DeviceError, EntryError, InputError
+from difc.runtime import ArraySpec, Module, available, load
+
+X = np.arange(16, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def several() -> Module:
+    specs = [ArraySpec((16,), np.float32, name) for name in "xy"]
+    mul = binary("mulf", "tensor<16xf32>")
+    return load(build((signature("train_step", specs, [F32_16]), ADD_BODY), (signature("loss", specs, [F32_16]), mul)))
+
+
+def test_entries(several: Module) -> None:
+    assert list(several.entries) == ["train_step", "loss"]
+    np.testing.assert_array_equal(several.loss(X, X), X * X)
+    np.testing.assert_array_equal(several.entries["train_step"](X, X), X + X)
+    assert several.signature("loss").entry == "loss"
+    assert "loss" in dir(several)
+
+
+def test_an_unknown_entry_lists_the_others(several: Module) -> None:
+    with pytest.raises(
+        EntryError,
+        match=r"has no entry `trainstep`; did you mean `train_step`\?\nRemedy: call one of: train_step, loss",
+    ):
+        several.trainstep(X, X)
+    assert not hasattr(several, "nonsense")
+    assert copy.copy(several).entries == several.entries
+
+
+def test_a_call_of_several_entries_is_an_error(several: Module) -> None:
+    with pytest.raises(
+        InputError, match=r"has 2 entries: train_step, loss\nRemedy: name one: `module.train_step\(...\)`"
+    ):
+        several(X, X)
+    with pytest.raises(InputError, match="has 2 entries"):
+        several.signature()
+
+
+def test_one_entry_is_the_module(add: Module) -> None:
+    np.testing.assert_array_equal(add(X, X), X + X)
+    assert add.signature().entry == "add"
+
+
+def test_repr_is_a_table(several: Module) -> None:
+    assert repr(several).splitlines() == [
+        "difc module the artifact for cpu on local-sync",
+        "  entry       arguments       results",
+        "  train_step  x: float32[16]  float32[16]",
+        "              y: float32[16]",
+        "  loss        x: float32[16]  float32[16]",
+        "              y: float32[16]",
+    ]
+
+
+def test_the_device_is_argument_setting_recommendation(add_bytes: bytes) -> None:
+    assert load(add_bytes).device.name == "local-sync"
+    with config.override(device="local-task"):
+        assert load(add_bytes).device.name == "local-task"
+        assert load(add_bytes, "local-sync").device.name == "local-sync"
+    assert load(add_artifact(driver=None)).device.name == "local-task"
+    with pytest.raises(DeviceError, match="unknown device `tpu`"):
+        load(add_bytes, device="tpu")
+
+
+def test_an_artifact_for_another_target(add_bytes: bytes) -> None:
+    with pytest.raises(
+        ArtifactError,
+        match=r"compiled for `vulkan` and cannot run on `local-sync`\nRemedy: load it with device=\"vulkan\"",
+    ):
+        load(add_artifact("vulkan"), "local-sync")
+    if available()["vulkan"] is None:
+        with pytest.raises(ArtifactError, match="compiled for `cpu` and cannot run on `vulkan`"):
+            load(add_bytes, "vulkan")
+
+
+def test_code_for_another_device_than_the_signature_says() -> None:
+    specs = [F32_16, F32_16]
+    mislabelled = build((signature("add", specs, [F32_16], target="cpu"), ADD_BODY), target="vulkan")
+    with pytest.raises(ArtifactError, match=r"\(compiled for `cpu`\) cannot run on `local-sync`: (?!.*\.c:)"):
+        load(mislabelled)
+
+
+def test_a_module_that_difc_did_not_make() -> None:
+    foreign = compile_text("func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> }", "cpu")
+    with pytest.raises(ArtifactError, match=r"an IREE module, but difc did not make it: `f` has no signature"):
+        load(foreign)
+    with pytest.raises(ArtifactError, match="has no entries"):
+        load(compile_text("module {}", "cpu"))
+
+
+def test_another_format_version() -> None:
+    text = json.dumps(json.dumps({"format": 99, "meta": {"difc": "9.0"}}))
+    source = (
+        f"func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> attributes {{iree.reflection = {{difc.signature = {text}}}}}"
+    )
+    with pytest.raises(ArtifactError, match=r"signature format 99 \(made by difc 9.0\)"):
+        load(compile_text(source + "{ return %x : tensor<4xf32> }", "cpu"))
+
+
+def test_another_iree_version(add_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import zipfile
+
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(add_bytes)) as container, zipfile.ZipFile(made, "w") as other:
+        flatbuffer = container.read("module.fb").replace(b"IREE", b"IRE0", 1)
+        other.writestr("module.fb", flatbuffer)
+    with pytest.raises(
+        ArtifactError, match=r"does not fit the installed IREE 3\.\d+(?!.*\.c:).*\nRemedy: compile the model again"
+    ):
+        load(made.getvalue())
+
+
+def test_save_and_load(tmp_path: Path, add: Module, add_bytes: bytes) -> None:
+    path = tmp_path / "model.vmfb"
+    path.write_bytes(b"an older one")
+    add.save(path)
+    assert path.read_bytes() == add_bytes
+    assert list(tmp_path.iterdir()) == [path]
+    again = load(path)
+    path.write_bytes(b"")  # a loaded module does not need its file
+    np.testing.assert_array_equal(again(X, X), X + X)
+    assert "model.vmfb" in repr(again)
+    again.save(str(path))
+    np.testing.assert_array_equal(load(str(path))(X, X), X + X)
+
+
+def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, add: Module) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        add.save(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
