@@ -8,9 +8,9 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.registry import Node
 from difc.dialects import ScanParts, aval_of, clone_op, yielded
-from difc.dialects.base import reify
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import reify
 from difc.errors import NotDifferentiableError
 
 __all__ = ["SizeFinder", "Sizes"]

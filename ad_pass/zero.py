@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Linear:
     sizes: Callable[[], list[int | ir.Value]]
 
 
-Tangent = ir.Value | Zero
+Tangent: TypeAlias = ir.Value | Zero
 
 
 def shape_of(x: ir.Value | Linear) -> list[int | ir.Value]:

@@ -1,9 +1,16 @@
 """The `dif` array dialect: op definitions, their builders and type rules, and the NumPy interpreter.
 
-Usage: `from difc import dialects as dif`, then `dif.mul(x, y)` inside `use_builder(...)`. Imports nothing of AD or lowering.
+Usage: `from difc import dialects as dif`, then `dif.mul(x, y)` inside `use_builder(...)`. Imports nothing of AD or
+lowering.
 """
 
-from difc.dialects.base import OPS, Builder, OpDef, context, current_builder, emit, use_builder
+from difc.dialects.base import OPS as OPS
+from difc.dialects.base import Builder as Builder
+from difc.dialects.base import OpDef as OpDef
+from difc.dialects.base import context as context
+from difc.dialects.base import current_builder as current_builder
+from difc.dialects.base import emit as emit
+from difc.dialects.base import use_builder as use_builder
 from difc.dialects.body import *  # noqa: F403
 from difc.dialects.call import *  # noqa: F403
 from difc.dialects.contraction import *  # noqa: F403

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ml_dtypes  # noqa: F401 - NumPy must know bf16
 import numpy as np
@@ -83,8 +83,16 @@ def _decode_bf16(attr: ir.Attribute) -> np.ndarray:
 # ---- the kinds -----------------------------------------------------------------------------------
 
 if TYPE_CHECKING:  # in a type rule, each stands for the Python values that it carries
-    Int, Bool, Str, Symbol, Dtype, Array = int, bool, str, str, np.dtype, np.ndarray
-    Ints, Bools, Shape, Results = tuple[int, ...], tuple[bool, ...], tuple[Any, ...], tuple[Any, ...]
+    Int: TypeAlias = int
+    Ints: TypeAlias = tuple[int, ...]
+    Bool: TypeAlias = bool
+    Bools: TypeAlias = tuple[bool, ...]
+    Str: TypeAlias = str
+    Symbol: TypeAlias = str
+    Dtype: TypeAlias = np.dtype
+    Array: TypeAlias = np.ndarray
+    Shape: TypeAlias = tuple[Any, ...]
+    Results: TypeAlias = tuple[Any, ...]
 else:
     Int = AttributeKind(
         "int", ir.IntegerAttr, lambda v: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), int(v)), lambda a: a.value

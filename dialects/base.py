@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import numpy as np
-
 from difc.dialects.attributes import (
     Array,
     AttributeKind,
@@ -31,7 +29,7 @@ from difc.dialects.attributes import (
     Symbol,
 )
 from difc.dialects.mlir import ext, ir
-from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of, tensor_type
+from difc.dialects.types import DYN, Aval, aval_of, tensor_type
 from difc.errors import DifcError, SourceLocation
 
 __all__ = [
@@ -54,7 +52,6 @@ __all__ = [
     "emit",
     "op",
     "opdef_of",
-    "reify",
     "use_builder",
 ]
 
@@ -315,66 +312,3 @@ def emit(
         if error.where is not None or (where := builder.where()) is None:
             raise
         raise type(error)(error.message, where=where, remedy=error.remedy) from None
-
-
-# ---- run-time sizes ------------------------------------------------------------------------------
-
-
-class SymbolicDim:
-    """A run-time size, as an i64 scalar value; arithmetic builds dialect ops."""
-
-    def __init__(self, value: ir.Value) -> None:
-        self.value = value
-
-    def _binary(self, name: str, other: Any, swap: bool = False) -> SymbolicDim:
-        if not isinstance(other, SymbolicDim):
-            other = SymbolicDim(OPS["dif.constant"](value=np.array(other, I64)))
-        lhs, rhs = (other, self) if swap else (self, other)
-        return SymbolicDim(OPS[f"dif.{name}"](lhs.value, rhs.value))
-
-    def __add__(self, other: Any) -> SymbolicDim:
-        return self._binary("add", other)
-
-    def __sub__(self, other: Any) -> SymbolicDim:
-        return self._binary("sub", other)
-
-    def __rsub__(self, other: Any) -> SymbolicDim:
-        return self._binary("sub", other, swap=True)
-
-    def __mul__(self, other: Any) -> SymbolicDim:
-        return self._binary("mul", other)
-
-    def __floordiv__(self, other: Any) -> SymbolicDim:
-        return self._binary("div", other)  # sizes are not negative, so rounding towards zero is the floor
-
-    def at_least(self, bound: int) -> SymbolicDim:
-        return self._binary("max", bound)
-
-    def __neg__(self) -> SymbolicDim:
-        return self._binary("sub", 0, swap=True)
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
-def reify(
-    result: ir.Value,
-    sizes_of: Callable[[ir.Value], list[int | ir.Value]],
-    value_of: Callable[[ir.Value], ir.Value | None],
-) -> list[int | ir.Value]:
-    """Compute the run-time sizes of an op's result from those of its operands, without computing the result.
-
-    Args:
-      result: a result of a `dif` op without regions.
-      sizes_of: gives the sizes of an operand: ints, or i64 scalar values in the current builder.
-      value_of: gives an operand itself in the current builder, where it exists there, else None.
-    """
-    operation = result.owner
-    opdef = OPS[operation.name]
-    avals = []
-    for operand in operation.operands:
-        shape = tuple(d if isinstance(d, int) else SymbolicDim(d) for d in sizes_of(operand))
-        value = value_of(operand)
-        avals.append(SizedAval(shape, aval_of(operand).dtype, None if value is None else SymbolicDim(value)))
-    found = opdef.infer(*avals, **opdef.decode(operation))
-    aval = found if isinstance(found, Aval) else found[list(operation.results).index(result)]
-    return [d.value if isinstance(d, SymbolicDim) else d for d in aval.shape]

@@ -13,7 +13,20 @@ from difc.dialects.control import yield_
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, tensor_type
 
-__all__ = ["add_function", "block_locations", "clone_op", "copy_function", "copy_module", "inline_block", "is_terminator", "map_body", "new_block", "return_", "unique_name", "visit_op"]
+__all__ = [
+    "add_function",
+    "block_locations",
+    "clone_op",
+    "copy_function",
+    "copy_module",
+    "inline_block",
+    "is_terminator",
+    "map_body",
+    "new_block",
+    "return_",
+    "unique_name",
+    "visit_op",
+]
 
 
 def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] | None = None) -> ir.Block:
@@ -85,9 +98,7 @@ def clone_op(operation: Any, operands: Sequence[ir.Value]) -> list[ir.Value]:
 Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
 
 
-def inline_block(
-    block: ir.Block, arguments: Sequence[ir.Value], visit: Visitor | None = None
-) -> list[ir.Value]:
+def inline_block(block: ir.Block, arguments: Sequence[ir.Value], visit: Visitor | None = None) -> list[ir.Value]:
     """Re-emit a block's ops on other arguments through the current builder; return what its terminator yields.
 
     `visit(op, operands)` may return replacement results for an op, also for one inside a body; None keeps the op.
@@ -126,18 +137,26 @@ def map_body(block: ir.Block, visit: Visitor) -> ir.Block:
     return copy
 
 
-def copy_function(function: func.FuncOp, name: str, body: ir.Block, module: ir.Module) -> func.FuncOp:
-    """Put a copy of `body` into another module, as a function with the name given and the attributes of `function`."""
+def copy_function(
+    function: func.FuncOp,
+    name: str,
+    body: ir.Block,
+    module: ir.Module,
+    fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]] = inline_block,
+) -> func.FuncOp:
+    """Put a copy of `body` into another module, as a function with the name given and the attributes of `function`.
+
+    Args:
+      fill: emits the code of a block on other arguments through the current builder, and returns its results.
+    """
     block = new_block([a.type for a in body.arguments], block_locations(body))
     with use_builder(Builder(block, function.location)):
-        return_(block, inline_block(body, list(block.arguments)), function.location)
-    attributes = {
-        key: function.attributes[key]
-        for key in function.attributes
-        if key not in ("sym_name", "sym_visibility", "function_type")
-    }
-    private = "sym_visibility" in function.attributes
-    return add_function(module, name, block, private=private, attributes=attributes, location=function.location)
+        return_(block, fill(body, list(block.arguments)), function.location)
+    attributes = {key: function.attributes[key] for key in function.attributes}
+    visibility = attributes.get("sym_visibility")
+    private = visibility is not None and visibility.value != "public"
+    kept = {k: v for k, v in attributes.items() if k not in ("sym_name", "sym_visibility", "function_type")}
+    return add_function(module, name, block, private=private, attributes=kept, location=function.location)
 
 
 def copy_module(module: ir.Module) -> ir.Module:

@@ -6,13 +6,15 @@ whole module, with the names and types of calls against the functions, which an 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.dialects.base import OPS, Bools, Ints, Results, Symbol, attributes_of, op
 from difc.dialects.control import _fits
+from difc.dialects.locations import verification_error
 from difc.dialects.mlir import func, ir
-from difc.dialects.types import Aval, aval_of, is_float
-from difc.errors import DifcError, ShapeError, VerificationError
+from difc.dialects.types import Aval, aval_of, is_float, same_dim
+from difc.errors import DifcError, ShapeError
 
 __all__ = ["REQUESTS", "call", "functions_of", "jvp", "verify", "vjp", "vmap"]
 
@@ -27,8 +29,8 @@ def call(*args: Aval, callee: Symbol, results: Results) -> list[Aval]:
 def jvp(*args: Aval, callee: Symbol, mask: Bools, results: Results) -> list[Aval]:
     """Results of a function and their tangents.
 
-    Operands: all primals, then a tangent for each primal that `mask` marks. Results: all primal results, then a tangent for
-    each float one.
+    Operands: all primals, then a tangent for each primal that `mask` marks. Results: all primal results, then a tangent
+    for each float one.
     """
     return list(results)
 
@@ -37,8 +39,8 @@ def jvp(*args: Aval, callee: Symbol, mask: Bools, results: Results) -> list[Aval
 def vjp(*args: Aval, callee: Symbol, mask: Bools, out_mask: Bools, results: Results) -> list[Aval]:
     """Results of a function and the cotangents of its arguments.
 
-    Operands: all primals, then a cotangent for each result that `out_mask` marks (others count as zero). Results: all primal
-    results, then a cotangent for each primal that `mask` marks.
+    Operands: all primals, then a cotangent for each result that `out_mask` marks (others count as zero). Results: all
+    primal results, then a cotangent for each primal that `mask` marks.
     """
     return list(results)
 
@@ -60,7 +62,19 @@ def functions_of(module: ir.Module) -> dict[str, func.FuncOp]:
 
 
 def _insert_axis(aval: Aval, axis: int, size: Any) -> Aval:
+    if not -1 <= axis <= aval.ndim:
+        raise ShapeError(f"axis {axis} is no place for a mapped axis in {aval}")
     return aval if axis == -1 else Aval((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype)
+
+
+def _one_for_each(name: str, marks: Sequence[Any], avals: Sequence[Aval], what: str) -> Iterator[tuple[Any, Aval]]:
+    if len(marks) != len(avals):
+        raise ShapeError(f"{name} has {len(marks)} entries for {len(avals)} {what}")
+    return zip(marks, avals, strict=True)
+
+
+def _marked(name: str, marks: Sequence[bool], avals: Sequence[Aval], what: str) -> list[Aval]:
+    return [aval for mark, aval in _one_for_each(name, marks, avals, what) if mark]
 
 
 def _expected(operation: Any, ins: list[Aval], outs: list[Aval]) -> tuple[list[Aval], list[Aval]]:
@@ -70,20 +84,25 @@ def _expected(operation: Any, ins: list[Aval], outs: list[Aval]) -> tuple[list[A
         case "fun.call":
             return ins, outs
         case "fun.jvp":
-            marked = _marked(attributes["mask"], ins, "mask", "arguments")
+            marked = _marked("mask", attributes["mask"], ins, "arguments")
             return [*ins, *marked], [*outs, *(a for a in outs if is_float(a.dtype))]
         case "fun.vjp":
-            cts = _marked(attributes["out_mask"], outs, "out_mask", "results")
-            return [*ins, *cts], [*outs, *_marked(attributes["mask"], ins, "mask", "arguments")]
+            cts = _marked("out_mask", attributes["out_mask"], outs, "results")
+            return [*ins, *cts], [*outs, *_marked("mask", attributes["mask"], ins, "arguments")]
         case _:
             in_axes, out_axes = attributes["in_axes"], attributes["out_axes"]
             operands = [aval_of(v) for v in operation.operands]
-            sizes = [a.shape[axis] for a, axis in zip(operands, in_axes, strict=True) if axis != -1]
-            if not sizes:
+            size = None
+            for axis, given in _one_for_each("in_axes", in_axes, operands, "operands"):
+                if axis != -1:
+                    if not 0 <= axis < given.ndim:
+                        raise ShapeError(f"there is no axis {axis} to map over in {given}")
+                    size = given.shape[axis] if size is None else same_dim(size, given.shape[axis], "mapped sizes")
+            if size is None:
                 raise ShapeError("no argument is mapped")
             return (
-                [_insert_axis(a, axis, sizes[0]) for a, axis in zip(ins, in_axes, strict=True)],
-                [_insert_axis(a, axis, sizes[0]) for a, axis in zip(outs, out_axes, strict=True)],
+                [_insert_axis(a, axis, size) for axis, a in _one_for_each("in_axes", in_axes, ins, "arguments")],
+                [_insert_axis(a, axis, size) for axis, a in _one_for_each("out_axes", out_axes, outs, "results")],
             )
 
 
@@ -94,8 +113,8 @@ def _call_problem(operation: Any, functions: dict[str, func.FuncOp]) -> str | No
     type_ = functions[callee].type
     try:
         expected = _expected(operation, [aval_of(t) for t in type_.inputs], [aval_of(t) for t in type_.results])
-    except (DifcError, ValueError, IndexError) as error:
-        return f"does not fit @{callee}: {error}"
+    except DifcError as error:
+        return f"does not fit @{callee}: {error.message}"
     for what, values, wanted in zip(
         ("operand", "result"), (operation.operands, operation.results), expected, strict=True
     ):
@@ -113,6 +132,32 @@ def _is_defined_inside(value: ir.Value, block: ir.Block) -> bool:
     return (owner if isinstance(owner, ir.Block) else owner.operation.block) == block
 
 
+def _function_around(operation: Any) -> str | None:
+    parent = operation.parent
+    while parent is not None and not isinstance(parent, func.FuncOp):
+        parent = parent.operation.parent
+    return parent.name.value if parent is not None else None
+
+
+def _recursion(callees: dict[str, dict[str, ir.Location]]) -> list[tuple[ir.Location, str]]:
+    """Return the calls that close a circle, which no pass could expand."""
+    done: set[str] = set()
+    found: list[tuple[ir.Location, str]] = []
+
+    def look(name: str, path: tuple[str, ...]) -> None:
+        for callee, location in callees[name].items():
+            if callee in (*path, name):
+                found.append((location, f"@{name} calls @{callee}, which calls @{name}: functions cannot be recursive"))
+            elif callee not in done:
+                look(callee, (*path, name))
+        done.add(name)
+
+    for name in callees:
+        if name not in done:
+            look(name, ())
+    return found
+
+
 def verify(module: ir.Module) -> None:
     """Check a whole module: MLIR's verifier with the type rules of `dif` ops, then the `fun` ops.
 
@@ -122,8 +167,9 @@ def verify(module: ir.Module) -> None:
     try:
         module.operation.verify()
     except ir.MLIRError as error:
-        raise VerificationError("\n".join(f"error: {d.location}: {d.message}" for d in error.error_diagnostics)) from None
+        raise verification_error([(d.location, d.message) for d in error.error_diagnostics]) from None
     functions, problems = functions_of(module), []
+    callees: dict[str, dict[str, ir.Location]] = {name: {} for name in functions}
 
     def check(operation: Any) -> ir.WalkResult:
         name = operation.name
@@ -133,6 +179,9 @@ def verify(module: ir.Module) -> None:
                 problem: str | None = "is not an op of this dialect"
             elif (problem := opdef.problem(operation)) is None and name in ("fun.call", *REQUESTS):
                 problem = _call_problem(operation, functions)
+                caller = _function_around(operation)
+                if problem is None and caller is not None:
+                    callees[caller].setdefault(attributes_of(operation)["callee"], operation.location)
             if problem is None:
                 for region in operation.regions:
                     block = region.blocks[0]
@@ -140,9 +189,10 @@ def verify(module: ir.Module) -> None:
                         if not all(_is_defined_inside(v, block) for v in inner.operation.operands):
                             problem = f"has a body whose '{inner.operation.name}' uses a value from outside"
             if problem is not None:
-                problems.append(f"error: {operation.location}: '{name}' op {problem}")
+                problems.append((operation.location, f"'{name}' op {problem}"))
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(check)
+    problems = problems or _recursion(callees)
     if problems:
-        raise VerificationError("\n".join(problems))
+        raise verification_error(problems)

@@ -72,7 +72,7 @@ def _check_linear_marks(name: str, linear: tuple[bool, ...], count: int) -> None
 
 @dataclass(frozen=True)
 class ScanParts:
-    """The operand groups of a scan: `carry` initial values, stacked `xs`, `consts`, and the run-time `length` if any."""
+    """The operand groups of a scan: initial `carry`, stacked `xs`, `consts`, and the run-time `length` if any."""
 
     carry: list[Any]
     xs: list[Any]
@@ -93,9 +93,7 @@ class ScanParts:
 def scan_parts(operation: Any) -> ScanParts:
     """Return the operand groups of a scan operation."""
     attributes = scan.decode(operation)
-    return ScanParts.of(
-        list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"]
-    )
+    return ScanParts.of(list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"])
 
 
 @op(dialect="fun", regions=1)
@@ -110,9 +108,9 @@ def scan(
 ) -> list[Aval]:
     """A loop of `length` steps: carry, x slices, consts -> carry', y slices; gives the last carry and the stacked ys.
 
-    Operands: initial carry, `xs` stacked along a leading dim, loop constants, and, where `length` is -1, the length as a scalar
-    i64. With `reverse` the steps run from the last slice to the first (ys are stacked in the order of xs). `linear` marks
-    the operands (length excepted) that the results are jointly linear in (empty: none).
+    Operands: initial carry, `xs` stacked along a leading dim, loop constants, and, where `length` is -1, the length as
+    a scalar i64. With `reverse` the steps run from the last slice to the first (ys are stacked in the order of xs).
+    `linear` marks the operands (length excepted) that the results are jointly linear in (empty: none).
     """
     parts = ScanParts.of(operands, num_carry, num_xs, length)
     if length == -1 and [(a.shape, a.dtype) for a in parts.length] != [((), I64)]:

@@ -1,4 +1,7 @@
-"""Elementwise ops: one row each. Operands have equal shapes and dtypes; broadcasting and promotion end at the frontend."""
+"""Elementwise ops: one row each.
+
+Operands have equal shapes and dtypes; broadcasting and promotion end in the frontend.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,6 @@ __all__ = [
     "select",
     "sign",
     "sin",
-    "cos",
     "sqrt",
     "stop_gradient",
     "sub",
@@ -144,7 +146,7 @@ def select(pred: Aval, on_true: Aval, on_false: Aval) -> Aval:
 
 @op
 def convert(x: Aval, *, dtype: Dtype) -> Aval:
-    """Convert elements. Floats to integers round towards zero, saturate where out of range, and turn NaN to 0; integers to
-    narrower ones wrap around; numbers to bool compare with zero (NaN is not zero).
+    """Convert elements. Floats to integers round towards zero, saturate where out of range, and turn NaN to 0; integers
+    to narrower ones wrap around; numbers to bool compare with zero (NaN is not zero).
     """
     return Aval(x.shape, dtype)

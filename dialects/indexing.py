@@ -1,10 +1,10 @@
 """Reading and writing at positions known at run time.
 
-`gather` and the scatters share one form: `indices` has shape `[*batch, *points, k]`; its last dim holds one coordinate for
-each of the k `axes` of `x`; the first `batch` dims of `x` and `indices` run together. The window at a point is everything in
-`x` along the other dims, so gathered (and scattered) arrays have shape `[*batch, *points, *window]`.
-`mode` says what an index out of bounds does: "clip" moves it to the nearest edge; "fill" reads 0 and drops writes. (An empty
-dim has no edge: along it, "clip" is "fill".)
+`gather` and the scatters share one form: `indices` has shape `[*batch, *points, k]`; its last dim holds one coordinate
+for each of the k `axes` of `x`; the first `batch` dims of `x` and `indices` run together. The window at a point is
+everything in `x` along the other dims, so gathered (and scattered) arrays have shape `[*batch, *points, *window]`.
+`mode` says what an index out of bounds does: "clip" moves it to the nearest edge; "fill" reads 0 and drops writes. (An
+empty dim has no edge: along it, "clip" is "fill".)
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def _gathered_shape(name: str, x: Aval, indices: Aval, axes: tuple[int, ...], ba
         raise ShapeError(f"{name}: {batch} batch dims do not fit {x}, indices {indices} and axes {list(axes)}")
     if indices.shape[-1] != len(axes):
         raise ShapeError(f"{name}: the last dim of the indices {indices} is not {len(axes)}, one for each axis")
-    shared = [same_dim(a, b, f"{name}: batch dims") for a, b in zip(x.shape[:batch], indices.shape[:batch], strict=True)]
+    pairs = zip(x.shape[:batch], indices.shape[:batch], strict=True)
+    shared = [same_dim(a, b, f"{name}: batch dims") for a, b in pairs]
     window = [x.shape[d] for d in window_dims(x.ndim, axes, batch)]
     return (*shared, *indices.shape[batch:-1], *window)
 
@@ -64,7 +65,7 @@ def _scatter(name: str, x: Aval, indices: Aval, updates: Aval, axes: Any, batch:
 
 @op
 def scatter(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
-    """A copy of `x` with windows replaced by `updates`, in row-major order of the points: the last of equal ones wins."""
+    """A copy of `x` with windows replaced by `updates`, in row-major order of points: the last of equal ones wins."""
     return _scatter("scatter", x, indices, updates, axes, batch, mode)
 
 

@@ -1,8 +1,8 @@
 """The NumPy interpreter of the dialect: the oracle that every pass is tested against, and what `disable_jit` runs on.
 
-A block is decoded once into a list of steps and then run any number of times. Every result is checked against the type of
-its op, and dynamic dims against the op's type rule run on the actual sizes, so that a wrong rule shows at the op that is
-wrong. Runs `dif` ops, `fun.call`, `fun.cond` and `fun.scan`; requests must be expanded first.
+A block is decoded once into a list of steps and then run any number of times. Every result is checked against the type
+of its op, and dynamic dims against the op's type rule run on the actual sizes, so that a wrong rule shows at the op
+that is wrong. Runs `dif` ops, `fun.call`, `fun.cond` and `fun.scan`; requests must be expanded first.
 
 Example: `interpreter.run(module, "f", np.ones(3))` returns a tuple of arrays.
 """
@@ -216,7 +216,7 @@ def _scan(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) 
                 ys = [np.empty((trips, *part.shape), part.dtype) for part in slices]
             for i, (y, part) in enumerate(zip(ys, slices, strict=True)):
                 if part.shape != y.shape[1:]:
-                    raise ShapeError(f"y {i} of the scan has shape {y.shape[1:]} in one step and {part.shape} in another")
+                    raise ShapeError(f"y {i} of the scan has shape {y.shape[1:]} in one step, {part.shape} in another")
                 y[step] = part
         if ys is None:
             ys = empty_ys(parts)

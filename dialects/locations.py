@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from difc.dialects.mlir import ir
-from difc.errors import SourceLocation
+from collections.abc import Sequence
 
-__all__ = ["user_location"]
+from difc.dialects.mlir import ir
+from difc.errors import SourceLocation, VerificationError
+
+__all__ = ["user_location", "verification_error"]
 
 
 def user_location(location: ir.Location) -> SourceLocation | None:
@@ -20,3 +22,14 @@ def user_location(location: ir.Location) -> SourceLocation | None:
         case ir.FusedLoc():
             return next((found for part in location.locations if (found := user_location(part))), None)
     return None
+
+
+def verification_error(problems: Sequence[tuple[ir.Location, str]]) -> VerificationError:
+    """Return the error for what is wrong at some places, each with its source line; derived ops name their derivation."""
+    texts = []
+    for location, message in problems:
+        derived = f", in {location.name_str}" if isinstance(location, ir.NameLoc) else ""
+        texts.append((message + derived, user_location(location)))
+    if len(texts) == 1:
+        return VerificationError(texts[0][0], where=texts[0][1])
+    return VerificationError("\n".join(f"{text}\n{place.excerpt()}" if place else text for text, place in texts))

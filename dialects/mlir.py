@@ -13,7 +13,7 @@ from torch_mlir.dialects import ext, func
 
 __all__ = ["ext", "func", "ir", "passmanager"]
 
-# The bindings look for a Python module of the dialect whenever they meet an op, and look again each time they find none.
+# The bindings look for a Python module of the dialect whenever they meet an op, again each time they find none.
 for _dialect in ("dif", "fun", "flow", "iree_linalg_ext", "util"):
     _name = f"{ext.__name__.rpartition('.')[0]}.{_dialect}"
     sys.modules.setdefault(_name, ModuleType(_name))

@@ -43,8 +43,12 @@ reduce_max = _reduction(
 reduce_min = _reduction(
     "reduce_min", "float|integer|bool", "Minimum over `axes`; NaN if any is NaN; the highest value where empty."
 )
-reduce_and = _reduction("reduce_and", "bool|integer", "Logical (bool) or bitwise (integer) and over `axes`; all ones where empty.")
-reduce_or = _reduction("reduce_or", "bool|integer", "Logical (bool) or bitwise (integer) or over `axes`; 0 where empty.")
+reduce_and = _reduction(
+    "reduce_and", "bool|integer", "Logical (bool) or bitwise (integer) and over `axes`; all ones where empty."
+)
+reduce_or = _reduction(
+    "reduce_or", "bool|integer", "Logical (bool) or bitwise (integer) or over `axes`; 0 where empty."
+)
 
 
 def _arg_reduction(name: str, x: Aval, axis: int) -> Aval:

@@ -2,8 +2,8 @@
 
 A meaning gets the operands as arrays and the attributes as Python values. It does not depend on NumPy's warnings (the
 interpreter silences them), and where NumPy leaves something open (integer division by zero, floats beyond the integers)
-it decides, as the op's docstring says. f16 and bf16 are computed in f32 and rounded once. Ops that only move elements are
-in `semantics_moving`, ops with bodies and calls in `interpreter`. Imports nothing but NumPy and the dialect.
+it decides, as the op's docstring says. f16 and bf16 are computed in f32 and rounded once. Ops that only move elements
+are in `semantics_moving`, ops with bodies and calls in `interpreter`. Imports nothing but NumPy and the dialect.
 """
 
 from __future__ import annotations

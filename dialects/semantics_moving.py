@@ -1,8 +1,8 @@
 """What the `dif` ops that make and move elements mean, as NumPy functions on arrays: creation, shape, indexing.
 
-Sizes that only a run can know are checked here: a size that does not fit raises `ShapeError`, where compiled code may do
-anything. Where NumPy promises no order (repeated indices) these functions decide, as the op's docstring says. Imports
-nothing but NumPy and the dialect.
+Sizes that only a run can know are checked here: a size that does not fit raises `ShapeError`, where compiled code may
+do anything. Where NumPy promises no order (repeated indices) these functions decide, as the op's docstring says.
+Imports nothing but NumPy and the dialect.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def _cells(
     """Turn indices into numbers of cells, where a cell is one window of `x`.
 
     Returns:
-      `x` with batch dims and `axes` first; the permutation of its dims that did it; for each point (flattened) the number of
-      its cell; and which points are within bounds.
+      `x` with batch dims and `axes` first; the permutation of its dims that did it; for each point (flattened) the
+      number of its cell; and which points are within bounds.
     """
     if indices.dtype == np.uint64:
         indices = np.minimum(indices, np.iinfo(I64).max)

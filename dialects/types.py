@@ -1,7 +1,7 @@
 """Array types: `Aval` (shape and dtype) and its two-way map to MLIR's ranked tensor types.
 
 A dim is an `int`, or `DYN` where it is known only at run time. Type rules are written with `+ - * //` and `same_dim`,
-so that the same rule infers types (with `DYN`) and computes run-time sizes (with `SymbolicDim`, see `base.reify`).
+so that the same rule infers types (with `DYN`) and computes run-time sizes (with `SymbolicDim`, see `sizes.reify`).
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def short_name(dtype: np.dtype) -> str:
 
 
 class NamedDim:
-    """Base of run-time sizes that have a name while a function is traced; two of different names are not taken as equal."""
+    """Base of run-time sizes that have a name while a function is traced; those of different names are not equal."""
 
 
 def same_dim(a: Any, b: Any, what: str = "dims") -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from difc.dialects import NamedDim
 
-__all__ = ["Dim", "fresh_dim"]
+__all__ = ["Dim", "exact_quotient", "fresh_dim"]
 
 _counter = itertools.count()
 
@@ -63,30 +63,8 @@ class Dim(NamedDim):
         return Dim._of(other) - self
 
     def __floordiv__(self, other: Any) -> Any:
-        divisor = Dim._of(other)
-        quotient = self._exact_quotient(divisor)
-        if quotient is not None:
-            return quotient._simple()
-        if self == divisor:
-            return 1
-        return Dim.named(f"(({self}) // ({divisor}))")
-
-    def _exact_quotient(self, divisor: Dim) -> Dim | None:
-        """Return the quotient by a divisor of one term that divides every term, else None."""
-        if len(divisor.terms) != 1:
-            return None
-        ((names, factor),) = divisor.terms.items()
-        quotient: dict[tuple[str, ...], int] = {}
-        for own, count in self.terms.items():
-            rest = list(own)
-            for name in names:
-                if name not in rest:
-                    return None
-                rest.remove(name)
-            if count % factor:
-                return None
-            quotient[tuple(rest)] = count // factor
-        return Dim(quotient)
+        exact = exact_quotient(self, other)
+        return Dim.named(f"(({self}) // ({other}))") if exact is None else exact
 
     def at_least(self, bound: int) -> Any:
         return Dim.named(f"max({self}, {bound})") if any(f < 0 for f in self.terms.values()) else self
@@ -115,3 +93,24 @@ class Dim(NamedDim):
 def fresh_dim() -> Dim:
     """Return a size about which nothing is known, as from `np.zeros(n)` with a computed `n`."""
     return Dim.named(f"size{next(_counter)}")
+
+
+def exact_quotient(x: Any, y: Any) -> Any:
+    """Return x / y for sizes, ints or named, where it is known to leave no rest; else None."""
+    dividend, divisor = Dim._of(x), Dim._of(y)
+    if dividend == divisor:
+        return 1
+    if len(divisor.terms) != 1:
+        return None
+    ((names, factor),) = divisor.terms.items()
+    quotient: dict[tuple[str, ...], int] = {}
+    for own, count in dividend.terms.items():
+        rest = list(own)
+        for name in names:
+            if name not in rest:
+                return None
+            rest.remove(name)
+        if count % factor:
+            return None
+        quotient[tuple(rest)] = count // factor
+    return Dim(quotient)._simple()

@@ -18,6 +18,7 @@ from difc import config
 from difc.errors import InputError, ShapeError
 from difc.pytree import flatten, unflatten
 from difc.runtime.array import DeviceArray
+from difc.state import is_tracing
 
 __all__ = ["disable_jit", "jit", "linearized"]
 
@@ -74,8 +75,6 @@ class _Jitted:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from difc.tracing import is_tracing
-
         if is_tracing():
             return self._fun(*args, **kwargs)
         marked = self._mark(args), {k: _Static(v) if k in self._names else v for k, v in kwargs.items()}

@@ -12,7 +12,7 @@ import numpy as np
 
 from difc.errors import SourceLocation
 
-__all__ = ["user_frame_location"]
+__all__ = ["is_library", "user_frame_location"]
 
 _OWN_FOLDERS = tuple(
     os.path.join(folder, "")
@@ -26,7 +26,8 @@ _OWN_FOLDERS = tuple(
 
 
 @functools.cache
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Say whether a file is difc's own, NumPy's, or machinery of Python through which the user's code is called."""
     return filename.startswith("<frozen") or os.path.abspath(filename).startswith(_OWN_FOLDERS) or filename in _STDLIB
 
 
@@ -49,7 +50,7 @@ def user_frame_location() -> SourceLocation | None:
     """Return the place in the user's code that is being run, or None where there is none on the stack."""
     frame = sys._getframe(1)
     while frame is not None:
-        if not _is_library(frame.f_code.co_filename):
+        if not is_library(frame.f_code.co_filename):
             return _location(frame.f_code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +22,7 @@ from difc.dialects.mlir import ir
 from difc.dims import Dim, fresh_dim
 from difc.errors import ConcretizationError, SourceLocation
 from difc.source import user_frame_location
+from difc.state import FRAME, is_tracing
 
 __all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "frame_of", "is_tracing", "lock", "new_frame"]
 
@@ -150,17 +150,9 @@ class Frame:
         return self.captured[outer]
 
 
-_frame: ContextVar[Frame | None] = ContextVar("difc_frame", default=None)
-
-
-def is_tracing() -> bool:
-    """Say whether a function is being traced here."""
-    return _frame.get() is not None
-
-
 def current_frame() -> Frame:
     """Return the innermost frame under construction."""
-    frame = _frame.get()
+    frame = FRAME.get()
     if frame is None:
         raise ConcretizationError(
             "a traced value is used after its tracing has ended",
@@ -172,7 +164,7 @@ def current_frame() -> Frame:
 
 def frame_of() -> Frame | None:
     """Return the innermost frame under construction, if any."""
-    return _frame.get()
+    return FRAME.get()
 
 
 @contextmanager
@@ -192,16 +184,16 @@ def new_frame(
         builder = TraceBuilder(new_block(plain))
         for argument, aval in zip(builder.block.arguments, avals, strict=True):
             builder.adopt(argument, aval.shape)
-        parent = _frame.get()
+        parent = FRAME.get()
         module = module or (parent.module if parent else ir.Module.create())
         frame = Frame(builder, parent, what, module, parent.reserved if parent else frozenset(reserved))
-        token = _frame.set(frame)
+        token = FRAME.set(frame)
         try:
             with dif.use_builder(builder):
                 yield frame
         finally:
             frame.open = False
-            _frame.reset(token)
+            FRAME.reset(token)
 
 
 def constant(array: Any) -> ir.Value:

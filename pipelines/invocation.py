@@ -64,7 +64,7 @@ def quiet(enabled: bool = True) -> Iterator[None]:
         if not enabled:
             yield
             return
-        sys.stderr.flush()
+        _flush()
         try:
             terminal = os.dup(2)
         except OSError:  # a process without standard error has nothing to protect
@@ -83,7 +83,7 @@ def quiet(enabled: bool = True) -> Iterator[None]:
             else:
                 _write_all(terminal, _text_of(log))  # other threads' words, and IREE's warnings
             finally:
-                sys.stderr.flush()
+                _flush()
                 os.dup2(terminal, 2)
                 os.close(terminal)
 
@@ -150,9 +150,7 @@ class Invocation:
 
     def _parse(self, text: str) -> Any:
         run = self._begin()
-        source = self._api.module.Source.wrap_buffer(
-            self._session, text.encode() + b"\0", buffer_name=MODULE_NAME
-        )
+        source = self._api.module.Source.wrap_buffer(self._session, text.encode() + b"\0", buffer_name=MODULE_NAME)
         try:
             if not run.parse_source(source):
                 raise StageFailure("parse", self._diagnostics)
@@ -199,8 +197,13 @@ def _library() -> _Library:
     return _Library(api, dylib, callback)
 
 
+def _flush() -> None:
+    if sys.stderr is not None:  # as under pythonw
+        sys.stderr.flush()
+
+
 def _text_of(log: Any) -> str:
-    sys.stderr.flush()
+    _flush()
     log.seek(0)
     return str(log.read().decode(errors="replace"))
 

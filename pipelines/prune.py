@@ -11,7 +11,7 @@ from difc.dialects.base import attributes_of, current_builder, emit
 from difc.dialects.body import block_locations, clone_op, is_terminator
 from difc.dialects.mlir import ir
 
-__all__ = ["live_values", "prune_into"]
+__all__ = ["live_values", "prune_dead", "prune_into"]
 
 
 def live_values(block: ir.Block, keep: Sequence[bool]) -> set[ir.Value]:
@@ -82,6 +82,11 @@ def prune_into(block: ir.Block, arguments: Sequence[ir.Value], keep: Sequence[bo
             if new is not None:
                 values[old] = new
     raise AssertionError("a block without a terminator")
+
+
+def prune_dead(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
+    """Re-emit what all results of a block need, as `prune_into` does; return those."""
+    return prune_into(block, arguments, [True] * len(yielded(block)))
 
 
 def pruned_body(body: ir.Block, used: Sequence[bool], keep: Sequence[bool]) -> ir.Block:

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import Builder, aval_of, functions_of, inline_block, new_block, yielded
+from difc.dialects import aval_of, copy_function, functions_of, inline_block
 from difc.dialects.base import attributes_of
-from difc.dialects.body import add_function, block_locations, return_
-from difc.dialects.mlir import func, ir, passmanager
+from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
-from difc.pipelines.prune import prune_into
+from difc.pipelines.prune import prune_dead
 
 __all__ = ["FOLDS", "simplify"]
 
@@ -42,36 +41,21 @@ def simplify(module: ir.Module) -> ir.Module:
 
 
 def _round(module: ir.Module) -> ir.Module:
-    for fill in (_pruned, _folded, _deferred):
+    for fill in (prune_dead, _folded, _deferred):
         made = ir.Module.create(loc=module.operation.location)
         for name, function in functions_of(module).items():
-            _copy(function, name, made, fill)
+            copy_function(function, name, function.entry_block, made, fill)
         module = made
     passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)").run(module.operation)
     return module
 
 
-def _pruned(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
-    return prune_into(block, arguments, [True] * len(yielded(block)))
-
-
-def _folded(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
+def _folded(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
     return inline_block(block, arguments, _fold)
 
 
-def _deferred(block: ir.Block, arguments: list[ir.Value]) -> list[ir.Value]:
+def _deferred(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
     return inline_block(block, arguments, lambda op, given: defer_scan(op, given) if op.name == "fun.scan" else None)
-
-
-def _copy(
-    function: func.FuncOp, name: str, module: ir.Module, fill: Callable[[ir.Block, list[ir.Value]], Sequence[ir.Value]]
-) -> None:
-    body = function.entry_block
-    block = new_block([a.type for a in body.arguments], block_locations(body))
-    with dif.use_builder(Builder(block, function.location)):
-        return_(block, fill(body, list(block.arguments)), function.location)
-    private = "sym_visibility" in function.attributes
-    add_function(module, name, block, private=private, location=function.location)
 
 
 def _fold(operation: Any, operands: list[ir.Value]) -> Sequence[ir.Value] | None:

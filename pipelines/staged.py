@@ -21,8 +21,8 @@ What the lowering needs to know (all of it is tested with numbers):
 - `arith.fptosi` on the host rounds to nearest where it should truncate; do such conversions inside a linalg op.
 
 Soundness: within a block IREE's elision is right (a value is updated in place by its last use). `_owned` extends this
-over the edges of regions: a value that enters a loop, or leaves a region, was made in the same block by an op that makes
-a new buffer and is used by nothing later. Only structured control flow (scf) is supported.
+over the edges of regions: a value that enters a loop, or leaves a region, was made in the same block by an op that
+makes a new buffer, and is used by nothing later. Only structured control flow (scf) is supported.
 """
 
 from __future__ import annotations
@@ -87,9 +87,17 @@ _TO_COMMANDS = ",".join(
         "iree-stream-materialize-builtins",
         "iree-stream-cleanup-pipeline",
         "iree-stream-verify-lowering-to-async",
-        # Memory planning loses the offsets of the results of scf loops that take no step.
+        "iree-stream-schedule-allocation",
+        "iree-stream-emplace-transients",
+        "iree-stream-materialize-transient-size-queries",
+        _on_functions("iree-stream-pack-constants", "iree-stream-layout-slices", "canonicalize"),
+        # As scf, a loop of no step would lose its results' offsets here; any earlier, and IREE memoizes wrong commands.
         "convert-scf-to-cf",
-        "iree-stream-cmd-transformation-pipeline",
+        "iree-util-propagate-subranges",
+        "iree-stream-cleanup-pipeline",
+        "iree-stream-automatic-reference-counting",
+        "iree-stream-annotate-constant-transient-size",
+        "iree-stream-verify-lowering-to-cmd",
         "iree-stream-optimization-pipeline",
         "iree-stream-cleanup-pipeline",
         "symbol-dce",

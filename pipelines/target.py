@@ -197,7 +197,8 @@ def host_processor() -> str:
     if not info.exists():
         return f"{platform.machine()} {platform.processor()}"
     wanted = re.compile(r"^(model name|flags|Features|CPU implementer|CPU part)\s*:.*$", re.MULTILINE)
-    return platform.machine() + "\n" + "\n".join(sorted({found.group(0) for found in wanted.finditer(info.read_text())}))
+    lines = {found.group(0) for found in wanted.finditer(info.read_text())}
+    return "\n".join([platform.machine(), *sorted(lines)])
 
 
 def _cuda(text: str, detail: str) -> Target:

@@ -77,14 +77,15 @@ def _check(archive: Archive, name: str) -> None:
         with zipfile.ZipFile(cast(Any, archive)) as container:
             infos = container.infolist()
             stored = all(info.compress_type == zipfile.ZIP_STORED for info in infos)
-            damaged = container.testzip() if stored else infos[0].filename
+            ours = stored and infos[:1] and infos[0].header_offset == 0 and infos[0].filename == _MODULE
+            damaged = container.testzip() if ours else None
     except zipfile.BadZipFile as error:
         if archive.rfind(b"PK\x05\x06", max(0, len(archive) - 66_000)) < 0:
             raise ArtifactError(f"{name} is truncated: its end is missing", remedy=_AGAIN) from error
         raise ArtifactError(f"{name} is corrupted", remedy=_AGAIN) from error
     except Exception as error:  # a damaged directory makes zipfile raise nearly anything
         raise ArtifactError(f"{name} is corrupted", remedy=_AGAIN) from error
+    if not ours:
+        raise ArtifactError(f"{name} is a zip file, not an artifact", remedy="pass a .vmfb file made by `difc compile`")
     if damaged is not None:
         raise ArtifactError(f"{name} is corrupted: a checksum is wrong", remedy=_AGAIN)
-    if not infos or infos[0].filename != _MODULE or infos[0].header_offset != 0:
-        raise ArtifactError(f"{name} is a zip file, not an artifact", remedy="pass a .vmfb file made by `difc compile`")

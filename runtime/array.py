@@ -216,7 +216,7 @@ def _complete() -> None:
     # Properties, not __getattr__: np.asarray asks for two absent attributes first, which would cost a microsecond.
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(DeviceArray, name):
-            setattr(DeviceArray, name, property(_of_host(name), doc=getattr(np.ndarray, name).__doc__))
+            setattr(DeviceArray, name, property(_of_host(name), doc=f"See `numpy.ndarray.{name}`."))
 
 
 def _of_host(name: str) -> Callable[[DeviceArray], Any]:

@@ -8,6 +8,7 @@ needs, so no slice or reshape of it can outlive the memory (views made by IREE's
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import threading
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import iree.runtime as rt
 import numpy as np
 
 from difc import config
-from difc.errors import DeviceError, UnsupportedError
+from difc.errors import ArtifactError, DeviceError, UnsupportedError
 from difc.runtime.signature import DTYPES
 
 __all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device"]
@@ -138,14 +139,21 @@ class Device:
         Of a large array on a local device it is the memory itself, else a copy.
 
         Raises:
+          ArtifactError: where the buffer has another size, because the signature is wrong.
           DeviceError: where the copy fails.
         """
         raw = dtype if dtype.kind != "V" else _UINT16
-        if 0 in shape:
+        size = view.byte_length
+        if size != math.prod(shape) * raw.itemsize:  # reading on would leave the buffer
+            raise ArtifactError(
+                f"a result has {size} bytes where the signature has {dtype.name}{list(shape)}",
+                remedy="compile the model again",
+            )
+        if size == 0:
             host = np.empty(shape, raw)
         elif not self.is_local:
             host = self._download(view, shape, raw)
-        elif view.byte_length <= _COPY_BELOW:
+        elif size <= _COPY_BELOW:
             host = np.array(view.map().asarray(shape, raw))
         else:
             host = np.asarray(_Mapping(view.map(), view, shape, raw))

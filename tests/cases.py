@@ -1,132 +1,30 @@
-"""THE table of ops: one or several rows for each op of the dialect, as plain data that every layer's tests are made from.
+"""THE table of ops: one or several rows for each op of the dialect, from which every layer's tests are made.
 
-A row says how to build the op on values, and what arrays to give it. The gradient tests take each row in float64 with static
-and with dynamic shapes; the lowering tests compile and run it for each dtype. Names are unique (`CASES` is checked).
+The gradient tests take each row in float64 with static and with dynamic shapes; the lowering tests compile and run it
+for each dtype. Names are unique (`CASES` is checked).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, BOOL, DYN, Aval, Builder, aval_of, context, is_float, new_block
-from difc.dialects.body import add_function, return_
+from difc.dialects import aval_of
 from difc.dialects.mlir import ir
+from tests.case import DTYPES, FLOAT, Case, Input, module_of, sizes
 
 __all__ = ["CASES", "Case", "Input", "module_of", "sizes"]
 
-DTYPES = {"bf16": BF16, "bool": BOOL} | {
-    f"{kind[0]}{bits}": np.dtype(f"{kind}{bits}")
-    for kind, widths in {"float": (16, 32, 64), "int": (8, 16, 32, 64), "uint": (8, 16, 32, 64)}.items()
-    for bits in widths
-}
-FLOAT = ("f16", "bf16", "f32", "f64")
 INTEGER = ("i8", "i32", "i64", "u8", "u32")
 NUMBER = FLOAT + INTEGER
 BITS = ("bool", *INTEGER)
 ALL = ("bool", *NUMBER)
 INF, NAN = math.inf, math.nan
-
-
-@dataclass(frozen=True)
-class Input:
-    """An argument of a row.
-
-    Attributes:
-      shape: its shape; in the dynamic variant of the row every dim but those in `fixed` is known only at run time.
-      dtype: "T" for the dtype that the row runs in, else a dtype of its own.
-      low, high: range of its random elements (rounded inwards for integers).
-      values: its elements, where random ones will not do.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str = "T"
-    low: float = -2.0
-    high: float = 2.0
-    fixed: tuple[int, ...] = ()
-    values: Any = None
-
-    def dtype_in(self, dtype: str) -> np.dtype:
-        return DTYPES[dtype if self.dtype == "T" else self.dtype]
-
-    def aval(self, dtype: str, dynamic: bool = False) -> Aval:
-        fixed = [d % len(self.shape) for d in self.fixed]
-        shape = tuple(DYN if dynamic and d not in fixed else size for d, size in enumerate(self.shape))
-        return Aval(shape, self.dtype_in(dtype))
-
-    def draw(self, dtype: str, rng: np.random.Generator) -> np.ndarray:
-        """Return random elements of the row's domain."""
-        kind = self.dtype_in(dtype)
-        if self.values is not None:
-            return np.array(self.values, kind).reshape(self.shape)
-        if kind == BOOL:
-            return rng.integers(0, 2, self.shape).astype(kind)
-        if is_float(kind):
-            return np.asarray(rng.uniform(self.low, self.high, self.shape)).astype(kind)
-        low = max(math.ceil(self.low), 0) if kind.kind == "u" else math.ceil(self.low)
-        return np.asarray(rng.integers(low, math.floor(self.high) + 1, self.shape)).astype(kind)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A row.
-
-    Attributes:
-      name: unique; the op's name, then what is special.
-      op: the op's full name in the IR.
-      fn: builds the op on values; may add others that make sizes of it.
-      inputs: its arguments.
-      dtypes: what "T" may be.
-      dynamic: whether it also makes sense with dynamic dims.
-      smooth: whether finite differences give its derivative at random points.
-      step: step of the finite differences; a linear op can take a large one.
-      tol: relative tolerance of the finite differences in float64.
-      special: further elements of interest for each input of an elementwise op.
-    """
-
-    name: str
-    op: str
-    fn: Callable[..., ir.Value]
-    inputs: tuple[Input, ...]
-    dtypes: tuple[str, ...] = FLOAT
-    dynamic: bool = True
-    smooth: bool = True
-    step: float = 1e-5
-    tol: float = 1e-6
-    special: tuple[tuple[float, ...], ...] = ()
-
-    def draw(self, dtype: str = "f64", seed: int = 0) -> list[np.ndarray]:
-        """Return random arguments, the same for the same seed."""
-        rng = np.random.default_rng([seed, *self.name.encode()])
-        return [i.draw(dtype, rng) for i in self.inputs]
-
-    def avals(self, dtype: str = "f64", dynamic: bool = False) -> list[Aval]:
-        return [i.aval(dtype, dynamic) for i in self.inputs]
-
-    def module(self, dtype: str = "f64", dynamic: bool = False) -> ir.Module:
-        """Return a module with the row as the function @f."""
-        return module_of(self.fn, self.avals(dtype, dynamic))
-
-
-def module_of(fn: Callable[..., Any], avals: Sequence[Aval], name: str = "f") -> ir.Module:
-    """Return a module with one function, built by `fn` on its arguments."""
-    with context(), ir.Location.unknown():
-        module, block = ir.Module.create(), new_block(avals)
-        with dif.use_builder(Builder(block)):
-            outs = fn(*block.arguments)
-            return_(block, list(outs) if isinstance(outs, tuple) else [outs])
-        add_function(module, name, block, private=False)
-        return module
-
-
-def sizes(x: ir.Value) -> tuple[int | ir.Value, ...]:
-    """Return the shape of a value, with i64 scalars for dynamic dims."""
-    return tuple(d if isinstance(d, int) else dif.dim(x, dimension=i) for i, d in enumerate(aval_of(x).shape))
 
 
 def _dtype(x: ir.Value) -> np.dtype:
@@ -183,20 +81,24 @@ def _elementwise() -> Iterator[Case]:
         pair = (Input((2, 3), "T", *one), Input((2, 3), "T", *two))
         yield Case(name, f"dif.{name}", dif.OPS[f"dif.{name}"], pair, dtypes, special=special)
     for op in ("mul", "div"):
-        both = (Input((3,), "T", 0.5, 2), Input((3,), "T", 0.5, 2))
-        yield Case(f"{op}_same", f"dif.{op}", lambda x, y, op=dif.OPS[f"dif.{op}"]: op(dif.mul(x, y), dif.add(x, y)), both)
+        x = Input((3,), "T", 0.5, 2)
+        yield Case(f"{op}_shared", f"dif.{op}", partial(_of_product_and_sum, dif.OPS[f"dif.{op}"]), (x, x))
     yield Case("pow_square", "dif.pow", lambda x: dif.pow(x, _full_like(x, 2.0)), (Input((4,)),))
     yield Case("scalar", "dif.mul", lambda x: dif.mul(x, dif.sin(x)), (Input(()),), dynamic=False)
     for direction in dif.elementwise.COMPARISONS:
-        fn = lambda x, y, d=direction: dif.compare(x, y, direction=d)  # noqa: E731
+        fn = partial(dif.compare, direction=direction)
         yield Case(f"compare_{direction}", "dif.compare", fn, (_any, _any), ALL, special=PAIRS)
     yield Case("select", "dif.select", dif.select, (_bool, _any, _any), ALL)
     yield Case("stop_gradient", "dif.stop_gradient", dif.stop_gradient, (_any,), ALL, smooth=False)
     for to in ("f64", "f32", "i32", "u8", "bool"):
-        fn = lambda x, to=DTYPES[to]: dif.convert(x, dtype=to)  # noqa: E731
+        fn = partial(dif.convert, dtype=DTYPES[to])
         x = Input((2, 3), "T", 0.1 if to == "u8" else -2, 20)
         # A step of 1/4 is exact in f32, and shorter than what separates these elements from integers.
         yield Case(f"convert_{to}", "dif.convert", fn, (x,), ALL, smooth=to[0] == "f", step=0.25, tol=1e-5)
+
+
+def _of_product_and_sum(op: dif.OpDef, x: ir.Value, y: ir.Value) -> ir.Value:
+    return op(dif.mul(x, y), dif.add(x, y))
 
 
 def _full_like(x: ir.Value, number: float) -> ir.Value:
@@ -207,42 +109,50 @@ def _full_like(x: ir.Value, number: float) -> ir.Value:
 # ---- creation and shape --------------------------------------------------------------------------
 
 
-def _broadcast(shape: tuple[int, ...], dimensions: tuple[int, ...]) -> Callable[..., ir.Value]:
-    return lambda x: dif.broadcast_in_dim(x, shape=shape, dimensions=dimensions)
+def _ramp_times(x: ir.Value, dimension: int) -> ir.Value:
+    return dif.mul(dif.iota(shape=sizes(x), dtype=_dtype(x), dimension=dimension), x)
 
 
 def _creation() -> Iterator[Case]:
     ramp = np.arange(6.0).reshape(2, 3)
-    yield Case("constant", "dif.constant", lambda x: dif.add(x, dif.constant(value=ramp.astype(_dtype(x)))), (_any,), FLOAT)
+    add_ramp = lambda x: dif.add(x, dif.constant(value=ramp.astype(_dtype(x))))  # noqa: E731
+    yield Case("constant", "dif.constant", add_ramp, (_any,), ("f16", "f32", "f64", *INTEGER))
+    yield Case("constant_splat", "dif.constant", lambda x: dif.mul(x, _full_like(x, 3.0)), (_any,), NUMBER)
     yield Case("constant_ints", "dif.constant", lambda: dif.constant(value=np.array([3, -1, 2])), (), ("i64",))
     yield Case("constant_bool", "dif.constant", lambda: dif.constant(value=np.array([True, False])), (), ("bool",))
     yield Case("zeros", "dif.zeros", lambda x: dif.sub(dif.zeros(shape=sizes(x), dtype=_dtype(x)), x), (_any,), NUMBER)
     for d in (0, 1):
-        fn = lambda x, d=d: dif.mul(dif.iota(shape=sizes(x), dtype=_dtype(x), dimension=d), x)  # noqa: E731
-        yield Case(f"iota_{d}", "dif.iota", fn, (_any,), NUMBER)
-    yield Case("dim", "dif.dim", lambda x: dif.dim(x, dimension=1), (_any,), ALL)
+        yield Case(f"iota_{d}", "dif.iota", partial(_ramp_times, dimension=d), (_any,), NUMBER)
+    yield Case("dim", "dif.dim", partial(dif.dim, dimension=1), (_any,), ALL)
+
+
+def _broadcast_like(x: ir.Value, y: ir.Value, dimensions: tuple[int, ...]) -> ir.Value:
+    return dif.broadcast_in_dim(x, shape=sizes(y), dimensions=dimensions)
 
 
 def _shape() -> Iterator[Case]:
     op = "dif.broadcast_in_dim"
+    for name, x, shape, dimensions in (
+        ("scalar", Input(()), (2, 3), ()),
+        ("inner", Input((3,)), (2, 3), (1,)),
+        ("outer", Input((2,)), (2, 3, 2), (0,)),
+        ("same", Input((2, 3)), (2, 3), (0, 1)),
+        ("ones", Input((2, 1), fixed=(1,)), (4, 2, 3), (1, 2)),
+        ("kept_one", Input((1, 3), fixed=(0,)), (4, 1, 3), (1, 2)),
+    ):
+        fn = partial(dif.broadcast_in_dim, shape=shape, dimensions=dimensions)
+        yield Case(f"broadcast_{name}", op, fn, (x,), ALL)
     like = Input((2, 3))
-    yield Case("broadcast_scalar", op, _broadcast((2, 3), ()), (Input(()),), ALL)
-    yield Case("broadcast_inner", op, _broadcast((2, 3), (1,)), (Input((3,)),), ALL)
-    yield Case("broadcast_outer", op, _broadcast((2, 3, 2), (0,)), (Input((2,)),), ALL)
-    yield Case("broadcast_same", op, _broadcast((2, 3), (0, 1)), (_any,), ALL)
-    yield Case("broadcast_ones", op, _broadcast((4, 2, 3), (1, 2)), (Input((2, 1), fixed=(1,)),), ALL)
-    yield Case("broadcast_kept_one", op, _broadcast((4, 1, 3), (1, 2)), (Input((1, 3), fixed=(0,)),), ALL)
-    grow = lambda dims: lambda x, y: dif.broadcast_in_dim(x, shape=sizes(y), dimensions=dims)  # noqa: E731
-    yield Case("broadcast_run_time", op, grow((1,)), (Input((3,)), like))
-    yield Case("broadcast_run_time_ones", op, grow((0, 1)), (Input((2, 1), fixed=(1,)), like))
-    yield Case("reshape", "dif.reshape", lambda x: dif.reshape(x, shape=(3, 4)), (Input((2, 6)),), ALL)
-    yield Case("reshape_scalar", "dif.reshape", lambda x: dif.reshape(x, shape=()), (Input((1, 1)),), ALL)
-    yield Case("reshape_split", "dif.reshape", lambda x: dif.reshape(x, shape=(2, 1, 3)), (Input((6,)),), ALL)
-    split = lambda x, y: dif.reshape(x, shape=sizes(y))  # noqa: E731
-    yield Case("reshape_run_time", "dif.reshape", split, (Input((6,)), like))
-    yield Case("transpose", "dif.transpose", lambda x: dif.transpose(x, permutation=(2, 0, 1)), (Input((2, 3, 4)),), ALL)
-    yield Case("transpose_2d", "dif.transpose", lambda x: dif.transpose(x, permutation=(1, 0)), (_any,), ALL)
-    yield Case("reverse", "dif.reverse", lambda x: dif.reverse(x, dimensions=(0, 2)), (Input((2, 3, 4)),), ALL)
+    grow = partial(_broadcast_like, dimensions=(0, 1))
+    yield Case("broadcast_run_time", op, partial(_broadcast_like, dimensions=(1,)), (Input((3,)), like))
+    yield Case("broadcast_run_time_ones", op, grow, (Input((2, 1), fixed=(1,)), like))
+    yield Case("reshape", "dif.reshape", partial(dif.reshape, shape=(3, 4)), (Input((2, 6)),), ALL)
+    yield Case("reshape_scalar", "dif.reshape", partial(dif.reshape, shape=()), (Input((1, 1)),), ALL)
+    yield Case("reshape_split", "dif.reshape", partial(dif.reshape, shape=(2, 1, 3)), (Input((6,)),), ALL)
+    yield Case("reshape_run_time", "dif.reshape", lambda x, y: dif.reshape(x, shape=sizes(y)), (Input((6,)), like))
+    yield Case("transpose", "dif.transpose", partial(dif.transpose, permutation=(2, 0, 1)), (Input((2, 3, 4)),), ALL)
+    yield Case("transpose_2d", "dif.transpose", partial(dif.transpose, permutation=(1, 0)), (_any,), ALL)
+    yield Case("reverse", "dif.reverse", partial(dif.reverse, dimensions=(0, 2)), (Input((2, 3, 4)),), ALL)
     yield from _concatenates()
     yield from _slices()
     yield from _pads()
@@ -250,19 +160,20 @@ def _shape() -> Iterator[Case]:
 
 def _concatenates() -> Iterator[Case]:
     for d, other in ((0, (1, 3)), (1, (2, 4))):
-        fn = lambda x, y, d=d: dif.concatenate(x, y, dimension=d)  # noqa: E731
+        fn = partial(dif.concatenate, dimension=d)
         for name, first, second in (("", (), ()), ("_known_first", (d,), ()), ("_known_last", (), (d,))):
             pair = (Input((2, 3), fixed=first), Input(other, fixed=second))
             yield Case(f"concatenate_{d}{name}", "dif.concatenate", fn, pair, ALL)
-    join = lambda x: dif.concatenate(x, dif.mul(x, x), dimension=0)  # noqa: E731
-    yield Case("concatenate_same", "dif.concatenate", join, (Input((3,)),))
-    fn = lambda x, y: dif.concatenate(x, y, dimension=0)  # noqa: E731
-    yield Case("concatenate_empty", "dif.concatenate", fn, (Input((0, 3)), Input((2, 3))))
+    square = lambda x: dif.concatenate(x, dif.mul(x, x), dimension=0)  # noqa: E731
+    yield Case("concatenate_shared", "dif.concatenate", square, (Input((3,)),))
+    empty = (Input((0, 3)), Input((2, 3)))
+    yield Case("concatenate_empty", "dif.concatenate", partial(dif.concatenate, dimension=0), empty, ALL)
 
 
 def _slices() -> Iterator[Case]:
     def row(name: str, start: Any, limit: Any, stride: Any, x: Input) -> Case:
-        return Case(f"slice{name}", "dif.slice", lambda v: dif.slice(v, start=start, limit=limit, stride=stride), (x,), ALL)
+        fn = partial(dif.slice, start=start, limit=limit, stride=stride)
+        return Case(f"slice{name}", "dif.slice", fn, (x,), ALL)
 
     x = Input((4, 7))
     yield row("", (1, 2), (3, 6), (1, 1), x)
@@ -276,7 +187,7 @@ def _slices() -> Iterator[Case]:
 
 def _pads() -> Iterator[Case]:
     def row(name: str, low: Any, high: Any, interior: Any, x: Input) -> Case:
-        fn = lambda v, value: dif.pad(v, value, low=low, high=high, interior=interior)  # noqa: E731
+        fn = partial(dif.pad, low=low, high=high, interior=interior)
         return Case(f"pad{name}", "dif.pad", fn, (x, Input(())), ALL)
 
     x = Input((3, 4))
@@ -304,23 +215,21 @@ def _reductions() -> Iterator[Case]:
             ("outer", (2, 3, 4), (2, 0)),
             ("none", (2, 3), ()),
         ):
-            fn = lambda x, op=dif.OPS[f"dif.{name}"], axes=axes: op(x, axes=axes)  # noqa: E731
+            fn = partial(dif.OPS[f"dif.{name}"], axes=axes)
             yield Case(f"{name}_{label}", f"dif.{name}", fn, (Input(shape),), dtypes)
+    fn = partial(dif.reduce_prod, axes=(0,))
     for size in (0, 1, 2, 7):
-        fn = lambda x: dif.reduce_prod(x, axes=(0,))  # noqa: E731
         yield Case(f"reduce_prod_{size}", "dif.reduce_prod", fn, (Input((size, 2)),))
     zeros = ((0.0, 2.0, 1.0), (3.0, 0.0, 0.0), (-1.0, 2.0, 0.0), (0.5, 2.0, 0.0))
-    fn = lambda x: dif.reduce_prod(x, axes=(0,))  # noqa: E731
     yield Case("reduce_prod_zeros", "dif.reduce_prod", fn, (Input((4, 3), values=zeros),), NUMBER)
-    empty = lambda x: dif.reduce_sum(x, axes=(0,))  # noqa: E731
-    yield Case("reduce_sum_empty", "dif.reduce_sum", empty, (Input((0, 2)),), NUMBER)
+    yield Case("reduce_sum_empty", "dif.reduce_sum", partial(dif.reduce_sum, axes=(0,)), (Input((0, 2)),), NUMBER)
     for name in ("argmax", "argmin"):
         for axis in (0, 1):
-            fn = lambda x, op=dif.OPS[f"dif.{name}"], axis=axis: op(x, axis=axis)  # noqa: E731
+            fn = partial(dif.OPS[f"dif.{name}"], axis=axis)
             yield Case(f"{name}_{axis}", f"dif.{name}", fn, (Input((3, 4)),), NUMBER)
     for axis in (0, 1):
         for reverse in (False, True):
-            fn = lambda x, a=axis, r=reverse: dif.cumsum(x, axis=a, reverse=r)  # noqa: E731
+            fn = partial(dif.cumsum, axis=axis, reverse=reverse)
             yield Case(f"cumsum_{axis}{'_reverse' * reverse}", "dif.cumsum", fn, (Input((3, 4)),), NUMBER)
 
 
@@ -328,7 +237,7 @@ def _reductions() -> Iterator[Case]:
 
 
 def _contractions() -> Iterator[Case]:
-    for name, one, two, batch, contract in (
+    for name, one, two, (lhs_batch, rhs_batch), (lhs_contract, rhs_contract) in (
         ("dot", (4,), (4,), ((), ()), ((0,), (0,))),
         ("matvec", (2, 3), (3,), ((), ()), ((1,), (0,))),
         ("vecmat", (3,), (3, 2), ((), ()), ((0,), (0,))),
@@ -344,8 +253,13 @@ def _contractions() -> Iterator[Case]:
         ("orders_batch", (4, 2, 3), (3, 4, 2), ((2, 1), (0, 2)), ((0,), (1,))),
         ("empty", (2, 0), (0, 3), ((), ()), ((1,), (0,))),
     ):
-        form = dict(lhs_batch=batch[0], rhs_batch=batch[1], lhs_contract=contract[0], rhs_contract=contract[1])
-        fn = lambda x, y, form=form: dif.dot_general(x, y, **form)  # noqa: E731
+        fn = partial(
+            dif.dot_general,
+            lhs_batch=lhs_batch,
+            rhs_batch=rhs_batch,
+            lhs_contract=lhs_contract,
+            rhs_contract=rhs_contract,
+        )
         yield Case(f"dot_general_{name}", "dif.dot_general", fn, (Input(one), Input(two)), NUMBER)
 
 
@@ -367,18 +281,18 @@ def _indexing() -> Iterator[Case]:
         ("batch_two", (2, 3, 4, 2), (2, 3, 2, 2), (3, 2), 2, "fill"),
         ("whole", (2, 3), (2, 0), (), 0, "clip"),
     ):
-        form = {"axes": axes, "batch": batch, "mode": mode}
+        form: dict[str, Any] = {"axes": axes, "batch": batch, "mode": mode}
         x = Input(shape)
         reach = 1 if "outside" in name or mode == "fill" else 0
         indices = Input(points, "i64", -reach, min((shape[a] for a in axes), default=1) - 1 + reach, fixed=(-1,))
         window = [shape[d] for d in range(batch, len(shape)) if d not in axes]
         updates = Input((*points[:-1], *window))
-        yield Case(f"gather_{name}", "dif.gather", lambda x, i, form=form: dif.gather(x, i, **form), (x, indices), ALL)
+        yield Case(f"gather_{name}", "dif.gather", partial(dif.gather, **form), (x, indices), ALL)
         for op, dtypes in (("scatter", ALL), ("scatter_add", NUMBER)):
-            fn = lambda x, i, u, op=dif.OPS[f"dif.{op}"], form=form: op(x, i, u, **form)  # noqa: E731
+            fn = partial(dif.OPS[f"dif.{op}"], **form)
             yield Case(f"{op}_{name}", f"dif.{op}", fn, (x, indices, updates), dtypes)
     i32 = Input((3, 1), "i32", 0, 3, fixed=(-1,))
-    rows = lambda x, i: dif.gather(x, i, axes=(0,), batch=0, mode="clip")  # noqa: E731
+    rows = partial(dif.gather, axes=(0,), batch=0, mode="clip")
     yield Case("gather_i32", "dif.gather", rows, (Input((4, 3)), i32), NUMBER)
     yield from _blocks()
 
@@ -393,7 +307,7 @@ def _blocks() -> Iterator[Case]:
         ("_vector", (6,), (3,), (0, 3)),
     ):
         starts = tuple(Input((), "i64", *span) for _ in shape)
-        fn = lambda x, *s, block=block: dif.dynamic_slice(x, *s, sizes=block)  # noqa: E731
+        fn = partial(dif.dynamic_slice, sizes=block)
         yield Case(f"dynamic_slice{name}", "dif.dynamic_slice", fn, (Input(shape), *starts), ALL)
         inputs = (Input(shape), Input(block), *starts)
         yield Case(f"dynamic_update_slice{name}", "dif.dynamic_update_slice", dif.dynamic_update_slice, inputs, ALL)

@@ -1,4 +1,4 @@
-"""What tests of derivatives share: a program with its derivatives, run by the interpreter, and the two checks of a derivative.
+"""What tests of derivatives share: a program and its derivatives, run by the interpreter, and the checks of both modes.
 
 Central differences for forward mode; for reverse mode the dot-product identity <ct, J t> = <J^T ct, t>, which is exact.
 """
@@ -90,7 +90,8 @@ def differences(f: Callable[..., Arrays], primals: Arrays, mask: Mask, ts: Array
 
     def at(h: float) -> list[np.ndarray]:
         moving = iter(ts)
-        return [y for y in f(*(x + h * next(moving) if m else x for x, m in zip(primals, mask, strict=True))) if is_real(y)]
+        moved = [x + h * next(moving) if m else x for x, m in zip(primals, mask, strict=True)]
+        return [y for y in f(*moved) if is_real(y)]
 
     return [(a - b) / (2 * step) for a, b in zip(at(step), at(-step), strict=True)]
 

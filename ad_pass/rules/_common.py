@@ -6,7 +6,7 @@ Imports the dialect and `zero` only; registers nothing. Everything here works wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from difc import dialects as dif
 from difc.ad_pass.zero import scalar, shape_of
@@ -30,7 +30,7 @@ __all__ = [
     "size_value",
 ]
 
-Size = int | ir.Value
+Size: TypeAlias = int | ir.Value
 
 # ---- sizes ---------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ Ints = tuple[int, ...]
 def _dot_transpose_lhs(
     ct: ir.Value, x: Any, y: ir.Value, *, lhs_batch: Ints, rhs_batch: Ints, lhs_contract: Ints, rhs_contract: Ints
 ) -> ir.Value:
-    """ct: batch, x free, y free; contract the y free dims away, which leaves batch, x free, contracted; sort as in x."""
+    """ct: batch, x free, y free; contracting y free leaves batch, x free, contracted: sort these as in x."""
     batch = len(lhs_batch)
     x_free = free_dims(x.aval.ndim, lhs_batch, lhs_contract)
     y_free = free_dims(aval_of(y).ndim, rhs_batch, rhs_contract)
@@ -37,7 +37,7 @@ def _dot_transpose_lhs(
 def _dot_transpose_rhs(
     ct: ir.Value, x: ir.Value, y: Any, *, lhs_batch: Ints, rhs_batch: Ints, lhs_contract: Ints, rhs_contract: Ints
 ) -> ir.Value:
-    """ct: batch, x free, y free; contract the x free dims away, which leaves batch, contracted, y free; sort as in y."""
+    """ct: batch, x free, y free; contracting x free leaves batch, contracted, y free: sort these as in y."""
     batch = len(lhs_batch)
     x_free = free_dims(aval_of(x).ndim, lhs_batch, lhs_contract)
     y_free = free_dims(y.aval.ndim, rhs_batch, rhs_contract)

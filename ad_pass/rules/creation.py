@@ -30,7 +30,9 @@ for _op in (dif.zeros, dif.iota):
     _refuse(_op)
 
 
-def _dim_batch(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
+def _dim_batch(
+    node: Node, size: Size, operands: list[ir.Value], batched: list[bool]
+) -> tuple[list[ir.Value], list[bool]]:
     # All lanes have one shape, so the size is not mapped.
     return [dif.dim(operands[0], dimension=node.attributes["dimension"] + 1)], [False]
 

@@ -12,8 +12,6 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.registry import (
     JVP,
-    LINEAR_SLOTS,
-    TRANSPOSE,
     Node,
     defbatch,
     defbilinear,
@@ -103,8 +101,8 @@ def _is(direction: str, x: ir.Value, number: float) -> ir.Value:
 
 
 def _pow_x(t: ir.Value, out: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
-    # d(x^y)/dx = y x^(y-1). At x = y = 0 the exponent is replaced, for 0 * inf would be NaN; it is kept at y = 0 elsewhere,
-    # where the derivative of this expression by y is 1/x.
+    # d(x^y)/dx = y x^(y-1). At x = y = 0 the exponent is replaced, for 0 * inf would be NaN; it is kept at y = 0
+    # elsewhere, where the derivative of this expression by y is 1/x.
     both_zero = dif.and_(_is("eq", x, 0.0), _is("eq", y, 0.0))
     one = const_like(y, 1.0)
     return dif.mul(t, dif.mul(y, dif.pow(x, dif.select(both_zero, one, dif.sub(y, one)))))

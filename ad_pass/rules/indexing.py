@@ -23,7 +23,7 @@ from difc.ad_pass.rules._common import (
     range_along,
     shifted,
 )
-from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, scalar, shape_of, zeros_like
+from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, instantiate, scalar, shape_of, zeros_like
 from difc.dialects import I64, aval_of, clone_op, window_dims
 from difc.dialects.mlir import ir
 
@@ -68,10 +68,9 @@ def _winners(x: Any, indices: ir.Value, axes: Ints, batch: int, mode: str) -> ir
     order = sorted(axes)
     board = [*sizes[:batch], *(sizes[a] for a in order)]
     form = {"axes": tuple(batch + order.index(a) for a in axes), "batch": batch, "mode": mode}
-    one = scalar(1, I64)
     count = product(points)
     numbers = dif.iota(shape=(count,), dtype=I64, dimension=0)
-    numbers = dif.reshape(dif.add(numbers, dif.broadcast_in_dim(one, shape=(count,), dimensions=())), shape=tuple(points))
+    numbers = dif.reshape(dif.add(numbers, const_like(numbers, 1)), shape=tuple(points))
     written = dif.scatter(dif.zeros(shape=tuple(board), dtype=I64), indices, numbers, **form)
     return dif.compare(dif.gather(written, indices, **form), numbers, direction="eq")
 
@@ -114,9 +113,7 @@ def _update_transpose(ct: ir.Value, x: Any, update: Any, *starts: ir.Value) -> t
     return to_x, _read_block(ct, starts, shape_of(update)) if isinstance(update, Linear) else None
 
 
-deflinear(
-    dif.dynamic_slice, lambda ct, x, *starts, sizes: dif.dynamic_update_slice(zeros_like(x), ct, *starts)
-)
+deflinear(dif.dynamic_slice, lambda ct, x, *starts, sizes: dif.dynamic_update_slice(zeros_like(x), ct, *starts))
 deflinear(dif.dynamic_update_slice, _update_transpose, slots=(0, 1))
 
 # ---- batching of gather and the scatters ---------------------------------------------------------
@@ -139,9 +136,7 @@ defbatch(dif.gather, _gather_batch)
 
 
 def _batch_scatter(opdef: dif.OpDef) -> None:
-    def rule(
-        size: Size, batched: list[bool], *operands: ir.Value, axes: Ints, batch: int, mode: str
-    ) -> ir.Value:
+    def rule(size: Size, batched: list[bool], *operands: ir.Value, axes: Ints, batch: int, mode: str) -> ir.Value:
         return opdef(*mapped_all(size, batched, operands), axes=shifted(axes), batch=batch + 1, mode=mode)
 
     defbatch(opdef, rule)
@@ -180,22 +175,16 @@ def _block_order(rank: int, axes: Ints) -> Ints:
     return (0, *shifted(axes), *shifted(window_dims(rank, axes, 0)))
 
 
-def _dynamic_slice_batch(
-    size: Size, batched: list[bool], x: ir.Value, *starts: ir.Value, sizes: Ints
-) -> ir.Value:
+def _dynamic_slice_batch(size: Size, batched: list[bool], x: ir.Value, *starts: ir.Value, sizes: Ints) -> ir.Value:
     if not any(batched[1:]):
         return _read_block(x, starts, sizes)
     have = shape_of(x)[1:] if batched[0] else shape_of(x)
     axes, points = _block_points(size, starts, batched[1:], have, sizes)
-    found = dif.gather(
-        x, points, axes=shifted(axes) if batched[0] else axes, batch=int(batched[0]), mode="clip"
-    )
+    found = dif.gather(x, points, axes=shifted(axes) if batched[0] else axes, batch=int(batched[0]), mode="clip")
     return permuted(found, inverse(_block_order(len(sizes), axes)))
 
 
-def _update_batch(
-    size: Size, batched: list[bool], x: ir.Value, update: ir.Value, *starts: ir.Value
-) -> ir.Value:
+def _update_batch(size: Size, batched: list[bool], x: ir.Value, update: ir.Value, *starts: ir.Value) -> ir.Value:
     x, update = mapped(x, size, batched[0]), mapped(update, size, batched[1])
     if not any(batched[2:]):
         return dif.dynamic_update_slice(x, update, scalar(0, I64), *starts)

@@ -1,7 +1,7 @@
 """Derivatives and batching of the reductions and running sums.
 
-`reduce_max` and `reduce_min` share a tangent equally among tied elements. `reduce_prod` multiplies, never divides, so that
-zeros among the elements are no exception, at any order.
+`reduce_max` and `reduce_min` share a tangent equally among tied elements. `reduce_prod` multiplies, never divides, so
+that zeros among the elements are no exception, at any order.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defjvp, deflinear, defzero
-from difc.ad_pass.rules._common import Size, move_dim, shifted
-from difc.ad_pass.zero import Linear, const_like, scalar, shape_of, zeros_like
+from difc.ad_pass.rules._common import move_dim, shifted
+from difc.ad_pass.zero import const_like, scalar, shape_of, zeros_like
 from difc.dialects import DYN, I32, Aval, Builder, OpDef, aval_of, current_builder, free_dims, new_block, use_builder
 from difc.dialects.mlir import ir
 
@@ -59,7 +59,7 @@ def _along(x: ir.Value, axis: int, start: int, limit: int) -> ir.Value:
 def _others_by_halves(x: ir.Value, axis: int, size: int) -> ir.Value:
     """The product of all other elements along a static axis, by pairing the halves: O(size) work in O(log size) ops.
 
-    With lo and hi the halves, the others of an element of lo are the others of the pair in lo * hi, times the partner in hi.
+    The others of an element are the others of its pair in lo * hi (the halves), times its partner in the other half.
     """
     if size <= 1:
         return const_like(x, 1.0)

@@ -29,7 +29,9 @@ Ints = tuple[int, ...]
 # ---- broadcast, reshape, transpose, reverse ------------------------------------------------------
 
 
-def _broadcast_transpose(ct: ir.Value, x: Linear, *sizes: ir.Value, shape: tuple[Any, ...], dimensions: Ints) -> ir.Value:
+def _broadcast_transpose(
+    ct: ir.Value, x: Linear, *sizes: ir.Value, shape: tuple[Any, ...], dimensions: Ints
+) -> ir.Value:
     repeated = [d for size, d in zip(x.aval.shape, dimensions, strict=True) if size == 1 and shape[d] != 1]
     new = [d for d in range(len(shape)) if d not in dimensions]
     if repeated or new:
@@ -53,9 +55,7 @@ def _broadcast_batch(
     return dif.broadcast_in_dim(x, shape=(size, *fill_shape(shape, sizes)), dimensions=(0, *shifted(dimensions)))
 
 
-def _reshape_batch(
-    size: Size, batched: list[bool], x: ir.Value, *sizes: ir.Value, shape: tuple[Any, ...]
-) -> ir.Value:
+def _reshape_batch(size: Size, batched: list[bool], x: ir.Value, *sizes: ir.Value, shape: tuple[Any, ...]) -> ir.Value:
     refuse_mapped_sizes("reshape", batched[1:])
     return dif.reshape(x, shape=(size, *fill_shape(shape, sizes)))
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, F16, F32, I64, aval_of
+from difc.dialects import BF16, F16, F32, I64, NamedDim, aval_of
 from difc.dialects.mlir import ir
+from difc.dims import fresh_dim
 from difc.errors import ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
@@ -31,7 +32,10 @@ __all__ = [
     "fill",
     "full",
     "integer",
+    "named_shape",
+    "named_size",
     "product",
+    "rank_of",
     "reshaped",
     "shape_error",
     "shape_of",
@@ -124,6 +128,29 @@ def axes_of(axis: Any, ndim: int, what: str = "axis") -> tuple[int, ...]:
 # ---- shapes --------------------------------------------------------------------------------------
 
 
+def rank_of(x: Any) -> int:
+    """Return the number of dims of an operand."""
+    return aval_of(lift(x)).ndim
+
+
+def named_shape(shape: Any) -> list[Any]:
+    """Return a shape argument, one size or several, as ints and named sizes."""
+    return [named_size(s) for s in shape] if isinstance(shape, (tuple, list, np.ndarray)) else [named_size(shape)]
+
+
+def named_size(size: Any, fallback: Any = None) -> Any:
+    """Return a size argument as an int, or as the name of the run-time size that a traced integer scalar holds.
+
+    Args:
+      fallback: the name to give it where it has none (default: a new one).
+    """
+    if not isinstance(size, Tracer):
+        return size if isinstance(size, NamedDim) else operator.index(size)
+    if size.ndim or size.dtype.kind not in "iu":
+        raise shape_error(f"a size must be an integer scalar, not {size.aval}")
+    return current_frame().builder.scalars.setdefault(to_dtype(lift(size), I64), fallback or fresh_dim())
+
+
 def static_size(x: ir.Value, axis: int, what: str, remedy: str = "") -> int:
     """Return the size of a dim that must be known at trace time.
 
@@ -171,8 +198,3 @@ def transposed(x: ir.Value, permutation: Sequence[int]) -> ir.Value:
     if list(permutation) == list(range(len(permutation))):
         return x
     return dif.transpose(x, permutation=tuple(permutation))
-
-
-def size_constant(size: int) -> ir.Value:
-    """Return a size as an i64 scalar."""
-    return constant(np.asarray(size, I64))

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from difc.errors import UnsupportedError
+from difc.errors import MutationError, UnsupportedError
 from difc.source import user_frame_location
 
-__all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc", "implements", "unsupported"]
+__all__ = ["CREATION", "FUNCTIONS", "METHODS", "UFUNCS", "call_function", "call_ufunc", "creates", "implements", "load", "unsupported"]
 
 #: NumPy ufunc -> function of its operands, traced
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
@@ -21,6 +21,19 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
 #: other NumPy function -> function with its signature, traced
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+#: name of a NumPy function that makes arrays -> function with its signature, which gives a traced array
+CREATION: dict[str, Callable[..., Any]] = {}
+
+
+def creates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function as the traced form of NumPy functions that make arrays, which NumPy does not dispatch."""
+
+    def enter(ours: Callable[..., Any]) -> Callable[..., Any]:
+        CREATION.update(dict.fromkeys(names, ours))
+        return ours
+
+    return enter
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -48,37 +61,40 @@ def unsupported(what: str) -> UnsupportedError:
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     """Serve `__array_ufunc__`: plain calls, and the methods that have a traced form."""
-    _load()
-    if kwargs.pop("out", None) is not None:
-        from difc.errors import MutationError
-
+    load()
+    name = f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if kwargs.pop("out", None) is not None or method == "at":
         raise MutationError(
-            f"numpy.{ufunc.__name__}(..., out=...) writes in place, which a traced array does not take",
+            f"{name} writes into an array in place, which a traced array cannot do (also `a += x` for an array `a`)",
             where=user_frame_location(),
-            remedy="use the result instead of out=",
+            remedy="use its result, as in a = a + x, or a.at[index].add(x) on a traced array",
         )
-    if method == "__call__":
-        if ufunc not in UFUNCS:
-            raise unsupported(f"numpy.{ufunc.__name__}")
-        dtype, where = kwargs.pop("dtype", None), kwargs.pop("where", True)
-        kwargs.pop("casting", None), kwargs.pop("order", None), kwargs.pop("subok", None)
-        if kwargs or where is not True:
-            raise unsupported(f"numpy.{ufunc.__name__} with {', '.join(kwargs) or 'where'}=")
-        result = UFUNCS[ufunc](*inputs)
-        return result if dtype is None else result.astype(dtype)
-    if (ufunc, method) not in METHODS:
-        raise unsupported(f"numpy.{ufunc.__name__}.{method}")
-    return METHODS[ufunc, method](*inputs, **kwargs)
+    table, key = (UFUNCS, ufunc) if method == "__call__" else (METHODS, (ufunc, method))
+    if key not in table:
+        raise unsupported(name)
+    for ignored in ("casting", "order", "subok"):
+        kwargs.pop(ignored, None)
+    if kwargs.get("where") is True:
+        del kwargs["where"]
+    if method == "__call__" and not kwargs.keys() <= {"dtype", "axes", "axis", "keepdims"}:
+        raise unsupported(f"{name} with {', '.join(kwargs)}=")
+    return table[key](*inputs, **kwargs)  # type: ignore[index]
 
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Serve `__array_function__`."""
-    _load()
+    """Serve `__array_function__`: find the traced form of a NumPy function, and call it."""
+    load()
     if function not in FUNCTIONS:
         raise unsupported(f"{function.__module__}.{function.__name__}")
+    if kwargs.pop("out", None) is not None:
+        raise MutationError(
+            f"numpy.{function.__name__}(..., out=...) writes in place, which a traced array cannot do",
+            where=user_frame_location(),
+            remedy="use the result instead of out=",
+        )
     return FUNCTIONS[function](*args, **kwargs)
 
 
-def _load() -> None:
-    """Import the families, which enter their functions; late, so that `import difc` stays light."""
+def load() -> None:
+    """Import the families, which enter their functions; late, so that importing difc.numpy does not import MLIR."""
     from difc.numpy import families  # noqa: F401

@@ -13,14 +13,16 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
-from difc.dims import Dim
+from difc.dims import Dim, exact_quotient
 from difc.numpy.common import (
     axes_of,
     axis_of,
     expand,
     integer,
+    named_shape,
     named_size,
     product,
+    rank_of,
     reshaped,
     shape_error,
     shape_of,
@@ -29,9 +31,31 @@ from difc.numpy.common import (
 )
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, sized_shape
-from difc.tracer import Tracer, lift, wrap
+from difc.tracer import lift, wrap
 
 __all__ = ["broadcast_arrays", "expand_dims", "flipped", "ravel", "reshape", "sliced", "swapaxes", "transpose"]
+
+
+# ---- what an array says of itself ----------------------------------------------------------------
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[Any, ...]:
+    """Return the sizes, of which those known only at run time are traced. (numpy.shape)"""
+    return wrap(lift(a)).shape
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    """Return the number of dims. (numpy.ndim)"""
+    return rank_of(a)
+
+
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> Any:
+    """Return the number of elements, or the size along axes. (numpy.size)"""
+    sizes = wrap(lift(a)).shape
+    return product([sizes[i] for i in axes_of(axis, len(sizes))])
 
 
 # ---- reshape -------------------------------------------------------------------------------------
@@ -48,8 +72,7 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
         raise unsupported(f"reshape with order={order!r}")
     x = lift(a)
     given = shape if newshape is None else newshape
-    sizes = [given] if isinstance(given, Tracer) or np.ndim(given) == 0 else list(given)
-    return wrap(reshaped(x, _solved(x, [named_size(s) for s in sizes])))
+    return wrap(reshaped(x, _solved(x, named_shape(given))))
 
 
 def _solved(x: ir.Value, sizes: list[Any]) -> list[Any]:
@@ -73,17 +96,12 @@ def _solved(x: ir.Value, sizes: list[Any]) -> list[Any]:
 
 
 def _quotient(x: ir.Value, total: Any, known: Any) -> Any:
-    """Return the name of the size that is left for -1, with a value in the program that has it."""
-    left = total // known if isinstance(total, (int, Dim)) else Dim({(): total}) // known
-    if isinstance(total, int) and isinstance(known, Dim):
-        left = Dim({(): total}) // known
-    if isinstance(left, Dim) and not isinstance(left // 1, int):
-        size = sized_shape([total, known], [x])
-        values = [lift(np.int64(s)) if isinstance(s, int) else s for s in size]
-        from difc.trace_sizes import note_quotient
-
-        note_quotient(values, left)
-    return left
+    """Return the size that is left for -1; where its name is a quotient, it is computed here."""
+    exact = exact_quotient(total, known)
+    if exact is not None:
+        return exact
+    values = [lift(np.int64(s)) if isinstance(s, int) else s for s in sized_shape([total, known], [x])]
+    return named_size(wrap(dif.div(*values)), fallback=Dim.named(f"(({total}) // ({known}))"))
 
 
 @implements(np.ravel)
@@ -181,7 +199,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """Return the array with an axis moved back to a place. (numpy.rollaxis)"""
-    ndim = np.ndim(a)
+    ndim = rank_of(a)
     axis, start = axis_of(axis, ndim), axis_of(start, ndim + 1, "start")
     return moveaxis(a, axis, start - (axis < start))
 
@@ -193,8 +211,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def broadcast_array(array: Any, shape: Any, subok: bool = False) -> Any:
     """Return the array repeated to a shape, whose sizes may be traced. (numpy.broadcast_to)"""
     x = lift(array)
-    wanted = [shape] if isinstance(shape, Tracer) or np.ndim(shape) == 0 else list(shape)
-    named = [named_size(s) for s in wanted]
+    named = named_shape(shape)
     if broadcast_shapes(shape_of(x), named) != tuple(named):
         raise shape_error(f"an array of shape {list(shape_of(x))} does not repeat to {named}")
     return wrap(broadcast_to(x, [(x, shape_of(x))], named))
@@ -233,7 +250,7 @@ def flipud(m: Any) -> Any:
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
     """Return the array with its columns in reverse order. (numpy.fliplr)"""
-    if np.ndim(m) < 2:
+    if rank_of(m) < 2:
         raise shape_error("fliplr needs an array of two or more dimensions")
     return flip(m, 1)
 
@@ -241,7 +258,7 @@ def fliplr(m: Any) -> Any:
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """Return the array turned by 90 degrees, k times, in the plane of two axes. (numpy.rot90)"""
-    first, second = axes_of(axes, np.ndim(m), "axes")
+    first, second = axes_of(axes, rank_of(m), "axes")
     turns = integer(k, "k") % 4
     if turns == 2:
         return flip(m, (first, second))
@@ -273,9 +290,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
     for s, ax in np.broadcast(np.asarray(shifts), np.asarray(axes)):
         dim = axis_of(ax, aval_of(x).ndim)
-        size = shape_of(x)[dim]
-        if not isinstance(size, int):
-            size = static_size(x, dim, "roll")
+        size = static_size(x, dim, "roll")
         cut = -integer(s, "shift") % size if size else 0
         if cut:
             x = dif.concatenate(sliced(x, dim, cut, -1), sliced(x, dim, 0, cut), dimension=dim)

@@ -13,6 +13,7 @@ from difc.dialects.types import BOOL, I32, I64, is_float
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.functions import FUNCTIONS
+from difc.pipelines.lowering.powers import power
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, number
 from difc.pipelines.lowering.values import Value
 
@@ -60,7 +61,7 @@ TABLE: dict[dif.OpDef, ScalarFunction] = {
     dif.mul: scalars.mul,
     dif.div: scalars.div,
     dif.rem: scalars.rem,
-    dif.pow: scalars.pow_,
+    dif.pow: power,
     dif.max: scalars.maximum,
     dif.min: scalars.minimum,
     dif.and_: _bitwise("arith.andi"),

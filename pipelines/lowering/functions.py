@@ -16,9 +16,12 @@ from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, nu
 
 __all__ = ["FUNCTIONS"]
 
-#: f64 functions that no target of IREE has, and f64 functions that only CPUs have.
-_NOWHERE = ("sin", "cos", "tan", "erf")
-_CPU_ONLY = ("exp", "expm1", "log", "log1p", "tanh", "logistic")
+#: f64 functions that a target lacks, both of IREE and here.
+_MISSING = {
+    "cpu": ("sin", "cos", "tan", "erf"),
+    "vulkan": ("sin", "cos", "tan", "erf", "exp", "expm1", "log", "log1p", "tanh", "logistic"),
+    "cuda": (),
+}
 
 
 def _op(name: str) -> ScalarFunction:
@@ -88,11 +91,11 @@ def _wide(name: str, function: ScalarFunction) -> ScalarFunction:
     """Run a function of f32 and f64 on any float, where the target has it."""
 
     def apply(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-        if dtype == F64 and (name in _NOWHERE or (c.target_kind != "cpu" and name in _CPU_ONLY)):
+        if dtype == F64 and name in _MISSING[c.target_kind]:
+            elsewhere = [kind for kind, names in _MISSING.items() if name not in names]
             raise c.unsupported(
                 f"{name} of float64 has no implementation for target '{c.target_kind}'",
-                "compute it in float32 (`.astype(np.float32)`)"
-                + ("" if name in _NOWHERE else ", or compile for the CPU"),
+                f"compute it in float32 (`.astype(np.float32)`), or compile for {' or '.join(elsewhere)}",
             )
         if dtype in (F16, BF16):
             return convert(c, F32, function(c, F32, widened(c, dtype, x)), dtype)

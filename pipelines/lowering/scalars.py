@@ -15,6 +15,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 from difc.pipelines.lowering.context import Context, element_type
 from difc.pipelines.lowering.emitter import SIGNED, UNSIGNED
+from difc.pipelines.lowering.remainder import f64_remainder
 
 __all__ = [
     "ScalarFunction",
@@ -28,7 +29,6 @@ __all__ = [
     "minimum",
     "mul",
     "number",
-    "pow_",
     "rem",
     "sub",
     "widened",
@@ -160,55 +160,11 @@ def div(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
 
 def rem(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
     """Return the remainder with the sign of `x`; an integer `y` of zero gives 0."""
+    if dtype == F64 and c.target_kind == "cpu":
+        return f64_remainder(c, x, y)
     if is_float(dtype):
         wide = c.value("arith.remf", [widened(c, dtype, x), widened(c, dtype, y)], widened(c, dtype, x).type)
         return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide
     safe, is_zero, _ = _guarded(c, dtype, y)  # x rem 1 is 0, which is the remainder for -1, too
     result = c.value("arith.remsi" if dtype.kind == "i" else "arith.remui", [x, safe], x.type)
     return result if is_zero is None else c.select(is_zero, number(c, dtype, 0), result)
-
-
-# ---- powers --------------------------------------------------------------------------------------
-
-
-def pow_(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Raise to a power; small whole constants become products."""
-    known = c.number(y)
-    if known is not None and known == int(known) and 1 <= known <= 4:
-        return _product(c, dtype, x, int(known))
-    return _float_pow(c, dtype, x, y) if is_float(dtype) else _integer_pow(c, dtype, x, y)
-
-
-def _product(c: Context, dtype: np.dtype, x: ir.Value, count: int) -> ir.Value:
-    if count == 1:
-        return x
-    half = _product(c, dtype, x, count // 2)
-    square = mul(c, dtype, half, half)
-    return mul(c, dtype, square, x) if count % 2 else square
-
-
-def _integer_pow(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Multiply by repeated squaring, one step for each bit of the exponent."""
-    type_, one, zero = x.type, number(c, dtype, 1), number(c, dtype, 0)
-    bits = 8 * dtype.itemsize - (dtype.kind == "i")
-    loop = c.operation("scf.for", [c.index(0), c.index(bits), c.index(1), one, x, y], [type_] * 3, regions=1)
-    block = c.block(loop.regions[0], [c.index_type, type_, type_, type_])
-    with c.within(block):
-        _, product, square, rest = block.arguments
-        odd = compare(c, dtype, c.value("arith.andi", [rest, one], type_), zero, "ne")
-        product = c.select(odd, mul(c, dtype, product, square), product)
-        rest = c.value("arith.shrui", [rest, one], type_)
-        c.operation("scf.yield", [product, mul(c, dtype, square, square), rest])
-    power = loop.results[0]
-    if dtype.kind == "u":
-        return power
-    minus, is_odd = number(c, dtype, -1), compare(c, dtype, c.value("arith.andi", [y, one], type_), zero, "ne")
-    inverse = c.select(compare(c, dtype, x, minus, "eq"), c.select(is_odd, minus, one), zero)
-    inverse = c.select(compare(c, dtype, x, one, "eq"), one, inverse)
-    return c.select(compare(c, dtype, y, zero, "lt"), inverse, power)
-
-
-def _float_pow(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    x, y = widened(c, dtype, x), widened(c, dtype, y)
-    wide = c.value("math.powf", [x, y], x.type)
-    return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide

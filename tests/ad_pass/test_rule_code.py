@@ -14,7 +14,7 @@ from tests.cases import module_of
 from tests.harness import Program
 
 
-def program(fn: Callable[..., Any], *shapes: tuple[Any, ...]) -> Program:
+def program(fn: Callable[..., Any], *shapes: Any) -> Program:
     """Return `fn` on f64 arrays; a shape that is "start" is a scalar i64."""
     return Program.of(module_of(fn, [Aval((), I64) if s == "start" else Aval(s, F64) for s in shapes]))
 
@@ -55,7 +55,7 @@ def test_the_gradient_of_a_matmul_is_two_matmuls(shapes: Any) -> None:
 @pytest.mark.parametrize(
     ("in_axes", "expected"),
     [
-        ((-1, 0), ["dot_general", "transpose"]),  # A X^T: the lanes are free dims of the right side, and move to the front
+        ((-1, 0), ["dot_general", "transpose"]),  # A X^T, with the lanes moved to the front
         ((0, -1), ["dot_general"]),
         ((0, 0), ["dot_general"]),
     ],

@@ -1,7 +1,8 @@
 """Derivative and batching rules of every row of the table, in float64 through the interpreter.
 
-Forward mode against finite differences; reverse mode by the dot-product identity under every mask of operands; second order
-(forward and reverse over reverse); vmap against a loop over slices under every mask; all with static and with dynamic shapes.
+Forward mode against finite differences; reverse mode by the dot-product identity under every mask of operands; second
+order (forward and reverse over reverse); vmap against a loop over slices under every mask; all with static and with
+dynamic shapes.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from difc import dialects as dif
 from tests.cases import CASES, Case
 from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks, pick
 
-VARIANTS = [
-    pytest.param(case, dynamic, id=f"{case.name}-{'dynamic' if dynamic else 'static'}")
-    for case in CASES
-    for dynamic in ((False, True) if case.dynamic and case.inputs else (False,))
-]
-DIFFERENTIABLE = [p for p in VARIANTS if "f64" in p.values[0].dtypes and p.values[0].inputs]
-SMOOTH = [p for p in DIFFERENTIABLE if p.values[0].smooth]
+VARIANTS = [(c, dynamic) for c in CASES if c.inputs for dynamic in ((False, True) if c.dynamic else (False,))]
+DIFFERENTIABLE = [(c, dynamic) for c, dynamic in VARIANTS if "f64" in c.dtypes]
+SMOOTH = [(c, dynamic) for c, dynamic in DIFFERENTIABLE if c.smooth]
 NARROW = {"f16": 2.0**-10, "bf16": 2.0**-7, "f32": 2.0**-23}
 
 
-@pytest.mark.parametrize(("case", "dynamic"), SMOOTH)
+def over(variants: list[tuple[Case, bool]]) -> pytest.MarkDecorator:
+    names = [f"{case.name}-{'dynamic' if dynamic else 'static'}" for case, dynamic in variants]
+    return pytest.mark.parametrize(("case", "dynamic"), variants, ids=names)
+
+
+@over(SMOOTH)
 def test_jvp_is_the_finite_difference(case: Case, dynamic: bool) -> None:
     f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
     mask = tuple(map(is_real, primals))
@@ -35,7 +37,7 @@ def test_jvp_is_the_finite_difference(case: Case, dynamic: bool) -> None:
         np.testing.assert_allclose(a, b, rtol=case.tol, atol=case.tol)
 
 
-@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+@over(DIFFERENTIABLE)
 def test_vjp_is_the_transpose_under_every_mask(case: Case, dynamic: bool) -> None:
     f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
     rtol = 1e-5 if case.name == "convert_f32" else 1e-9
@@ -43,7 +45,7 @@ def test_vjp_is_the_transpose_under_every_mask(case: Case, dynamic: bool) -> Non
         check_identity(f, primals, mask, case.name, rtol)
 
 
-@pytest.mark.parametrize(("case", "dynamic"), SMOOTH)
+@over(SMOOTH)
 def test_second_order(case: Case, dynamic: bool) -> None:
     f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
     mask = tuple(map(is_real, primals))
@@ -67,7 +69,7 @@ def stacked(case: Case, mask: Mask, dtype: str, count: int = 3) -> tuple[list[np
     return [np.stack([lane[i] for lane in lanes]) if m else base[i] for i, m in enumerate(mask)], lanes
 
 
-@pytest.mark.parametrize(("case", "dynamic"), [p for p in VARIANTS if p.values[0].inputs])
+@over(VARIANTS)
 def test_vmap_is_a_loop_under_every_mask(case: Case, dynamic: bool) -> None:
     dtype = "f64" if "f64" in case.dtypes else case.dtypes[-1]
     f = Program.of(case.module(dtype, dynamic))
@@ -78,7 +80,7 @@ def test_vmap_is_a_loop_under_every_mask(case: Case, dynamic: bool) -> None:
         np.testing.assert_allclose(found, np.stack([f(*lane)[0] for lane in lanes]), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("case", "dynamic"), DIFFERENTIABLE)
+@over(DIFFERENTIABLE)
 def test_vmap_of_the_gradient(case: Case, dynamic: bool) -> None:
     f = Program.of(case.module(dynamic=dynamic))
     every = tuple(True for _ in case.inputs)
@@ -96,14 +98,15 @@ def test_vmap_of_the_gradient(case: Case, dynamic: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", NARROW)
-@pytest.mark.parametrize("case", [p.values[0] for p in DIFFERENTIABLE if not p.values[1]], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", [c for c, dynamic in DIFFERENTIABLE if not dynamic], ids=lambda c: c.name)
 def test_gradient_in_other_dtypes(case: Case, dtype: str) -> None:
     if dtype not in case.dtypes:
         return
     primals = case.draw(dtype)
     mask = tuple(map(is_real, primals))
     wide = [x.astype(np.float64) if m else x for x, m in zip(primals, mask, strict=True)]
-    found, expected = [], []
+    found: list[np.ndarray] = []
+    expected: list[np.ndarray] = []
     for name, arrays, grads in ((dtype, primals, found), ("f64", wide, expected)):
         f = Program.of(case.module(name))
         outs = f(*arrays)

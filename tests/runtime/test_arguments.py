@@ -184,5 +184,5 @@ def test_unreadable_values() -> None:
     with pytest.raises(InputError, match=r"\(_Arrayish\) cannot be read as an array: no"):
         _convert(_Arrayish(ValueError("no")), (), F32)
     own = InputError("mine")
-    with pytest.raises(InputError, match="^mine$"):
+    with pytest.raises(InputError, match=r"^mine$"):
         _convert(_Arrayish(own), (), F32)

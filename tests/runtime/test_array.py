@@ -12,12 +12,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import add_artifact, binary, build, every_device, signature
 
 from difc.errors import MutationError
 from difc.runtime import ArraySpec, DeviceArray, load, to_device
 from difc.runtime.array import kind
 from difc.runtime.device import device
+from tests.runtime.artifacts import add_artifact, binary, build, every_device, signature
 
 VALUES = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
 

@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import every_device
 
 from difc import config
 from difc.errors import DeviceError, UnsupportedError
 from difc.runtime import available, to_device
 from difc.runtime.device import DRIVERS, brief, device
 from difc.runtime.signature import DTYPES
+from tests.runtime.artifacts import every_device
 
 
 def test_a_device_is_opened_once() -> None:

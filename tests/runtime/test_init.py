@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -31,7 +34,7 @@ def test_importing_brings_in_no_compiler() -> None:
 
 def test_importing_is_quick() -> None:
     code = "import time, numpy; start = time.perf_counter(); import difc.runtime; print(time.perf_counter() - start)"
-    assert min(float(_run(code)) for _ in range(3)) < 0.5
+    assert min(float(_run(code)) for _ in range(3)) < 1.0  # about 0.05 on an idle machine
 
 
 @pytest.mark.parametrize("device", ["local-sync", "local-task"])
@@ -48,3 +51,11 @@ large = np.asarray(difc.runtime.to_device(np.ones(100_000), {device!r}))[5:]
 print(views[3][0])
 """
     assert _run(code).strip() == "2.0"
+
+
+@pytest.mark.parametrize("name", ["array", "device", "signature", "tree"])
+def test_the_examples_of_the_docstrings_are_right(name: str) -> None:
+    module = importlib.import_module(f"difc.runtime.{name}")
+    result = doctest.testmod(module, extraglobs={"np": np})
+    assert result.attempted
+    assert not result.failed

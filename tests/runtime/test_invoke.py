@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import timeit
 from collections import namedtuple
@@ -9,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import F32_16, add_artifact, binary, build, every_device, mlir_type, signature
 
-from difc.errors import DeviceError, InputError
+from difc.errors import ArtifactError, DeviceError, InputError
 from difc.runtime import ArraySpec, DeviceArray, Module, load, to_device
 from difc.runtime.signature import DTYPES
+from tests.runtime.artifacts import F32_16, add_artifact, binary, build, every_device, mlir_type, signature
 
 X = np.arange(16, dtype=np.float32)
 
@@ -160,6 +161,17 @@ def test_a_failing_call_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match=r"`f` failed on `local-sync`: (?!.*\.c:).*\nRemedy: check the sizes"):
         module(2**60)
     assert module(3).tolist() == [0, 0, 0]
+
+
+def test_a_signature_that_is_wrong_about_a_result() -> None:
+    wide = ArraySpec((16,), np.float64)
+    right = signature("add", [F32_16, F32_16], [F32_16])
+    text = f"return %0 : {mlir_type(F32_16)}"
+    wrong = signature("add", [F32_16, F32_16], [wide])
+    escaped, false = (json.dumps(sig.to_json())[1:-1] for sig in (right, wrong))
+    module = load(build((right, text), replace=(escaped, false)))
+    with pytest.raises(ArtifactError, match=r"a result has 64 bytes where the signature has float64\[16\]"):
+        np.asarray(module(X, X))
 
 
 @pytest.mark.parametrize("device_name", ["local-sync", "local-task"])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ADD_BODY, F32_16, add_artifact, binary, build, compile_text, signature
 
 from difc import config
 from difc.errors import ArtifactError, DeviceError, EntryError, InputError
 from difc.runtime import ArraySpec, Module, available, load
+from tests.runtime.artifacts import ADD_BODY, F32_16, add_artifact, binary, build, compile_text, signature
 
 X = np.arange(16, dtype=np.float32)
 
@@ -100,7 +100,11 @@ def test_a_module_that_difc_did_not_make() -> None:
     with pytest.raises(ArtifactError, match=r"an IREE module, but difc did not make it: `f` has no signature"):
         load(foreign)
     with pytest.raises(ArtifactError, match="has no entries"):
-        load(compile_text("module {}", "cpu"))
+        load(
+            compile_text(
+                "module @m { func.func @__f(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> } }", "cpu"
+            )
+        )
 
 
 def test_another_format_version() -> None:

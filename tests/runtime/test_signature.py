@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import signature
 
 from difc.errors import ArtifactError, UnsupportedError
 from difc.runtime.signature import DTYPES, ArraySpec, Signature
+from tests.runtime.artifacts import signature
 
 
 def _example() -> Signature:

@@ -1,0 +1,161 @@
+"""Model files: importing one by its path, and finding the functions in it that are marked with `difc.export`.
+
+Imports no compiler. Invariant: whatever is wrong with a model file is a `ModelError` that shows the user's own lines, and
+a file that failed to import leaves nothing behind in `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from difc import config
+from difc.entry import Export
+from difc.errors import DifcError, ModelError, SourceLocation
+from difc.source import is_library
+
+__all__ = ["load_model", "running_model", "select_entries"]
+
+_HOW_TO_EXPORT = """mark the functions to compile, and say what arrays they take:
+    @difc.export
+    def loss(w: difc.f32[64], x: difc.f32["batch", 64]):
+        ..."""
+
+
+def load_model(path: str | Path) -> dict[str, Export]:
+    """Import a model file and return its exports by entry name, in the order of their definition.
+
+    The file runs as `python FILE` would: its folder comes first on `sys.path` (and stays there, for imports within
+    functions), so it can import its neighbours, and `__file__` is its absolute path. Its module name is its own, so
+    that files of one name in different folders do not meet. Each call imports the file again.
+
+    Raises:
+      ModelError: for a file that is missing, not Python, fails while it is imported, exports nothing, or exports two
+        functions under one name.
+
+    Example:
+      >>> difc.compile(load_model("examples/mlp.py"), target="cpu")  # doctest: +SKIP
+    """
+    file = _existing(Path(path))
+    module = _imported(file)
+    exports: dict[str, Export] = {}
+    for value in vars(module).values():
+        if not isinstance(value, Export) or exports.get(value.name) is value:
+            continue
+        if value.name in exports:
+            raise ModelError(
+                f"`{path}` exports two functions as `{value.name}`",
+                remedy='give one of them another name: @difc.export(name="...")',
+            )
+        exports[value.name] = value
+    if not exports:
+        raise ModelError(f"`{path}` exports no function", remedy=_HOW_TO_EXPORT)
+    return exports
+
+
+def select_entries(exports: Mapping[str, Export], names: Sequence[str], path: str | Path) -> dict[str, Export]:
+    """Return the named exports, or all of them where no name is given.
+
+    Raises:
+      ModelError: for a name that is not among them.
+    """
+    for name in names:
+        if name not in exports:
+            close = difflib.get_close_matches(name, exports, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise ModelError(
+                f"`{path}` exports no function `{name}`{hint}", remedy=f"name one of its entries: {', '.join(exports)}"
+            )
+    return {name: exports[name] for name in names} if names else dict(exports)
+
+
+@contextmanager
+def running_model(path: str | Path, doing: str) -> Iterator[None]:
+    """Turn what a model's own code raises in a `with` block into a `ModelError` that shows the model's frames only.
+
+    Errors of difc pass through, with the place in the model where they have none. With the setting `traceback=full`
+    everything passes through as it is.
+
+    Args:
+      path: the model file, for the message.
+      doing: what was being done, as in "while `loss` was traced".
+    """
+    try:
+        yield
+    except SyntaxError as error:
+        if config.get("traceback") == "full":
+            raise
+        file, line = error.filename or str(path), error.lineno or 1
+        where = SourceLocation(file, line, error.offset or 0, error.end_offset or 0)
+        raise ModelError(f"`{Path(file).name}` is not valid Python: {error.msg}", where=where) from None
+    except DifcError as error:
+        place = _innermost(error)
+        if error.where is not None or place is None:
+            raise
+        raise type(error)(error.message, where=place, remedy=error.remedy) from error
+    except (Exception, SystemExit) as error:
+        frames = _user_frames(error)
+        if config.get("traceback") == "full" or not frames:
+            raise
+        text = "".join(traceback.format_exception_only(error)).strip()
+        lines = [f"  {f.filename}:{f.lineno} in {f.name}\n    {f.line}" for f in frames]
+        remedy = ""
+        if isinstance(error, ModuleNotFoundError):
+            remedy = f"install the package, or put `{error.name}.py` beside the model"
+        elif traceback.extract_tb(error.__traceback__)[-1] != frames[-1]:
+            remedy = "set DIFC_TRACEBACK=full to see where in the library it is raised"
+        raise ModelError("\n".join([f"`{path}` failed {doing}: {text}", *lines]), remedy=remedy) from None
+
+
+def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise ModelError(f"`{path}` is a folder", remedy="name the Python file in it")
+    if not path.is_file():
+        neighbours = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, neighbours, n=1)
+        remedy = f"did you mean `{path.parent / close[0]}`?" if close else "check the path"
+        raise ModelError(f"there is no model file `{path}`", remedy=remedy)
+    if path.suffix != ".py":
+        raise ModelError(f"`{path}` is not a Python file", remedy="name a file that ends with .py")
+    return path.resolve()
+
+
+def _imported(file: Path) -> ModuleType:
+    name = f"_difc_model_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    sys.modules[name] = module  # dataclasses and named tuples look their module up
+    try:
+        with running_model(file.name, "while it was imported"):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames of a traceback that are neither difc's nor the import system's, outermost first."""
+    return [f for f in traceback.extract_tb(error.__traceback__) if not is_library(f.filename)]
+
+
+def _innermost(error: BaseException) -> SourceLocation | None:
+    frames = _user_frames(error)
+    if not frames:
+        return None
+    frame = frames[-1]
+    on_one_line = frame.end_lineno == frame.lineno and frame.end_colno is not None
+    return SourceLocation(
+        frame.filename, frame.lineno or 0, (frame.colno or 0) + 1, (frame.end_colno or 0) + 1 if on_one_line else 0
+    )

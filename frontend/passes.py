@@ -1,0 +1,385 @@
+"""The named passes of `difc opt`: thin adapters, each a frozen dataclass whose fields are its options.
+
+Owns the table `PASSES`. The work is done by `ad_pass`, `pipelines` and `dialects`; nothing here looks inside a function.
+Invariant: a pass returns a module that verifies and leaves the one it is given as it was. Functions that a pass is asked
+for by name are public in its result, so that later passes keep them; helpers that it adds besides are private.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from difc import dialects as dif
+from difc.ad_pass.functions import LINEAR_ARGS, Derivatives, expand_requests
+from difc.ad_pass.linearize import check_linear
+from difc.dialects import aval_of, copy_function, copy_module, functions_of, inline_block, is_float
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import func, ir, passmanager
+from difc.errors import InputError, NotDifferentiableError
+from difc.pipelines.lower import lower
+from difc.pipelines.prune import prune_dead
+from difc.pipelines.simplify import simplify
+from difc.pipelines.target import Target
+
+__all__ = ["PASSES", "Pass"]
+
+PASSES: dict[str, type[Pass]] = {}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass over a module.
+
+    Attributes:
+      name: what pipelines call it.
+      on_dialect: whether it takes functions of the dialect only, one block each.
+    """
+
+    name: ClassVar[str]
+    on_dialect: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        PASSES[cls.name] = cls
+
+    def run(self, module: ir.Module) -> ir.Module:
+        """Return the module after the pass, inside the MLIR context of difc."""
+        raise NotImplementedError
+
+
+# ---- calls and requests --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Inline(Pass):
+    """Replace calls by the code of the functions called; requests for derivatives stay.
+
+    Before: %1 = "fun.call"(%0) {callee = @g}
+    After:  %1 = "dif.sin"(%0)
+    """
+
+    name = "inline"
+
+    def run(self, module: ir.Module) -> ir.Module:
+        functions = functions_of(module)
+
+        def visit(operation: Any, operands: list[ir.Value]) -> Sequence[ir.Value] | None:
+            if operation.name != "fun.call":
+                return None
+            callee = functions[dif.OPS["fun.call"].decode(operation)["callee"]]
+            return inline_block(callee.entry_block, operands, visit)
+
+        return _rebuilt(module, lambda block, arguments: inline_block(block, arguments, visit))
+
+
+@dataclass(frozen=True)
+class ExpandAd(Pass):
+    """Replace calls and requests by the code that they stand for, innermost first; only public functions stay.
+
+    Before: %1:2 = "fun.jvp"(%x, %t) {callee = @f, mask = array<i1: true>}
+    After:  %1 = "dif.sin"(%x), %2 = "dif.cos"(%x), %3 = "dif.mul"(%t, %2)
+    """
+
+    name = "expand-ad"
+
+    def run(self, module: ir.Module) -> ir.Module:
+        return expand_requests(module)
+
+
+# ---- derivatives of one function -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Jvp(Pass):
+    """Add `f_jvp`, forward mode; `mask` has 1 for each argument to differentiate in (default: all floats).
+
+    Before: func @f(%x: T) -> U
+    After:  func @f_jvp(%x: T, %x_dot: T) -> (U, U)
+    """
+
+    name = "jvp"
+    fn: str
+    mask: tuple[bool, ...] | None = None
+
+    def run(self, module: ir.Module) -> ir.Module:
+        mask = _mask(self, "mask", self.mask, _function(module, self.fn).type.inputs)
+        return _derived(module, lambda derivatives: [derivatives.jvp(self.fn, mask)])
+
+
+@dataclass(frozen=True)
+class Linearize(Pass):
+    """Split `f` into `f_fwd`, which also returns residuals, and `f_lin`, linear in its first arguments.
+
+    Before: func @f(%x: T) -> U
+    After:  func @f_fwd(%x: T) -> (U, R), func @f_lin(%x_dot: T, %res: R) -> U attributes {dif.linear_args = 1}
+    """
+
+    name = "linearize"
+    fn: str
+    mask: tuple[bool, ...] | None = None
+
+    def run(self, module: ir.Module) -> ir.Module:
+        mask = _mask(self, "mask", self.mask, _function(module, self.fn).type.inputs)
+
+        def derive(derivatives: Derivatives) -> list[str]:
+            forward = derivatives.linearize(self.fn, mask)
+            return [forward.fwd, forward.lin]
+
+        return _derived(module, derive)
+
+
+@dataclass(frozen=True)
+class CheckLinear(Pass):
+    """Check that `f_lin` is linear in the arguments that `dif.linear_args` counts, op by op; changes nothing.
+
+    Before: func @f_lin(%t: T, %r: T) -> T attributes {dif.linear_args = 1} { "dif.mul"(%t, %r) }
+    After:  the same; "dif.sin"(%t) or "dif.mul"(%t, %t) is an error at that op
+    """
+
+    name = "check-linear"
+    fn: str
+
+    def run(self, module: ir.Module) -> ir.Module:
+        function = _function(module, self.fn)
+        count = _linear_args(function, self.fn)
+        check_linear(Derivatives(copy_module(module)).body(self.fn), count)
+        return module
+
+
+@dataclass(frozen=True)
+class Transpose(Pass):
+    """Add `f_bwd`, the transpose of the linear function `f_lin`; `mask` has 1 for each result with a cotangent.
+
+    Before: func @f_lin(%x_dot: T, %res: R) -> U attributes {dif.linear_args = 1}
+    After:  func @f_bwd(%res: R, %y_ct: U) -> T
+    """
+
+    name = "transpose"
+    fn: str
+    mask: tuple[bool, ...] | None = None
+
+    def run(self, module: ir.Module) -> ir.Module:
+        function = _function(module, self.fn)
+        _linear_args(function, self.fn)
+        mask = _mask(self, "mask", self.mask, function.type.results)
+        return _derived(module, lambda derivatives: [derivatives.transpose(self.fn, mask)])
+
+
+@dataclass(frozen=True)
+class Vjp(Pass):
+    """Add `f_vjp`, reverse mode: linearize, transpose, and both halves joined.
+
+    Before: func @f(%x: T) -> U
+    After:  func @f_vjp(%x: T, %y_ct: U) -> (U, T)
+    """
+
+    name = "vjp"
+    fn: str
+    mask: tuple[bool, ...] | None = None
+    out_mask: tuple[bool, ...] | None = None
+
+    def run(self, module: ir.Module) -> ir.Module:
+        type_ = _function(module, self.fn).type
+        mask = _mask(self, "mask", self.mask, type_.inputs)
+        out_mask = _mask(self, "out_mask", self.out_mask, type_.results)
+        return _derived(module, lambda derivatives: [derivatives.vjp(self.fn, mask, out_mask)])
+
+
+@dataclass(frozen=True)
+class Vmap(Pass):
+    """Add `f_vmap`, mapped over an axis of each argument (-1: shared by all); the default axis is 0, the size dynamic.
+
+    Before: func @f(%x: tensor<3xf32>) -> tensor<f32>
+    After:  func @f_vmap(%x: tensor<?x3xf32>) -> tensor<?xf32>
+    """
+
+    name = "vmap"
+    fn: str
+    in_axes: tuple[int, ...] | None = None
+    out_axes: tuple[int, ...] | None = None
+    size: int | None = None
+
+    def run(self, module: ir.Module) -> ir.Module:
+        type_ = _function(module, self.fn).type
+        in_axes = _axes(self, "in_axes", self.in_axes, type_.inputs)
+        out_axes = _axes(self, "out_axes", self.out_axes, type_.results)
+        size = dif.DYN if self.size is None else self.size
+        return _derived(module, lambda derivatives: [derivatives.vmap(self.fn, in_axes, out_axes, size)])
+
+
+# ---- clean-up and lowering -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Simplify(Pass):
+    """Compute the same with fewer ops: dead code, folds, canonicalize and cse, until nothing changes.
+
+    Before: %1 = "dif.zeros"(), %2 = "dif.add"(%x, %1)
+    After:  %x
+    """
+
+    name = "simplify"
+
+    def run(self, module: ir.Module) -> ir.Module:
+        return simplify(module)
+
+
+@dataclass(frozen=True)
+class Dce(Pass):
+    """Remove what no result depends on, also inside bodies: ops, carries, operands and results of loops and branches.
+
+    Before: %c, %ys = "fun.scan"(...), with %ys unused
+    After:  %c = "fun.scan"(...), which no longer stacks %ys
+    """
+
+    name = "dce"
+
+    def run(self, module: ir.Module) -> ir.Module:
+        return _rebuilt(module, prune_dead)
+
+
+class _Upstream(Pass):
+    """A pass of MLIR's own, by the name that it has there."""
+
+    name = ""
+    on_dialect = False
+
+    def run(self, module: ir.Module) -> ir.Module:
+        copy = copy_module(module)
+        passmanager.PassManager.parse(f"builtin.module({self.name})").run(copy.operation)
+        return copy
+
+
+del PASSES[""]
+
+
+@dataclass(frozen=True)
+class Canonicalize(_Upstream):
+    """MLIR's canonicalize: removes unused ops and folds upstream ones.
+
+    Before: %1 = "dif.sin"(%x), unused
+    After:  nothing
+    """
+
+    name = "canonicalize"
+
+
+@dataclass(frozen=True)
+class Cse(_Upstream):
+    """MLIR's cse: equal ops become one.
+
+    Before: %1 = "dif.sin"(%x), %2 = "dif.sin"(%x)
+    After:  %1 = "dif.sin"(%x)
+    """
+
+    name = "cse"
+
+
+@dataclass(frozen=True)
+class Lower(Pass):
+    """Go from the dialect to linalg, tensor, scf, arith and math for a target; private functions are left out.
+
+    Before: %1 = "dif.sin"(%x)
+    After:  %1 = linalg.generic ins(%x) { math.sin }
+    """
+
+    name = "lower"
+    target: str = "cpu"
+
+    def run(self, module: ir.Module) -> ir.Module:
+        return lower(module, target_kind=Target.parse(self.target).family.partition("-")[0])
+
+
+@dataclass(frozen=True)
+class Verify(Pass):
+    """Check the types and structure of the module, which is done after every pass as well; changes nothing."""
+
+    name = "verify"
+    on_dialect = False
+
+    def run(self, module: ir.Module) -> ir.Module:
+        dif.verify(module)
+        return module
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+def _rebuilt(module: ir.Module, fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]]) -> ir.Module:
+    """Return a module whose function bodies are what `fill` emits for them."""
+    made = ir.Module.create(loc=module.operation.location)
+    for name, function in functions_of(module).items():
+        copy_function(function, name, function.entry_block, made, fill)
+    return made
+
+
+def _derived(module: ir.Module, derive: Callable[[Derivatives], Sequence[str]]) -> ir.Module:
+    """Return a copy of a module with the functions that `derive` adds and names."""
+    derivatives = Derivatives(copy_module(module))
+    names = derive(derivatives)
+    functions = functions_of(derivatives.module)
+    for name in names:
+        if "sym_visibility" in functions[name].attributes:
+            del functions[name].attributes["sym_visibility"]
+    return derivatives.module
+
+
+def _function(module: ir.Module, name: str) -> func.FuncOp:
+    functions = functions_of(module)
+    if name not in functions:
+        close = difflib.get_close_matches(name, functions, n=1)
+        hint = f"; did you mean @{close[0]}?" if close else ""
+        known = ", ".join(f"@{f}" for f in functions) or "none"
+        raise InputError(f"there is no function @{name} in the module{hint}", remedy=f"its functions: {known}")
+    return functions[name]
+
+
+def _linear_args(function: func.FuncOp, name: str) -> int:
+    count = len(function.type.inputs)
+    given = function.attributes[LINEAR_ARGS] if LINEAR_ARGS in function.attributes else None
+    if not isinstance(given, ir.IntegerAttr) or not 0 < given.value <= count:
+        raise NotDifferentiableError(
+            f"@{name} does not say which arguments it is linear in",
+            where=user_location(function.location),
+            remedy=f"give the function an attribute {LINEAR_ARGS} = <number of leading linear arguments> : i64",
+        )
+    return int(given.value)
+
+
+def _mask(run: Pass, option: str, mask: tuple[bool, ...] | None, types: Sequence[ir.Type]) -> tuple[bool, ...]:
+    """Return a mask over types, which marks floats only; all of them by default."""
+    floats = tuple(is_float(aval_of(t).dtype) for t in types)
+    if mask is None:
+        return floats
+    _same_length(run, option, mask, types)
+    for i, (mark, is_real) in enumerate(zip(mask, floats, strict=True)):
+        if mark and not is_real:
+            raise InputError(
+                f"`{run.name}`: {option} marks number {i}, which is {aval_of(types[i])} and has no derivative",
+                remedy="mark floats only",
+            )
+    return mask
+
+
+def _axes(run: Pass, option: str, axes: tuple[int, ...] | None, types: Sequence[ir.Type]) -> tuple[int, ...]:
+    if axes is None:
+        return (0,) * len(types)
+    _same_length(run, option, axes, types)
+    for i, axis in enumerate(axes):
+        if not -1 <= axis <= aval_of(types[i]).ndim:
+            raise InputError(
+                f"`{run.name}`: {option} has {axis} for {aval_of(types[i])}",
+                remedy=f"give -1, or the place of the new axis, 0 to {aval_of(types[i]).ndim}",
+            )
+    return axes
+
+
+def _same_length(run: Pass, option: str, given: Sequence[Any], types: Sequence[ir.Type]) -> None:
+    if len(given) != len(types):
+        what = ", ".join(str(aval_of(t)) for t in types) or "nothing"
+        raise InputError(
+            f"`{run.name}`: {option} has {len(given)} entries for {len(types)} values",
+            remedy=f"give one entry for each of: {what}",
+        )
