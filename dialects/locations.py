@@ -25,7 +25,7 @@ def user_location(location: ir.Location) -> SourceLocation | None:
 
 
 def verification_error(problems: Sequence[tuple[ir.Location, str]]) -> VerificationError:
-    """Return the error for what is wrong at some places, each with its source line; derived ops name their derivation."""
+    """Return the error for what is wrong at some places, each with its source line."""
     texts = []
     for location, message in problems:
         derived = f", in {location.name_str}" if isinstance(location, ir.NameLoc) else ""

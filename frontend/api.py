@@ -11,11 +11,12 @@ from difc.program import CompiledModule, Program, compile_program, trace_entry
 __all__ = ["compile", "trace"]
 
 
-def trace(fun: Callable[..., Any], *specs: Any, **keywords: Any) -> Program:
+def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keywords: Any) -> Program:
     """Return a function as a program in the dialect, without compiling it.
 
     Args:
-      fun: a function of pytrees of arrays, or one marked with `difc.export` (then no specs are needed).
+      fun: a function of pytrees of arrays; one marked with `difc.export` (then no specs are needed); or several of these
+        by entry name.
       specs, keywords: specs or arrays in the place of its arguments.
 
     Example:
@@ -23,6 +24,12 @@ def trace(fun: Callable[..., Any], *specs: Any, **keywords: Any) -> Program:
     """
     from difc.jitted import _new_module
 
+    if isinstance(fun, Mapping):
+        program = Program(_new_module(), tuple(fun))
+        for name, each in fun.items():
+            arguments, named = each.arguments()
+            trace_entry(program, each.fun, arguments, named, name)
+        return program
     program = Program(_new_module())
     mark = exported(fun)
     if mark is not None and not specs and not keywords:
@@ -52,12 +59,4 @@ def compile(  # noqa: A001 - the public name
       >>> f = difc.compile(difc.grad(lambda x: np.sum(x**2)), difc.f32[3])  # doctest: +SKIP
       >>> f.save("gradient.vmfb")  # doctest: +SKIP
     """
-    from difc.jitted import _new_module
-
-    if not isinstance(fun, Mapping):
-        return compile_program(trace(fun, *specs, **keywords), target, opt_level)
-    program = Program(_new_module(), tuple(fun))
-    for name, mark in fun.items():
-        arguments, named = mark.arguments()
-        trace_entry(program, mark.fun, arguments, named, name)
-    return compile_program(program, target, opt_level)
+    return compile_program(trace(fun, *specs, **keywords), target, opt_level)

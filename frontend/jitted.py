@@ -162,9 +162,7 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _leaf_key(leaf: Any) -> Any:
-    if isinstance(leaf, DeviceArray):
-        return leaf.kind_key
-    if isinstance(leaf, np.ndarray):
+    if isinstance(leaf, (DeviceArray, np.ndarray)):
         return leaf.dtype, leaf.shape
     if isinstance(leaf, np.generic):
         return leaf.dtype, ()

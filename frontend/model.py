@@ -1,7 +1,7 @@
 """Model files: importing one by its path, and finding the functions in it that are marked with `difc.export`.
 
-Imports no compiler. Invariant: whatever is wrong with a model file is a `ModelError` that shows the user's own lines, and
-a file that failed to import leaves nothing behind in `sys.modules`.
+Imports no compiler. Invariant: whatever is wrong with a model file is a `ModelError` that shows the user's own lines,
+and a file that failed to import leaves nothing behind in `sys.modules`.
 """
 
 from __future__ import annotations

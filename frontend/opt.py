@@ -1,7 +1,7 @@
 """`difc opt` as a library: MLIR text in, a pipeline of named passes, MLIR text out.
 
-The text may come from any producer. Invariant: whatever is wrong with it, or with the pipeline, is a difc error that shows
-the place; a module is checked before the first pass and after each one.
+The text may come from any producer. Invariant: whatever is wrong with it, or with the pipeline, is a difc error that
+shows the place; a module is checked before the first pass and after each one.
 """
 
 from __future__ import annotations
@@ -211,19 +211,19 @@ def _check_dialect(module: ir.Module, name: str) -> None:
     problems: list[tuple[ir.Location, str]] = []
 
     def look(operation: Any) -> ir.WalkResult:
-        if operation.name not in dif.OPS and operation.name not in ("func.return", "builtin.module", "func.func"):
-            problems.append((operation.location, f"'{operation.name}' is not an op that the pass `{name}` takes"))
+        if operation.name not in (*dif.OPS, "func.func", "func.return"):
+            problems.append((operation.location, f"the pass `{name}` does not take '{operation.name}'"))
         return ir.WalkResult.ADVANCE
 
     for operation in module.body.operations:
         if not isinstance(operation, func.FuncOp):
-            problems.append((operation.location, f"'{operation.operation.name}' stands where the pass `{name}` takes functions only"))
-        elif len(operation.body.blocks) != 1:
-            what = "has no body" if not len(operation.body.blocks) else "has more than one block"
-            problems.append((operation.location, f"@{operation.name.value} {what}, which the pass `{name}` does not take"))
+            problems.append((operation.location, f"the pass `{name}` does not take '{operation.operation.name}'"))
+        elif (count := len(operation.body.blocks)) != 1:
+            what = f"@{operation.name.value}, a function with {count} blocks"
+            problems.append((operation.location, f"the pass `{name}` does not take {what}"))
         else:
             operation.operation.walk(look)
     if problems:
         error = verification_error(problems)
-        remedy = "the passes for the dialect take functions of `dif` and `fun` ops, one block each"
+        remedy = "give it functions of `dif` and `fun` ops, of one block each"
         raise VerificationError(error.message, where=error.where, remedy=remedy)

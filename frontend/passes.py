@@ -1,8 +1,8 @@
 """The named passes of `difc opt`: thin adapters, each a frozen dataclass whose fields are its options.
 
-Owns the table `PASSES`. The work is done by `ad_pass`, `pipelines` and `dialects`; nothing here looks inside a function.
-Invariant: a pass returns a module that verifies and leaves the one it is given as it was. Functions that a pass is asked
-for by name are public in its result, so that later passes keep them; helpers that it adds besides are private.
+Owns the table `PASSES`. The work is done by `ad_pass`, `pipelines` and `dialects`; nothing here looks inside a
+function. Invariant: a pass returns a module that verifies, and leaves the one it is given as it was. Functions that a
+pass adds because it is asked to are public, so that later passes keep them; helpers that it adds besides are private.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ class CheckLinear(Pass):
     def run(self, module: ir.Module) -> ir.Module:
         function = _function(module, self.fn)
         count = _linear_args(function, self.fn)
-        check_linear(Derivatives(copy_module(module)).body(self.fn), count)
+        derivatives = Derivatives(copy_module(module))  # owns the block
+        check_linear(derivatives.body(self.fn), count)
         return module
 
 
@@ -338,7 +339,7 @@ def _function(module: ir.Module, name: str) -> func.FuncOp:
 
 def _linear_args(function: func.FuncOp, name: str) -> int:
     count = len(function.type.inputs)
-    given = function.attributes[LINEAR_ARGS] if LINEAR_ARGS in function.attributes else None
+    given = function.attributes.get(LINEAR_ARGS)
     if not isinstance(given, ir.IntegerAttr) or not 0 < given.value <= count:
         raise NotDifferentiableError(
             f"@{name} does not say which arguments it is linear in",

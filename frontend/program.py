@@ -29,8 +29,10 @@ from difc.pipelines.estimate import estimate_driver
 from difc.pipelines.lower import lower
 from difc.pipelines.simplify import simplify
 from difc.pipelines.target import Target
+from difc.pipelines.versions import installed_versions
 from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
+from difc.runtime.archive import write
 from difc.spec import as_spec, named_aval
 
 __all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_program", "trace_entry"]
@@ -212,7 +214,7 @@ class CompiledModule:
 
     def save(self, path: str | Path) -> None:
         """Write the artifact: a plain IREE module, which `difc.load` and `iree-run-module` read."""
-        self._module.save(path)
+        write(path, self.vmfb)  # its device need not be here
 
     def ir(self, stage: str = "dif") -> str:
         """Return the IR after a stage: "dif", "ad" or "linalg"."""
@@ -230,7 +232,14 @@ def compile_program(program: Program, target: str | Target, opt_level: int = 3) 
         text = str(program.module)
         signatures = [s.to_json() for s in program.signatures.values()]
         vmfb = cache.load_or_compile(
-            [text, *signatures, chosen.name, str(opt_level)], lambda: _compile(program, chosen, opt_level)
+            [
+                text,
+                *signatures,
+                *chosen.flags(opt_level),
+                chosen.fingerprint(),
+                *installed_versions(["iree-base-compiler", "difc"]),
+            ],
+            lambda: _compile(program, chosen, opt_level),
         )
     return CompiledModule(program, chosen, vmfb)
 

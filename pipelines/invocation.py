@@ -25,9 +25,6 @@ __all__ = ["MODULE_NAME", "Diagnostic", "Invocation", "StageFailure", "quiet"]
 MODULE_NAME = "<module>"
 """The file name in locations that point into the module's own text."""
 
-# A flag that IREE keeps per process, not per session: explicit transposes stay where the lowering put them.
-_PROCESS_FLAGS = ("--iree-global-opt-propagate-transposes=false",)
-
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -183,7 +180,6 @@ def _library() -> _Library:
     from iree.compiler import api
     from iree.compiler.api import ctypes_dl
 
-    ctypes_dl._initializeGlobalCL("difc", *_PROCESS_FLAGS)
     dylib = ctypes_dl._dylib
     callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
     # Functions of the C API that IREE's Python binding does not declare.

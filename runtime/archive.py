@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any, cast
 
 from difc.errors import ArtifactError
 
-__all__ = ["Archive", "read"]
+__all__ = ["Archive", "read", "write"]
 
 _ZIP = b"PK\x03\x04"
 _MODULE = "module.fb"
@@ -56,6 +57,23 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
             raise ArtifactError(f"{name} cannot be read: {error.strerror}", remedy="check the path") from error
     _check(archive, name)
     return archive, name
+
+
+def write(path: str | os.PathLike[str], contents: Any) -> None:
+    """Write bytes to a file, which is whole at every moment: they are written beside it and renamed.
+
+    Raises:
+      OSError: where the file cannot be written.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(contents)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _allocate(size: int, name: str) -> Archive:

@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,13 +18,13 @@ import iree.runtime as rt
 
 from difc import config
 from difc.errors import ArtifactError, EntryError, InputError
-from difc.runtime.archive import Archive, read
+from difc.runtime.archive import Archive, read, write
 from difc.runtime.device import DRIVERS, INSTANCE, Device, brief
 from difc.runtime.device import device as open_device
 from difc.runtime.invoke import Entry
 from difc.runtime.signature import REFLECTION_KEY, ArraySpec, Signature
 
-__all__ = ["Module", "load"]
+__all__ = ["Module", "load", "read_signatures"]
 
 _DRIVERS_OF_TARGET = {
     "cpu": ("local-task", "local-sync"),
@@ -52,13 +51,7 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device
       >>> module.loss(params, x)  # doctest: +SKIP
     """
     archive, name = read(source)
-    try:
-        vm_module = rt.VmModule.wrap_buffer(INSTANCE, archive)
-    except Exception as error:
-        raise ArtifactError(
-            f"{name} does not fit the installed IREE {version('iree-base-runtime')}: {brief(error)}",
-            remedy="compile the model again with the difc that runs it",
-        ) from error
+    vm_module = _module_of(archive, name)
     functions, signatures = _entries(vm_module, name)
     target, recommended = _requirements(signatures)
     opened = open_device(device or config.get("device") or recommended)
@@ -80,6 +73,30 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device
         entry: Entry(signature, opened, context, functions[entry], lock) for entry, signature in signatures.items()
     }
     return Module(entries, opened, archive, name, target)
+
+
+def read_signatures(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> dict[str, Signature]:
+    """Return the signatures of an artifact by entry, without running code of it; its device need not be present.
+
+    Raises:
+      ArtifactError: as `load` does.
+
+    Example:
+      >>> read_signatures("model.vmfb")["loss"].meta["target"]  # doctest: +SKIP
+      'cuda:sm_80'
+    """
+    archive, name = read(source)
+    return _entries(_module_of(archive, name), name)[1]
+
+
+def _module_of(archive: Archive, name: str) -> Any:
+    try:
+        return rt.VmModule.wrap_buffer(INSTANCE, archive)
+    except Exception as error:
+        raise ArtifactError(
+            f"{name} does not fit the installed IREE {version('iree-base-runtime')}: {brief(error)}",
+            remedy="compile the model again with the difc that runs it",
+        ) from error
 
 
 def _entries(vm_module: Any, name: str) -> tuple[dict[str, Any], dict[str, Signature]]:
@@ -148,15 +165,7 @@ class Module:
         Raises:
           OSError: where the file cannot be written.
         """
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(self._archive)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write(path, self._archive)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._only()(*args, **kwargs)

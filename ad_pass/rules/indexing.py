@@ -23,7 +23,7 @@ from difc.ad_pass.rules._common import (
     range_along,
     shifted,
 )
-from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, instantiate, scalar, shape_of, zeros_like
+from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, scalar, shape_of, zeros_like
 from difc.dialects import I64, aval_of, clone_op, window_dims
 from difc.dialects.mlir import ir
 
@@ -62,7 +62,7 @@ JVP[dif.scatter_add.name] = _scatter_add_jvp  # spares a scatter of zeros where 
 def _winners(x: Any, indices: ir.Value, axes: Ints, batch: int, mode: str) -> ir.Value:
     """Say for each point whether its update is in the result: number the points, scatter the numbers, read them back.
 
-    Numbers start from 1, because a point out of bounds reads 0 back.
+    A point out of bounds in mode "fill" is undecided.
     """
     sizes, points = shape_of(x), shape_of(indices)[:-1]
     order = sorted(axes)
@@ -70,7 +70,7 @@ def _winners(x: Any, indices: ir.Value, axes: Ints, batch: int, mode: str) -> ir
     form = {"axes": tuple(batch + order.index(a) for a in axes), "batch": batch, "mode": mode}
     count = product(points)
     numbers = dif.iota(shape=(count,), dtype=I64, dimension=0)
-    numbers = dif.reshape(dif.add(numbers, const_like(numbers, 1)), shape=tuple(points))
+    numbers = dif.reshape(numbers, shape=tuple(points))
     written = dif.scatter(dif.zeros(shape=tuple(board), dtype=I64), indices, numbers, **form)
     return dif.compare(dif.gather(written, indices, **form), numbers, direction="eq")
 
@@ -86,6 +86,7 @@ def _scatter_transpose(
         wins = _winners(x, indices, axes, batch, mode)
         sizes = tuple(shape_of(updates))
         wins = dif.broadcast_in_dim(wins, shape=sizes, dimensions=tuple(range(aval_of(wins).ndim)))
+        # where `wins` is undecided, gather reads 0
         to_updates = dif.select(wins, dif.gather(ct, indices, **form), zeros_like(updates))
     return to_x, to_updates
 

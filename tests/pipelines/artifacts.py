@@ -1,0 +1,49 @@
+"""What the tests of the pipelines share: running an artifact with IREE's runtime, and small modules as text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from iree import runtime
+
+from difc.runtime import available
+
+
+@functools.cache
+def _device(driver: str) -> runtime.HalDevice:
+    return runtime.get_device(driver)
+
+
+def load(artifact: bytes, driver: str = "local-sync") -> Callable[..., list[np.ndarray]]:
+    """Return the entry `f` of an artifact as a function of NumPy arrays that returns copies of its results."""
+    device = _device(driver)
+    context = runtime.SystemContext(config=runtime.Config(device=device))
+    module = runtime.VmModule.copy_buffer(context.instance, artifact)
+    context.add_vm_module(module)
+    entry = context.modules.module.f
+
+    def call(*arguments: np.ndarray) -> list[np.ndarray]:
+        results = entry(*(runtime.asdevicearray(device, argument) for argument in arguments))
+        return [np.array(result.to_host()) for result in (results if isinstance(results, tuple) else (results,))]
+
+    return call
+
+
+def elementwise(result: str, expression: str, operand: str, size: str, dtype: str = "f32") -> str:
+    """Return MLIR that computes `expression` of `%a`, each element of a vector; `size` is its length."""
+    tensor = f"tensor<{size}x{dtype}>"
+    return f"""
+  {result}_out = tensor.empty() : {tensor}
+  {result} = linalg.generic {{indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+      iterator_types = ["parallel"]}} ins({operand} : {tensor}) outs({result}_out : {tensor}) {{
+  ^bb0(%a : {dtype}, %o : {dtype}):
+    %value = {expression}
+    linalg.yield %value : {dtype}
+  }} -> {tensor}
+"""
+
+
+needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
