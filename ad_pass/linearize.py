@@ -64,7 +64,8 @@ class LinearizeBuilder(Builder):
         owner = value.owner
         if isinstance(owner, ir.Block) or owner.operation.name not in CHEAP:
             return False
-        return all(self._is_cheap(v) for v in owner.operation.operands)
+        # a scalar operand (a size, the number that a constant repeats) is itself a small residual
+        return all(not aval_of(v).ndim or self._is_cheap(v) for v in owner.operation.operands)
 
     def _place(self, operands: Sequence[ir.Value]) -> tuple[Builder, list[ir.Value]] | None:
         if not any(v in self._linear for v in operands):

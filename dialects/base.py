@@ -162,10 +162,10 @@ class OpDef:
             return malformed
         try:
             blocks = [region.blocks[0] for region in operation.regions]
-            avals = self.result_avals([aval_of(v) for v in operation.operands], self.decode(operation), blocks)
+            wanted = self.result_avals([aval_of(v) for v in operation.operands], self.decode(operation), blocks)
+            found = [aval_of(result) for result in operation.results]
         except DifcError as error:
             return error.message
-        wanted, found = [tensor_type(aval) for aval in avals], [result.type for result in operation.results]
         if found != wanted:
             return f"has results ({', '.join(map(str, found))}) where its operands give ({', '.join(map(str, wanted))})"
         return None

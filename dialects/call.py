@@ -165,8 +165,7 @@ def verify(module: ir.Module) -> None:
       VerificationError: with a message at the location of each wrong op.
     """
     try:
-        with module.context:
-            module.operation.verify()
+        module.operation.verify()
     except ir.MLIRError as error:
         raise verification_error([(d.location, d.message) for d in error.error_diagnostics]) from None
     functions, problems = functions_of(module), []
@@ -193,8 +192,7 @@ def verify(module: ir.Module) -> None:
                 problems.append((operation.location, f"'{name}' op {problem}"))
         return ir.WalkResult.ADVANCE
 
-    with module.context:
-        module.operation.walk(check)
+    module.operation.walk(check)
     problems = problems or _recursion(callees)
     if problems:
         raise verification_error(problems)

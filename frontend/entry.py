@@ -37,7 +37,14 @@ class Export:
         """
         code = getattr(inspect.unwrap(self.fun), "__code__", None)
         where = SourceLocation(code.co_filename, code.co_firstlineno) if code else None
-        signature = inspect.signature(self.fun, eval_str=True)
+        try:
+            signature = inspect.signature(self.fun, eval_str=True)
+        except Exception as error:  # annotations in quotes are code of the user
+            raise ModelError(
+                f"the annotations of the exported `{self.name}` cannot be evaluated: {error}",
+                where=where,
+                remedy="annotate with specs that are defined at the top of the file, or use difc.export(specs=[...])",
+            ) from error
         if self.specs is not None:
             try:
                 signature.bind(*self.specs)

@@ -29,7 +29,8 @@ from difc.pipelines.estimate import estimate_driver
 from difc.pipelines.lower import lower
 from difc.pipelines.simplify import simplify
 from difc.pipelines.target import Target
-from difc.pipelines.versions import installed_versions
+from difc.pipelines.versions import installed_versions, source_digest
+from difc.pipelines.versions import installed_versions, source_digest
 from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
 from difc.runtime.archive import write
@@ -235,6 +236,7 @@ def compile_program(program: Program, target: str | Target, opt_level: int = 3) 
             [
                 text,
                 *signatures,
+                chosen.name,
                 *chosen.flags(opt_level),
                 chosen.fingerprint(),
                 *installed_versions(["iree-base-compiler", "difc"]),

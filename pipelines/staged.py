@@ -148,6 +148,10 @@ def own_carries(module: Any) -> int:
         for index in _updated_operands(op):
             if _is_captured_by_loop(_source(op.operands[index]), op):
                 copies += _protect(op, index)
+        for index in _update_operands(op):
+            # IREE lets the maker of an update write into its target, wherever that is defined.
+            if _defining_block(_source(op.operands[index])) != op.block:
+                copies += _protect(op, index)
         if op.name in _EDGES:
             entering: list[Any] = []
             for index, value in enumerate(op.operands):
@@ -206,6 +210,13 @@ def _updated_operands(op: Any) -> list[int]:
     workload = op.attributes["operandSegmentSizes"][0]
     ties = [tie.value for tie in op.attributes["tied_operands"]]
     return [workload + tie for tie in ties if tie >= 0]
+
+
+def _update_operands(op: Any) -> list[int]:
+    """Return the operand of an update that is written into another."""
+    if op.name == "stream.tensor.update":  # after the target, its dimensions, its size and the offsets
+        return [sum(list(op.attributes["operandSegmentSizes"])[:4])]
+    return [4] if op.name == "stream.async.update" else []
 
 
 def _defining_block(value: Any) -> Any:

@@ -6,13 +6,15 @@ The pins are those of difc's own installation metadata, which is `pyproject.toml
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from collections.abc import Iterable
 from importlib import metadata
+from pathlib import Path
 
 from difc.errors import VersionError
 
-__all__ = ["check_versions", "installed_versions", "pinned_versions"]
+__all__ = ["check_versions", "installed_versions", "pinned_versions", "source_digest"]
 
 _PIN = re.compile(r"^(?P<name>[\w.-]+)\s*==\s*(?P<version>[\w.+!-]+)")
 _COMPILER = ("torch-mlir", "iree-base-compiler")
@@ -28,6 +30,17 @@ def pinned_versions() -> dict[str, str]:
 def installed_versions(packages: Iterable[str]) -> list[str]:
     """Return `name==version` for installed packages."""
     return [f"{name}=={metadata.version(name)}" for name in packages]
+
+
+@functools.cache
+def source_digest() -> str:
+    """Return a digest of the compiler's own source, so that a changed compiler does not serve what an older one made."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for folder in ("dialects", "ad_pass", "pipelines"):
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def check_versions(packages: Iterable[str] = _COMPILER) -> None:

@@ -28,7 +28,7 @@ from difc.numpy.common import (
     shape_error,
     shape_of,
 )
-from difc.numpy.matrix import diagonal_mask
+from difc.numpy.diagonals import diagonal_mask
 from difc.numpy.registry import creates, implements, unsupported
 from difc.promotion import broadcast_to, common_dtype, dtype_of, sized_shape, to_dtype
 from difc.tracer import Tracer, lift, wrap
@@ -81,6 +81,7 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, np.dtype, list[ir.Value]
     )
 
 
+@creates("zeros_like", "empty_like")
 @implements(np.zeros_like, np.empty_like)
 def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
     """Return zeros of the shape and dtype of an array. (numpy.zeros_like)"""
@@ -88,6 +89,7 @@ def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
     return _zeros(sizes, kind, like)
 
 
+@creates("ones_like")
 @implements(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
     """Return ones of the shape and dtype of an array. (numpy.ones_like)"""
@@ -95,6 +97,7 @@ def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
     return wrap(full(sizes, 1, kind, like))
 
 
+@creates("full_like")
 @implements(np.full_like)
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
@@ -119,6 +122,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = None, order: Any = None
     return wrap(expand(x, range(max(0, ndmin - aval_of(x).ndim))))
 
 
+@creates("copy")
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """Return the array, which nothing changes in place. (numpy.copy)"""
@@ -221,6 +225,7 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:  # noqa: 
     return wrap(to_dtype(diagonal_mask(shape, integer(k, "k"), "le"), dtype_from(dtype or float)))
 
 
+@creates("meshgrid")
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Return coordinate arrays of a grid from coordinate vectors. (numpy.meshgrid)"""

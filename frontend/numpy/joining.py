@@ -23,7 +23,7 @@ from difc.numpy.common import (
     static_size,
 )
 from difc.numpy.registry import implements, unsupported
-from difc.numpy.shape import flipped, sliced
+from difc.numpy.shaping import flipped, sliced
 from difc.promotion import broadcast_to, common_dtype, sized_shape, to_dtype
 from difc.tracer import Tracer, lift, wrap
 

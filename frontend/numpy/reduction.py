@@ -31,7 +31,7 @@ from difc.numpy.registry import METHODS, implements, unsupported
 from difc.promotion import broadcast_to, promote, to_dtype
 from difc.tracer import lift, wrap
 
-__all__ = ["NO_VALUE", "reduced", "summed"]
+__all__ = ["NO_VALUE", "reduced", "running_dtype", "summed"]
 
 #: What NumPy gives for a keyword that is left out.
 NO_VALUE: Any = np._NoValue  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def summed(x: ir.Value, axes: tuple[int, ...], op: Callable[..., ir.Value] = dif
     return to_dtype(op(to_dtype(x, F32), axes=axes), dtype)
 
 
-def _sum_dtype(dtype: np.dtype) -> np.dtype:
+def running_dtype(dtype: np.dtype) -> np.dtype:
     """Return the dtype that NumPy sums in: at least 64 bits for integers and bool."""
     if dtype.kind in "bi":
         return np.dtype(np.int64)
@@ -79,7 +79,7 @@ def _sum_or_product(ufunc: np.ufunc, op: Callable[..., ir.Value], identity: int)
         initial: Any = NO_VALUE, where: Any = True,
     ) -> Any:  # fmt: skip
         x = lift(a)
-        x = to_dtype(x, _sum_dtype(aval_of(x).dtype) if dtype in (None, NO_VALUE) else dtype_from(dtype))
+        x = to_dtype(x, running_dtype(aval_of(x).dtype) if dtype in (None, NO_VALUE) else dtype_from(dtype))
         if aval_of(x).dtype == BOOL:  # asked for by dtype=bool
             x = _masked(x, where, bool(identity))
             result = reduced(dif.reduce_and if identity else dif.reduce_or, x, axes_of(axis, aval_of(x).ndim), keepdims)

@@ -212,6 +212,11 @@ class Emitter:
             self.operation("linalg.yield", [block.arguments[0]])
         return made.results[0]
 
+    def fence(self, x: ir.Value) -> ir.Value:
+        """Return the tensor, computed in a kernel of its own: IREE fuses nothing across this."""
+        sizes = [self.size_of(x, d) for d in range(x.type.rank)]
+        return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
+
     def concatenated(self, pieces: Sequence[ir.Value], dimension: int, sizes: Sequence[Size]) -> ir.Value:
         """Join tensors along a dim into one of `sizes`."""
         type_ = tensor_type_of(sizes, element_of(pieces[0]))
@@ -225,7 +230,11 @@ class Emitter:
         dimensions: Sequence[int],
         body: Callable[[ir.Value, ir.Value], Sequence[ir.Value]],
     ) -> ir.Value:
-        """Append IREE's scatter, in order of the points: `body` gets an update and the old element."""
+        """Append IREE's scatter, in order of the points: `body` gets an update and the old element.
+
+        The operands are fenced: a producer fused into the kernel would keep all its elements in a workgroup's memory.
+        """
+        updates, indices, into = self.fence(updates), self.fence(indices), self.fence(into)
         attributes = {
             "dimension_map": ir.DenseI64ArrayAttr.get(list(dimensions)),
             "unique_indices": ir.BoolAttr.get(False),

@@ -15,7 +15,7 @@ from difc.dialects import BF16, DYN, Aval, interpreter, is_float
 from difc.dialects.mlir import ir
 from tests.case import DTYPES, module_of
 
-__all__ = ["DTYPES", "FAST", "SHAPES", "aval", "close", "dynamic_dims", "elements", "evaluate", "seeds", "specials"]
+__all__ = ["DTYPES", "FAST", "SHAPES", "aval", "close", "dynamic_dims", "elements", "evaluate", "same", "seeds", "specials"]
 
 #: Settings of the property tests: enough examples to meet every branch, few enough to stay in seconds.
 FAST = settings(max_examples=40, deadline=None)
@@ -84,3 +84,11 @@ def close(result: np.ndarray, wanted: Any, ulps: float = 4) -> None:
         rtol=ulps * float(info.eps),
         atol=ulps * float(info.smallest_subnormal),
     )
+
+
+def same(result: np.ndarray, wanted: Any) -> None:
+    """Assert that two arrays have equal dtypes, shapes and elements (NaN equals NaN)."""
+    wanted = np.asarray(wanted)
+    assert (result.dtype, result.shape) == (wanted.dtype, wanted.shape)
+    wide = np.float32 if result.dtype == BF16 else result.dtype
+    np.testing.assert_array_equal(result.astype(wide), wanted.astype(wide))

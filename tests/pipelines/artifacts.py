@@ -33,13 +33,13 @@ def load(artifact: bytes, driver: str = "local-sync") -> Callable[..., list[np.n
 
 
 def elementwise(result: str, expression: str, operand: str, size: str, dtype: str = "f32") -> str:
-    """Return MLIR that computes `expression` of `%a`, each element of a vector; `size` is its length."""
+    """Return MLIR that computes `expression` of `%element`, each element of a vector; `size` is its length."""
     tensor = f"tensor<{size}x{dtype}>"
     return f"""
   {result}_out = tensor.empty() : {tensor}
   {result} = linalg.generic {{indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
       iterator_types = ["parallel"]}} ins({operand} : {tensor}) outs({result}_out : {tensor}) {{
-  ^bb0(%a : {dtype}, %o : {dtype}):
+  ^bb0(%element : {dtype}, %o : {dtype}):
     %value = {expression}
     linalg.yield %value : {dtype}
   }} -> {tensor}

@@ -41,7 +41,7 @@ func.func @f(%x : {ROW}, %y : {TAPE}, %n64 : tensor<i64>) -> ({TAPE}, {TAPE}) {{
   %third = arith.constant 0.25 : f32
   %n_i64 = tensor.extract %n64[] : tensor<i64>
   %n = arith.index_cast %n_i64 : i64 to index
-  {elementwise("%x2", "arith.addf %a, %a : f32", "%x", str(WIDTH))}
+  {elementwise("%x2", "arith.addf %element, %element : f32", "%x", str(WIDTH))}
 """
 
 
@@ -112,7 +112,7 @@ def nested(t: int, x: np.ndarray, a: np.ndarray) -> np.ndarray:
 BOTH = put("%a1", "%x", "%a", "%t") + put("%b1", "%x2", "%b", "%t")
 INNER_STEP = (
     f"%row = tensor.extract_slice %i[%t, 0] [1, {WIDTH}] [1, 1] : {TAPE} to {ROW}\n"
-    + elementwise("%row2", "arith.mulf %a, %half : f32", "%row", str(WIDTH)).replace("%a,", "%a,")
+    + elementwise("%row2", "arith.mulf %element, %half : f32", "%row", str(WIDTH))
     + put("%i1", "%row2", "%i", "%u")
 )
 BODIES = {
@@ -128,6 +128,13 @@ BODIES = {
         put("%a1", "%x", "%a", "%t") + scaled("%b1", "%a", "%half"),
         ("%a1", "%b1"),
         lambda t, x, y, a, b: (written(a, t, x), a / 2),
+    ),
+    "read between": Body(
+        elementwise("%row", "arith.mulf %element, %half : f32", "%x", str(WIDTH))
+        + scaled("%b1", "%a", "%half")
+        + put("%a1", "%row", "%a", "%t"),
+        ("%a1", "%b1"),
+        lambda t, x, y, a, b: (written(a, t, x / 2), a / 2),
     ),
     "captured": Body(
         put("%a1", "%x", "%outer", "%t") + put("%b1", "%x2", "%b", "%t"),
@@ -260,8 +267,8 @@ func.func @f(%x : {state}, %n64 : tensor<i64>) -> ({state}, {tape}) {{
   %half = arith.constant 0.5 : f32
   %tape0 = {start} : {"() -> " if "()" in start and "alloca" in start else ""}{tape}
   %r:2 = scf.for %t = %c0 to %n step %c1 iter_args(%s = %x, %tape = %tape0) -> ({state}, {tape}) {{
-    {elementwise("%moved", "arith.addf %a, %half : f32", "%s", "8")}
-    {elementwise("%next", "arith.mulf %a, %half : f32", "%moved", "8")}
+    {elementwise("%moved", "arith.addf %element, %half : f32", "%s", "8")}
+    {elementwise("%next", "arith.mulf %element, %half : f32", "%moved", "8")}
     %kept = tensor.insert_slice %s into %tape[%t, 0] [1, {width}] [1, 1] : {state} into {tape}
     scf.yield %next, %kept : {state}, {tape}
   }}
@@ -325,7 +332,7 @@ func.func @f(%x : {state}) -> {state} {{
   %half = arith.constant 0.5 : f32
   %tape0 = tensor.empty() : {tape}
   %r:2 = scf.for %t = %c0 to %n step %c1 iter_args(%s = %x, %tape = %tape0) -> ({state}, {tape}) {{
-    {elementwise("%next", "arith.mulf %a, %half : f32", "%s", str(width))}
+    {elementwise("%next", "arith.mulf %element, %half : f32", "%s", str(width))}
     %kept = tensor.insert_slice %s into %tape[%t, 0] [1, {width}] [1, 1] : {state} into {tape}
     scf.yield %next, %kept : {state}, {tape}
   }}

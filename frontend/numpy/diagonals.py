@@ -12,7 +12,7 @@ from difc.dialects import I32, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import axes_of, fill, integer, rank_of, reshaped, shape_error, shape_of
 from difc.numpy.registry import implements
-from difc.numpy.shape import sliced
+from difc.numpy.shaping import sliced
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.tracing import constant
 from difc.tracer import lift, wrap

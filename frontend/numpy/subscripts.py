@@ -9,17 +9,16 @@ import numpy as np
 import opt_einsum
 
 from difc import dialects as dif
-from difc.dialects import aval_of
+from difc.dialects import BOOL, aval_of
 from difc.dialects.mlir import ir
 from difc.errors import InputError
-from difc.numpy.common import fill, reshaped, shape_error, shape_of, transposed
+from difc.numpy.common import reshaped, shape_error, shape_of, transposed
 from difc.numpy.contraction import contracted, operands_of
-from difc.numpy.matrix import diagonal_mask
 from difc.numpy.reduction import summed
 from difc.numpy.registry import implements
-from difc.promotion import broadcast_to, to_dtype
+from difc.promotion import to_dtype
 from difc.source import user_frame_location
-from difc.tracer import Tracer, wrap
+from difc.tracer import lift, wrap
 
 __all__ = ["einsum"]
 
@@ -50,12 +49,12 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = True, dtype: Any = N
         raise _error(f"{len(inputs)} subscripts for {len(values)} operands")
     labels, out_labels = _expand_ellipsis(inputs, result, values)
     sizes = _sizes(labels, values)
-    terms = [_prepared(v, own, sizes, out_labels) for v, own in zip(values, labels, strict=True)]
+    terms = [_prepared(v, own, sizes) for v, own in zip(values, labels, strict=True)]
     for pair in _order(terms, out_labels, sizes):
         chosen = [terms[i] for i in pair]
         terms = [t for i, t in enumerate(terms) if i not in pair]
         terms.append(_combined(chosen, out_labels, terms))
-    return wrap(_finished(*terms[0], out_labels, sizes, values))
+    return wrap(_finished(*terms[0], out_labels))
 
 
 def _error(message: str) -> InputError:
@@ -84,6 +83,7 @@ def _labels(part: str) -> list[Label]:
 
 def _interleaved(operands: Sequence[Any]) -> tuple[list[Any], list[list[Label]], list[Label] | None]:
     """Read operands that are each followed by a list of integers."""
+
     def read(labels: Any) -> list[Label]:
         return [_ELLIPSIS if label is Ellipsis else int(label) for label in labels]
 
@@ -148,7 +148,7 @@ def _sizes(labels: list[list[Label]], values: list[ir.Value]) -> dict[Label, Any
     return sizes
 
 
-def _prepared(x: ir.Value, labels: list[Label], sizes: dict[Label, Any], out_labels: list[Label]) -> Term:
+def _prepared(x: ir.Value, labels: list[Label], sizes: dict[Label, Any]) -> Term:
     """Return a term in which each label occurs once, and no axis of size 1 stands for a longer one."""
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
@@ -158,7 +158,7 @@ def _prepared(x: ir.Value, labels: list[Label], sizes: dict[Label, Any], out_lab
 
 
 def _on_diagonal(x: ir.Value, labels: list[Label], label: Label) -> Term:
-    """Merge the first two axes of one label into the diagonal of both: elements off it are masked, and summed over."""
+    """Merge the first two axes of one label into the diagonal of both."""
     first = labels.index(label)
     second = labels.index(label, first + 1)
     shape = shape_of(x)
@@ -166,25 +166,17 @@ def _on_diagonal(x: ir.Value, labels: list[Label], label: Label) -> Term:
         raise shape_error(f"einsum: label {label!r} names axes of sizes {shape[first]} and {shape[second]} of one operand")
     rest = [i for i in range(len(labels)) if i not in (first, second)]
     moved = transposed(x, [*rest, first, second])
-    if isinstance(shape[first], int):
-        from difc.tracer import lift
-
-        found = lift(np.diagonal(wrap(moved), 0, -2, -1))
-    else:
-        mask = diagonal_mask((shape[first], shape[first]), 0, "eq", [x])
-        mask = broadcast_to(mask, [(moved, shape_of(moved))], shape_of(moved))
-        found = dif.reduce_sum(dif.select(mask, moved, fill(moved, 0)), axes=(len(rest) + 1,))
-    return found, [*(labels[i] for i in rest), label]
+    return lift(np.diagonal(wrap(moved), 0, -2, -1)), [*(labels[i] for i in rest), label]
 
 
 def _order(terms: list[Term], out_labels: list[Label], sizes: dict[Label, Any]) -> list[tuple[int, ...]]:
     """Return which terms to combine, step by step; what is made goes to the end of the list."""
     if len(terms) < 3:
         return [tuple(range(len(terms)))] if len(terms) == 2 else []
-    numbers = {label: opt_einsum.get_symbol(i) for i, label in enumerate(sizes)}
-    inputs = ",".join("".join(numbers[label] for label in labels) for _, labels in terms)
+    symbols = {label: opt_einsum.get_symbol(i) for i, label in enumerate(sizes)}
+    inputs = ",".join("".join(symbols[label] for label in labels) for _, labels in terms)
     shapes = [tuple(d if isinstance(d, int) else ASSUMED_SIZE for d in shape_of(x)) for x, _ in terms]
-    result = "".join(numbers[label] for label in out_labels if any(label in labels for _, labels in terms))
+    result = "".join(symbols[label] for label in out_labels)
     path, _ = opt_einsum.contract_path(f"{inputs}->{result}", *shapes, shapes=True, optimize="auto")
     steps: list[tuple[int, ...]] = []
     count = len(terms)
@@ -202,8 +194,6 @@ def _order(terms: list[Term], out_labels: list[Label], sizes: dict[Label, Any]) 
 def _combined(chosen: list[Term], out_labels: list[Label], others: list[Term]) -> Term:
     """Return the product of two terms, summed over the labels that nothing else has."""
     needed = {*out_labels, *(label for _, labels in others for label in labels)}
-    if len(chosen) == 1:
-        return chosen[0]
     (lhs, lhs_labels), (rhs, rhs_labels) = chosen
     kept = list(dict.fromkeys(label for label in (*lhs_labels, *rhs_labels) if label in needed))
     batch = [label for label in kept if label in lhs_labels and label in rhs_labels]
@@ -211,10 +201,12 @@ def _combined(chosen: list[Term], out_labels: list[Label], others: list[Term]) -
     return contracted(lhs, lhs_labels, rhs, rhs_labels, ordered), list(ordered)
 
 
-def _finished(
-    x: ir.Value, labels: list[Label], out_labels: list[Label], sizes: dict[Label, Any], values: list[ir.Value]
-) -> ir.Value:
+def _finished(x: ir.Value, labels: list[Label], out_labels: list[Label]) -> ir.Value:
     """Return the last term with its axes as the result has them."""
-    x = summed(x, tuple(i for i, label in enumerate(labels) if label not in out_labels))
+    alone = tuple(i for i, label in enumerate(labels) if label not in out_labels)
+    if aval_of(x).dtype == BOOL:
+        x = dif.reduce_or(x, axes=alone) if alone else x
+    else:
+        x = summed(x, alone)
     labels = [label for label in labels if label in out_labels]
     return transposed(x, [labels.index(label) for label in out_labels])

@@ -1,0 +1,19 @@
+"""The command `difc`. This file is what `main` needs to say that the rest of the command is not installed."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command on `sys.argv`; exits with status 0, 1 (a mistake, with one message), or 2 (wrong usage)."""
+    try:
+        from difc.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        print(f"difc: the command needs {error.name}: pip install 'difc[compiler]'", file=sys.stderr)
+        sys.exit(1)
+    app()

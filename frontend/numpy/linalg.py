@@ -1,0 +1,22 @@
+"""numpy.linalg for traced code: norms, products and powers of matrices.
+
+Outside a trace each function is NumPy's own. Factorisations and solves cannot be traced yet; the error says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _numpy
+
+from difc.numpy import surface as _surface
+
+
+def __getattr__(name: str) -> Any:
+    found = _surface.attribute(_numpy.linalg, __name__, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(_surface.names(_numpy.linalg))

@@ -1,0 +1,210 @@
+"""Functions along an axis that keep its order: running sums, products and extremes, differences, integrals, convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import BF16, F16, F32, F64, aval_of, is_float
+from difc.dialects.mlir import ir
+from difc.numpy.common import as_operand, axis_of, dtype_from, integer, product, reshaped, shape_error, shape_of, static_size
+from difc.numpy.reduction import running_dtype
+from difc.numpy.registry import METHODS, implements
+from difc.numpy.shaping import sliced
+from difc.promotion import common_dtype, to_dtype
+from difc.tracer import lift, wrap
+from difc.tracing import constant
+
+__all__: list[str] = []
+
+# ---- running sums and their kin ------------------------------------------------------------------
+
+
+def _along(a: Any, axis: Any, dtype: Any) -> tuple[ir.Value, int]:
+    """Return the array in the dtype that NumPy accumulates in, flattened where no axis is given."""
+    x = lift(a)
+    x = to_dtype(x, running_dtype(aval_of(x).dtype) if dtype is None else dtype_from(dtype))
+    if axis is None or not aval_of(x).ndim:
+        return reshaped(x, [product(shape_of(x))]), 0
+    return x, axis_of(axis, aval_of(x).ndim)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    """Return running sums along an axis, or of all elements. (numpy.cumsum)"""
+    x, dim = _along(a, axis, dtype)
+    own = aval_of(x).dtype
+    wide = to_dtype(x, F32) if own in (F16, BF16) else x
+    return wrap(to_dtype(dif.cumsum(wide, axis=dim, reverse=False), own))
+
+
+def _running(combine: Callable[[ir.Value, ir.Value], ir.Value], x: ir.Value, axis: int, what: str) -> ir.Value:
+    """Return running results of an associative op, in log2(n) steps, each of which doubles how far back elements see."""
+    size = static_size(x, axis, what)
+    distance = 1
+    while distance < size:
+        head = sliced(x, axis, 0, distance)
+        tail = combine(sliced(x, axis, 0, size - distance), sliced(x, axis, distance, size))
+        x = dif.concatenate(head, tail, dimension=axis)
+        distance *= 2
+    return x
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    """Return running products along an axis, or of all elements. (numpy.cumprod)"""
+    x, dim = _along(a, axis, dtype)
+    return wrap(_running(dif.mul, x, dim, "cumprod"))
+
+
+@implements(np.cumulative_sum)
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    """Return running sums, with a zero before them if `include_initial`. (numpy.cumulative_sum)"""
+    return _cumulative(cumsum, x, axis, dtype, 0 if include_initial else None)
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    """Return running products, with a one before them if `include_initial`. (numpy.cumulative_prod)"""
+    return _cumulative(cumprod, x, axis, dtype, 1 if include_initial else None)
+
+
+def _cumulative(function: Callable[..., Any], x: Any, axis: Any, dtype: Any, initial: int | None) -> Any:
+    ndim = aval_of(lift(x)).ndim
+    if axis is None and ndim != 1:
+        raise shape_error(f"an axis is needed for an array of {ndim} dimensions", "pass axis=")
+    dim = axis_of(0 if axis is None else axis, ndim)
+    result = function(x, dim, dtype)
+    if initial is None:
+        return result
+    number = constant(np.asarray(initial, result.dtype))
+    low = [int(d == dim) for d in range(ndim)]
+    return wrap(dif.pad(lift(result), number, low=low, high=[0] * ndim, interior=[0] * ndim))
+
+
+def _accumulate(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda array, axis=0, dtype=None: function(array, axis, dtype)
+
+
+def _extreme(op: Callable[[ir.Value, ir.Value], ir.Value], name: str) -> Callable[..., Any]:
+    def accumulate(array: Any, axis: Any = 0, dtype: Any = None) -> Any:
+        x = to_dtype(lift(array), dtype_from(dtype)) if dtype is not None else lift(array)
+        return wrap(_running(op, x, axis_of(axis, aval_of(x).ndim), name))
+
+    return accumulate
+
+
+METHODS[np.add, "accumulate"] = _accumulate(cumsum)
+METHODS[np.multiply, "accumulate"] = _accumulate(cumprod)
+METHODS[np.maximum, "accumulate"] = _extreme(dif.max, "maximum.accumulate")
+METHODS[np.minimum, "accumulate"] = _extreme(dif.min, "minimum.accumulate")
+
+
+# ---- differences and integrals -------------------------------------------------------------------
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
+    """Return the differences of neighbours along an axis, n times. (numpy.diff)"""
+    x = wrap(lift(as_operand(a)))
+    dim = axis_of(axis, x.ndim)
+    parts = [p for p in (prepend, x, append) if p is not np._NoValue]  # type: ignore[attr-defined]
+    if len(parts) > 1:
+        edge = tuple(1 if d == dim else s for d, s in enumerate(x.shape))
+        parts = [np.broadcast_to(wrap(lift(p)), edge) if not np.ndim(p) else p for p in parts]
+        x = np.concatenate(parts, dim)
+    times = integer(n, "n")
+    if times < 0:
+        raise shape_error(f"diff: the order {times} is negative")
+    for _ in range(times):
+        x = _difference(x, dim)
+    return x
+
+
+def _difference(x: Any, dim: int) -> Any:
+    before, after = (_without_end(x, dim, end) for end in (1, 0))
+    return np.not_equal(after, before) if x.dtype == np.bool_ else np.subtract(after, before)
+
+
+def _without_end(x: Any, axis: int, end: int) -> Any:
+    """Return the array without its first (0) or last (1) element along an axis, whose size may be known only at run time."""
+    value = lift(x)
+    size = shape_of(value)[axis]
+    if size == 0 and isinstance(size, int):
+        return x
+    cut = [[-1 if d == axis and side == end else 0 for d in range(x.ndim)] for side in (0, 1)]
+    zero = constant(np.zeros((), x.dtype))
+    return wrap(dif.pad(value, zero, low=cut[0], high=cut[1], interior=[0] * x.ndim))
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """Return the differences of consecutive elements, with others before and after. (numpy.ediff1d)"""
+    differences = diff(np.ravel(wrap(lift(as_operand(ary)))))
+    parts = [np.ravel(p) if p is not differences else p for p in (to_begin, differences, to_end) if p is not None]
+    return np.concatenate(parts) if len(parts) > 1 else differences
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """Return the integral along an axis by the trapezoidal rule. (numpy.trapezoid)"""
+    y = wrap(lift(as_operand(y)))
+    dim = axis_of(axis, y.ndim)
+    if x is None:
+        width: Any = dx
+    else:
+        points = wrap(lift(as_operand(x)))
+        width = diff(points, axis=-1 if points.ndim == 1 else dim)
+        if points.ndim == 1:
+            width = np.reshape(width, [-1 if d == dim else 1 for d in range(y.ndim)])
+    return np.sum(width * (_without_end(y, dim, 0) + _without_end(y, dim, 1)) / 2.0, axis=dim)
+
+
+# ---- convolution ---------------------------------------------------------------------------------
+
+
+@implements(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Return the convolution of two vectors. (numpy.convolve)"""
+    x, kernel = _vectors(a, v, "convolve")
+    if len(kernel) > len(x):
+        x, kernel = kernel, x
+    return _sliding(x, np.flip(kernel), mode)
+
+
+@implements(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """Return the cross-correlation of two vectors. (numpy.correlate)"""
+    x, kernel = _vectors(a, v, "correlate")
+    if len(kernel) > len(x):
+        return np.flip(_sliding(kernel, x, mode))
+    return _sliding(x, kernel, mode)
+
+
+def _vectors(a: Any, v: Any, what: str) -> tuple[Any, Any]:
+    operands = [as_operand(a), as_operand(v)]
+    dtype = common_dtype(*operands)
+    x, kernel = (np.atleast_1d(wrap(to_dtype(lift(o), dtype))) for o in operands)
+    for vector in (x, kernel):
+        if vector.ndim != 1 or not static_size(lift(vector), 0, what):
+            raise shape_error(f"{what} needs two vectors with elements")
+    return x, kernel
+
+
+def _sliding(x: Any, kernel: Any, mode: str) -> Any:
+    """Return products of a kernel with the windows of a longer vector: windows are gathered, then it is one product."""
+    size, width = len(x), len(kernel)
+    if mode not in ("full", "same", "valid"):
+        raise shape_error(f"mode {mode!r} is not one of 'full', 'same', 'valid'")
+    before = {"full": width - 1, "same": width // 2, "valid": 0}[mode]
+    count = {"full": size + width - 1, "same": size, "valid": size - width + 1}[mode]
+    padded = np.pad(x, (before, count + width - 1 - size - before))
+    windows = np.arange(count)[:, None] + np.arange(width)
+    return np.take(padded, windows) @ kernel

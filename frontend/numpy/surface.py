@@ -1,0 +1,78 @@
+"""What `difc.numpy` and `difc.numpy.linalg` are made of: NumPy's own names, each of which traces where it meets a tracer.
+
+Must not import MLIR: where `difc.tracer` has not been imported there is no tracer, and a call is NumPy's own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["attribute", "has_tracer", "is_tracing", "names"]
+
+
+def is_tracing() -> bool:
+    """Say whether a function is being traced here."""
+    tracing = sys.modules.get("difc.tracing")
+    return tracing is not None and tracing.is_tracing()
+
+
+def has_tracer(*values: Any) -> bool:
+    """Say whether a tracer is among the values, or in a list, tuple or dict of them."""
+    tracer = sys.modules.get("difc.tracer")
+    return tracer is not None and any(_holds(v, tracer.Tracer) for v in values)
+
+
+def _holds(value: Any, kind: type) -> bool:
+    if isinstance(value, dict):
+        return any(_holds(v, kind) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_holds(v, kind) for v in value)
+    if isinstance(value, slice):
+        return _holds((value.start, value.stop, value.step), kind)
+    return isinstance(value, kind)
+
+
+def names(module: ModuleType) -> list[str]:
+    """Return the public names of a NumPy module that are also ours: all but its submodules."""
+    return [n for n in dir(module) if not n.startswith("_") and not isinstance(getattr(module, n), ModuleType)]
+
+
+def attribute(module: ModuleType, ours: str, name: str) -> Any:
+    """Return our form of a name of a NumPy module.
+
+    Ufuncs, types, constants and numbers are NumPy's own (ufuncs dispatch by themselves). Functions become ones that trace where
+    a tracer is among their arguments, and where they make arrays inside a trace; else they are NumPy's own.
+
+    Raises:
+      AttributeError: for a name that NumPy does not have, with the closest one.
+    """
+    if name.startswith("_") or not hasattr(module, name) or isinstance(getattr(module, name), ModuleType):
+        close = difflib.get_close_matches(name, names(module), 1)
+        raise AttributeError(f"module {ours!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    found = getattr(module, name)
+    if isinstance(found, (type, np.ufunc)) or not callable(found):
+        return found
+    return _traceable(found, name if module is np else None)
+
+
+def _traceable(function: Callable[..., Any], creation_name: str | None) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        traced = has_tracer(*args, *kwargs.values())
+        if not traced and not is_tracing():
+            return function(*args, **kwargs)
+        from difc.numpy import registry
+
+        registry.load()
+        if creation_name in registry.CREATION:
+            return registry.CREATION[creation_name](*args, **kwargs)
+        return registry.call_function(function, args, kwargs) if traced else function(*args, **kwargs)
+
+    return call
