@@ -77,7 +77,7 @@ def batch_values(
 def batch_block(
     body: ir.Block, in_axes: Sequence[int], out_axes: Sequence[int], location: ir.Location, width: Any
 ) -> ir.Block:
-    """Return the body of a mapped function, ended by `func.return`; see `fun.vmap` for the axes; `width` may be `DYN`."""
+    """Return the body of a mapped function, ended by `func.return`; see `fun.vmap` for the axes. `width` may be DYN."""
     avals = [aval_of(a) for a in body.arguments]
     mapped = [axis != -1 for axis in in_axes]
     if not any(mapped):

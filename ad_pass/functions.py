@@ -1,7 +1,9 @@
 """Derivatives of whole functions: `f_jvp`, `f_fwd`, `f_lin`, `f_bwd`, `f_vjp`, `f_vmap`, and the expansion of requests.
 
-`Derivatives` adds functions to a module and remembers them, so that equal requests share one function. A function is made
-flat (calls inlined, requests expanded) before it is differentiated, innermost request first: that is all that nesting takes.
+`Derivatives` adds functions to a module and remembers them, so that equal requests share one function. A function is
+made flat (calls inlined, requests expanded) before it is differentiated, innermost request first: that is all that
+nesting
+takes.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class Forward:
 
     Attributes:
       fwd: symbol of `f_fwd`: primals -> results, then residuals.
-      lin: symbol of `f_lin`: a tangent for each marked primal, then residuals -> a tangent for each result in `out_mask`.
-      out_mask: the results that depend (differentiably) on a marked primal.
+      lin: symbol of `f_lin`: a tangent for each marked primal, then residuals -> a tangent for each result in
+      `out_mask`. out_mask: the results that depend (differentiably) on a marked primal.
       num_residuals: how many residuals there are.
     """
 
@@ -169,14 +171,12 @@ class Derivatives:
         with dif.use_builder(Builder(block, location)):
             cts: list[Tangent] = interleave(mask, given, zeros)
             found = transpose_block(body, count, residuals, cts, sizes.__getitem__)
-            out = [
-                zeros_of(sizes[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)
-            ]
+            out = [zeros_of(sizes[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)]
             return_(block, out, location)
         return self._add(name.removesuffix("_lin") + "_bwd", block, location).name.value
 
     def vjp(self, name: str, mask: Sequence[bool], out_mask: Sequence[bool]) -> str:
-        """Add `f_vjp`: primals, cotangents of the results in `out_mask` -> results, a cotangent for each marked primal."""
+        """Add `f_vjp`: primals, cotangents of results in `out_mask` -> results, a cotangent for each marked primal."""
         key = ("vjp", name, tuple(mask), tuple(out_mask))
         return self._once(key, lambda: self._vjp(name, tuple(mask), tuple(out_mask)))
 
@@ -191,7 +191,11 @@ class Derivatives:
         arguments = list(block.arguments)
         primals, cts = arguments[: len(mask)], arguments[len(mask) :]
         # a cotangent of a result that does not depend on the marked primals is dropped
-        used = [ct for ct, nz in zip(cts, (nz for nz, m in zip(forward.out_mask, out_mask, strict=True) if m), strict=True) if nz]
+        used = [
+            ct
+            for ct, nz in zip(cts, (nz for nz, m in zip(forward.out_mask, out_mask, strict=True) if m), strict=True)
+            if nz
+        ]
         with dif.use_builder(Builder(block, location)):
             values = inline_block(fwd_function.entry_block, primals)
             found = inline_block(functions[bwd].entry_block, [*values[outs:], *used])
@@ -240,7 +244,8 @@ def _has_calls(function: func.FuncOp) -> bool:
 def expand_requests(module: ir.Module) -> ir.Module:
     """Return a module with the public functions of `module`, in which no calls and no requests are left.
 
-    Example: `func @g(%x, %ct) { "fun.vjp"(%x, %ct) {callee = @f, ...} }` becomes @g with the code of f and of its gradient.
+    Example: `func @g(%x, %ct) { "fun.vjp"(%x, %ct) {callee = @f, ...} }` becomes @g with the code of f and of its
+    gradient.
     """
     derivatives = Derivatives(copy_module(module))
     expanded = ir.Module.create(loc=ir.Location.unknown())
@@ -252,4 +257,3 @@ def expand_requests(module: ir.Module) -> ir.Module:
 
 def _is_public(function: func.FuncOp) -> bool:
     return "sym_visibility" not in function.attributes or function.attributes["sym_visibility"].value != "private"
-

@@ -1,8 +1,9 @@
 """Reverse mode, first half: split a block at a point into its primal part and its linear part.
 
-There is no partial evaluator. The builder puts an op into the *linear* block if any operand is linear, else into the *primal*
-block; a primal operand of a linear op becomes a *residual*, an extra argument of the linear block. Values that cost next to nothing
-(constants, zeros, ramps and their broadcasts) are computed again instead.
+There is no partial evaluator. The builder puts an op into the *linear* block if any operand is linear, else into the
+*primal* block; a primal operand of a linear op becomes a *residual*, an extra argument of the linear block. Values that
+cost
+next to nothing (constants, zeros, ramps and their broadcasts) are computed again instead.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def linearize_block(
 
 
 def linear_marks(operation: Any, linear: set[ir.Value]) -> list[bool]:
-    """Return which operands of an op are in linear position: recorded on ops with bodies, else by what they depend on."""
+    """Return which operands of an op are in linear position: as recorded on ops with bodies, else by dependence."""
     operation = operation.operation
     if operation.regions and len(operation.regions):
         recorded = list(Node.of(operation).attributes["linear"])

@@ -176,7 +176,8 @@ def defbilinear(opdef: OpDef, lhs: Callable[..., ir.Value], rhs: Callable[..., i
 def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
     """Give the batching rule of a one-result op: `rule(size, batched, *operands, **attributes)` -> the batched result.
 
-    Batched operands carry the batch as dim 0, and so does the result. The rule is called only if some operand is batched.
+    Batched operands carry the batch as dim 0, and so does the result. The rule is called only if some operand is
+    batched.
     """
 
     def full(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
@@ -186,7 +187,7 @@ def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
 
 
 def may_be_nonzero(node: Node, nonzero: Sequence[bool]) -> list[bool]:
-    """Return which results of an op may have a nonzero tangent, given which operands have: an upper bound, without IR."""
+    """Return which results of an op may have a nonzero tangent, given which operands have: an upper bound."""
     if not any(nonzero):
         return [False] * len(node.operation.results)
     if node.name in NONZERO:

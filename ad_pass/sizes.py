@@ -58,7 +58,7 @@ class SizeFinder:
         return found
 
     def value(self, value: ir.Value) -> ir.Value | None:
-        """Return a value in the current builder, computing it again from values that exist there if that is possible."""
+        """Return a value in the current builder, computed again from values that exist there if that is possible."""
         known = self._value_of(value)
         if known is not None or isinstance(value.owner, ir.Block):
             return known

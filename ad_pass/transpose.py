@@ -1,4 +1,4 @@
-"""Reverse mode, second half: run a linear block backwards, from cotangents of its results to cotangents of its arguments."""
+"""Reverse mode, second half: a linear block backwards, from cotangents of results to cotangents of arguments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from difc.dialects import aval_of, clone_op
 from difc.dialects.mlir import ir
 
 __all__ = ["transpose_block"]
+
 
 def transpose_block(
     block: ir.Block,
@@ -70,4 +71,3 @@ def transpose_block(
                 accumulate(value, ct)
     builder.location = outer
     return [cts.get(a, Zero(aval_of(a))) for a in arguments[:count]]
-

@@ -1,6 +1,7 @@
 """Symbolic zeros, and the small constructions that derivative rules share.
 
-A zero tangent or cotangent is the Python object `Zero`; it becomes an SSA value only where a region or a result needs one.
+A zero tangent or cotangent is the Python object `Zero`; it becomes an SSA value only where a region or a result needs
+one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 
-__all__ = ["Linear", "Zero", "add_tangents", "const_like", "instantiate", "scalar", "shape_of", "zeros_like", "zeros_of"]
+__all__ = [
+    "Linear",
+    "Zero",
+    "add_tangents",
+    "const_like",
+    "instantiate",
+    "scalar",
+    "shape_of",
+    "zeros_like",
+    "zeros_of",
+]
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ class Zero:
 
 @dataclass(frozen=True)
 class Linear:
-    """Stands for an operand that an op is linear in, while the op is transposed: it has a type and sizes, but no value."""
+    """An operand that an op is linear in, while the op is transposed: it has a type and sizes, but no value."""
 
     aval: Aval
     sizes: Callable[[], list[int | ir.Value]]

@@ -114,7 +114,12 @@ def _process(setup: str, wait: str, **environment: str) -> float:
     root = Path(__file__).resolve().parent.parent
     code = textwrap.dedent(_COLD).format(setup=setup, wait=wait)
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(run.stdout)
 
@@ -157,6 +162,6 @@ def compile_cached() -> Case:
     return _compile_case("MLP step, trace + AD + compile, from the disk cache", 0.2, cached=True)
 
 
-def CASES() -> Iterator[Callable[[], Case]]:  # noqa: N802 - the table
+def CASES() -> Iterator[Callable[[], Case]]:
     """Return the cases, in the order of the table."""
     yield from (mlp, lstm, tiny, compile_cold, compile_cached)

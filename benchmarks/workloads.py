@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy
@@ -16,7 +17,7 @@ def mlp_inputs(batch: int = 128) -> tuple[list[dict[str, numpy.ndarray]], numpy.
     random = numpy.random.default_rng(0)
     params = [
         {"w": (random.normal(size=(m, n)) / m**0.5).astype("f4"), "b": numpy.zeros(n, "f4")}
-        for m, n in zip(MLP_SIZES, MLP_SIZES[1:], strict=False)
+        for m, n in itertools.pairwise(MLP_SIZES)
     ]
     labels = numpy.eye(10, dtype="f4")[random.integers(0, 10, batch)]
     return params, random.normal(size=(batch, MLP_SIZES[0])).astype("f4"), labels

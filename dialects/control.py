@@ -112,6 +112,10 @@ def scan(
     a scalar i64. With `reverse` the steps run from the last slice to the first (ys are stacked in the order of xs).
     `linear` marks the operands (length excepted) that the results are jointly linear in (empty: none).
     """
+    if length < -1:
+        raise ShapeError(f"scan: length {length} is neither a number of steps nor -1")
+    if min(num_carry, num_xs) < 0 or num_carry + num_xs > len(operands) - (length == -1):
+        raise ShapeError(f"scan: a carry of {num_carry} and {num_xs} xs do not fit {len(operands)} operands")
     parts = ScanParts.of(operands, num_carry, num_xs, length)
     if length == -1 and [(a.shape, a.dtype) for a in parts.length] != [((), I64)]:
         raise ShapeError("scan: a scan of run-time length takes it as a last operand, a scalar i64")

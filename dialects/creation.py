@@ -21,7 +21,10 @@ def fill_sizes(name: str, shape: tuple[Any, ...], sizes: tuple[Aval, ...]) -> tu
         if size.shape or size.dtype != I64:
             raise ShapeError(f"{name}: a size operand is {size}, not a scalar i64")
     remaining = iter(sizes)
-    return tuple(next(remaining).size_value if d is DYN else d for d in shape)
+    filled = tuple(next(remaining).size_value if d is DYN else d for d in shape)
+    if any(isinstance(d, int) and d < 0 for d in filled):
+        raise ShapeError(f"{name}: the shape {list(filled)} has a negative dim")
+    return filled
 
 
 @op

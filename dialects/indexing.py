@@ -88,7 +88,7 @@ def dynamic_slice(x: Aval, *starts: Aval, sizes: Ints) -> Aval:
     if len(sizes) != x.ndim:
         raise ShapeError(f"dynamic_slice: {len(sizes)} sizes for {x}")
     for have, want in zip(x.shape, sizes, strict=True):
-        if isinstance(have, int) and want > have:
+        if want < 0 or (isinstance(have, int) and want > have):
             raise ShapeError(f"dynamic_slice: a block of size {want} does not fit a dim of size {have}")
     return Aval(tuple(sizes), x.dtype)
 

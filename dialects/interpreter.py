@@ -120,7 +120,7 @@ class _Block:
 
     def __call__(self, arrays: Arrays) -> list[np.ndarray]:
         if problem := _misfit(arrays, self.arguments):
-            raise ShapeError(f"a body does not fit its arguments: {problem}")
+            raise ShapeError(f"a body or function is given what does not fit it: {problem}")
         slots = list(arrays)
         for step in self._steps:
             slots.extend(step.run([slots[i] for i in step.operands]))
@@ -161,18 +161,15 @@ class _Step:
         try:
             expected = self._results if self._is_static else self._actual_types(arrays)
             results = self._compute(*arrays)
+            if self._is_fun and (problem := _misfit(results, self._results)):
+                raise ShapeError(f"'{self._opdef.name}' gives what does not fit its type: {problem}")
         except DifcError as error:
-            if error.where is not None or (self._is_fun and error.__cause__ is not None):
-                raise  # the op that is wrong has been named already
             where = user_location(self._operation.location)
-            raise type(error)(f"'{self._opdef.name}': {error.message}", where=where, remedy=error.remedy) from error
-        for types in (expected, self._results):
-            if problem := _misfit(results, types):
-                if self._is_fun:
-                    raise ShapeError(f"'{self._opdef.name}' gives results that do not fit its type: {problem}")
-                raise AssertionError(f"'{self._opdef.name}' computed a wrong result: {problem}: {self._operation}")
-            if self._is_static:
-                break
+            if error.where is not None or where is None:
+                raise
+            raise type(error)(error.message, where=where, remedy=error.remedy) from None
+        if problem := _misfit(results, expected) or _misfit(results, self._results):
+            raise AssertionError(f"'{self._opdef.name}' computed a wrong result: {problem}: {self._operation}")
         return results
 
     def _actual_types(self, arrays: list[np.ndarray]) -> list[Aval]:
@@ -205,9 +202,9 @@ def _scan(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) 
         trips = int(parts.length[0]) if length == -1 else length
         for i, x in enumerate(parts.xs):
             if len(x) != trips:
-                raise ShapeError(f"the scan runs {trips} steps, but xs {i} has {len(x)} slices")
+                raise ShapeError(f"scan: runs {trips} steps, but xs {i} has {len(x)} slices")
         if trips < 0:
-            raise ShapeError(f"the scan is to run {trips} steps")
+            raise ShapeError(f"scan: cannot run {trips} steps")
         carry, ys = parts.carry, None
         for step in reversed(range(trips)) if attributes["reverse"] else range(trips):
             outs = body([*carry, *(np.asarray(x[step]) for x in parts.xs), *parts.consts])
@@ -216,7 +213,7 @@ def _scan(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) 
                 ys = [np.empty((trips, *part.shape), part.dtype) for part in slices]
             for i, (y, part) in enumerate(zip(ys, slices, strict=True)):
                 if part.shape != y.shape[1:]:
-                    raise ShapeError(f"y {i} of the scan has shape {y.shape[1:]} in one step, {part.shape} in another")
+                    raise ShapeError(f"scan: y {i} has shape {y.shape[1:]} in one step and {part.shape} in another")
                 y[step] = part
         if ys is None:
             ys = empty_ys(parts)

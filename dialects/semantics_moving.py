@@ -1,7 +1,6 @@
 """What the `dif` ops that make and move elements mean, as NumPy functions on arrays: creation, shape, indexing.
 
-Sizes that only a run can know are checked here: a size that does not fit raises `ShapeError`, where compiled code may
-do anything. Where NumPy promises no order (repeated indices) these functions decide, as the op's docstring says.
+Where NumPy promises no order (repeated indices) these functions decide, as the op's docstring says.
 Imports nothing but NumPy and the dialect.
 """
 
@@ -27,10 +26,7 @@ __all__: list[str] = []
 def _sized(shape: tuple[Any, ...], sizes: tuple[np.ndarray, ...]) -> tuple[int, ...]:
     """Return `shape` with its dynamic dims taken from the size operands."""
     remaining = map(int, sizes)
-    filled = tuple(next(remaining) if d is DYN else d for d in shape)
-    if any(d < 0 for d in filled):
-        raise ShapeError(f"a size operand is negative: the shape would be {list(filled)}")
-    return filled
+    return tuple(next(remaining) if d is DYN else d for d in shape)
 
 
 @meaning(dif.constant)
@@ -62,18 +58,15 @@ def _(
     filled = _sized(shape, sizes)
     aligned = [1] * len(filled)
     for size, declared, d in zip(x.shape, avals[0].shape, dimensions, strict=True):
-        if size != filled[d] and (size != 1 or declared is DYN):
-            raise ShapeError(f"a dim of size {size} does not repeat to {filled[d]}")
+        if size != filled[d] and declared is DYN:
+            raise ShapeError(f"broadcast_in_dim: a dim of run-time size {size} does not repeat to {filled[d]}")
         aligned[d] = size
     return np.broadcast_to(x.reshape(aligned), filled)
 
 
 @meaning(dif.reshape)
 def _(x: np.ndarray, *sizes: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray:
-    filled = _sized(shape, sizes)
-    if x.size != math.prod(filled):
-        raise ShapeError(f"shape {list(x.shape)} has {x.size} elements, shape {list(filled)} has {math.prod(filled)}")
-    return x.reshape(filled)
+    return x.reshape(_sized(shape, sizes))
 
 
 @meaning(dif.transpose)
@@ -188,8 +181,6 @@ def _(cells: np.ndarray, number: np.ndarray, updates: np.ndarray) -> None:
 
 def _block(x: np.ndarray, starts: tuple[np.ndarray, ...], sizes: tuple[int, ...]) -> tuple[slice, ...]:
     """Return the slices of a block of `x`, moved to lie within it."""
-    if any(want > have for have, want in zip(x.shape, sizes, strict=True)):
-        raise ShapeError(f"a block of shape {list(sizes)} does not fit an array of shape {list(x.shape)}")
     firsts = [min(max(int(s), 0), have - want) for s, have, want in zip(starts, x.shape, sizes, strict=True)]
     return tuple(slice(first, first + want) for first, want in zip(firsts, sizes, strict=True))
 

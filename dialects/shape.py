@@ -6,7 +6,7 @@ import math
 
 from difc.dialects.base import Int, Ints, Shape, op
 from difc.dialects.creation import fill_sizes
-from difc.dialects.types import DYN, Aval, same_dim
+from difc.dialects.types import Aval, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["broadcast_in_dim", "concatenate", "pad", "reshape", "reverse", "slice", "transpose"]
@@ -26,18 +26,21 @@ def broadcast_in_dim(x: Aval, *sizes: Aval, shape: Shape, dimensions: Ints) -> A
     _check_dims("broadcast_in_dim", dimensions, len(shape))
     if len(dimensions) != x.ndim or list(dimensions) != sorted(dimensions):
         raise ShapeError(f"broadcast_in_dim: {list(dimensions)} are not increasing dimensions for each of {x}")
+    filled = fill_sizes("broadcast_in_dim", shape, sizes)
     for size, d in zip(x.shape, dimensions, strict=True):
-        if isinstance(size, int) and size not in (1, shape[d]) and shape[d] is not DYN:
-            raise ShapeError(f"broadcast_in_dim: a dim of size {size} does not repeat to {shape[d]}")
-    return Aval(fill_sizes("broadcast_in_dim", shape, sizes), x.dtype)
+        if isinstance(size, int) and isinstance(filled[d], int) and size not in (1, filled[d]):
+            raise ShapeError(f"broadcast_in_dim: a dim of size {size} does not repeat to {filled[d]}")
+    return Aval(filled, x.dtype)
 
 
 @op
 def reshape(x: Aval, *sizes: Aval, shape: Shape) -> Aval:
     """The elements of `x`, in row-major order, as another shape of the same size."""
-    if x.is_static and DYN not in shape and math.prod(x.shape) != math.prod(shape):
-        raise ShapeError(f"reshape: {x} has {math.prod(x.shape)} elements, shape {list(shape)} has {math.prod(shape)}")
-    return Aval(fill_sizes("reshape", shape, sizes), x.dtype)
+    result = Aval(fill_sizes("reshape", shape, sizes), x.dtype)
+    if x.is_static and result.is_static and math.prod(x.shape) != math.prod(result.shape):
+        counts = math.prod(x.shape), math.prod(result.shape)
+        raise ShapeError(f"reshape: {x} has {counts[0]} elements, shape {list(result.shape)} has {counts[1]}")
+    return result
 
 
 @op

@@ -38,7 +38,7 @@ _NAMES = {
 }
 _MODULES = ("errors", "nn", "numpy", "runtime", "scipy", "testing")
 
-__all__ = [*_NAMES, *_MODULES, "__version__"]  # noqa: PLE0604 - names as strings
+__all__ = [*_NAMES, *_MODULES, "__version__"]
 
 __version__ = "0.1.0"
 

@@ -15,7 +15,8 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
     """Return a function as a program in the dialect, without compiling it.
 
     Args:
-      fun: a function of pytrees of arrays; one marked with `difc.export` (then no specs are needed); or several of these
+      fun: a function of pytrees of arrays; one marked with `difc.export` (then no specs are needed); or several of
+      these
         by entry name.
       specs, keywords: specs or arrays in the place of its arguments.
 
@@ -38,8 +39,12 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
     return program
 
 
-def compile(  # noqa: A001 - the public name
-    fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, target: str = "cpu", opt_level: int = 3, **keywords: Any
+def compile(
+    fun: Callable[..., Any] | Mapping[str, Export],
+    *specs: Any,
+    target: str = "cpu",
+    opt_level: int = 3,
+    **keywords: Any,
 ) -> CompiledModule:
     """Compile a function ahead of time for the given argument types. (jax.jit(f).lower(...).compile())
 

@@ -1,7 +1,7 @@
 """Structured control flow: `cond`, `scan`, `fori_loop`, `map`. (jax.lax functions of the same names.)
 
-Called outside any trace they are plain Python on NumPy arrays, so that code can be debugged. Inside, bodies are traced once;
-values of the enclosing function that they use become loop constants.
+Called outside any trace they are plain Python on NumPy arrays, so that code can be debugged. Inside, bodies are traced
+once; values of the enclosing function that they use become loop constants.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from difc.functions import call_name, results_as_tracers, values_of
 from difc.promotion import common_dtype, is_weak, to_dtype
 from difc.pytree import flatten, flatten_with_names, tree_map, unflatten
 from difc.source import user_frame_location
-from difc.tracing import current_frame, is_tracing, new_frame
 from difc.tracer import DimTracer, Tracer, lift, wrap
+from difc.tracing import current_frame, is_tracing, new_frame
 
 __all__ = ["cond", "fori_loop", "map", "scan", "stop_gradient"]
 
@@ -119,8 +119,10 @@ def _check_branches(trees: Sequence[Any], outs: list[list[Aval]], bodies: list[A
 # ---- scan ----------------------------------------------------------------------------------------
 
 
-def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False) -> tuple[Any, Any]:
-    """Run `carry, y = f(carry, x)` over the leading axis of `xs`; return the last carry and the stacked ys. (jax.lax.scan)
+def scan(
+    f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False
+) -> tuple[Any, Any]:
+    """Run `carry, y = f(carry, x)` over the leading axis of `xs`; return the last carry and stacked ys. (jax.lax.scan)
 
     Args:
       f: the step; it returns the next carry, of the same structure, shapes and dtypes, and what to stack (or None).
@@ -228,7 +230,9 @@ def _length(names: list[str], avals: list[Aval], length: Any) -> Any:
     """Return the number of steps: an int, a traced i64, or None where it is the run-time size of xs."""
     for name, aval in zip(names, avals, strict=True):
         if not aval.ndim:
-            raise ShapeError(f"scan: {name} is a scalar, {aval}, with no axis to scan over", where=user_frame_location())
+            raise ShapeError(
+                f"scan: {name} is a scalar, {aval}, with no axis to scan over", where=user_frame_location()
+            )
     sizes = list(dict.fromkeys(a.shape[0] for a in avals))
     if len(sizes) > 1:
         text = ", ".join(f"{n}: {a}" for n, a in zip(names, avals, strict=True))
@@ -296,9 +300,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """Return the stacked results of `f` on each slice of `xs` along its leading axis, one after the other. (jax.lax.map)
+    """Return the stacked results of `f` on each slice of `xs` along its leading axis, one by one. (jax.lax.map)
 
     Example: `difc.map(np.sum, np.ones((4, 3)))` is four 3s.
     """
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
-

@@ -1,7 +1,7 @@
 """Names of run-time sizes while a function is traced: polynomials in the names that the specs give.
 
-`f32["batch", 3]` has the size `batch`; stacking two of it gives `2*batch`. Two sizes are equal if their polynomials are. The
-dialect knows only `?`; this is what makes a mismatch of two named sizes an error at the user's line.
+`f32["batch", 3]` has the size `batch`; stacking two of it gives `2*batch`. Two sizes are equal if their polynomials
+are. The dialect knows only `?`; this is what makes a mismatch of two named sizes an error at the user's line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`difc.export`: marks a function as an entry of the artifact that `difc compile model.py` makes. Imports no compiler."""
+"""`difc.export`: marks a function as an entry of the artifact that `difc compile` makes. Imports no compiler."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Export:
                 raise ModelError(
                     f"argument `{parameter.name}` of the exported `{self.name}` has no spec",
                     where=where,
-                    remedy=f'annotate it, as in `{parameter.name}: difc.f32["batch", 784]`, or use difc.export(specs=[...])',
+                    remedy=f'annotate it, as in `{parameter.name}: difc.f32["n", 784]`, or use difc.export(specs=[...])',
                 )
             if parameter.kind is parameter.KEYWORD_ONLY:
                 named[parameter.name] = parameter.annotation

@@ -18,8 +18,8 @@ from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.pytree import flatten, unflatten
 from difc.source import user_frame_location
-from difc.tracing import Frame, current_frame, new_frame
 from difc.tracer import Tracer, lift, wrap
+from difc.tracing import Frame, current_frame, new_frame
 
 __all__ = ["Traced", "call_name", "results_as_tracers", "trace_function", "values_of"]
 

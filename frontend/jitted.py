@@ -1,7 +1,7 @@
 """`jit`: compile a function for the types of its arguments, once for each signature. Also what `vjp` does on arrays.
 
-The fast path flattens, looks the signature up and calls the compiled entry; tracing and compiling are imported when they
-are first needed.
+The fast path flattens, looks the signature up and calls the compiled entry; tracing and compiling are imported when
+they are first needed.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ class _Static:
 
 
 def jit(
-    fun: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (), target: str | None = None,
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    target: str | None = None,
 ) -> Callable[..., Any]:
     """Return `fun`, compiled when it is first called with arguments of given types. (jax.jit)
 
     Args:
-      fun: a function of pytrees of arrays and numbers; it is run once, with tracers, for each signature. Leaves that are
+      fun: a function of pytrees of arrays and numbers; it is run once, with tracers, for each signature. Leaves that
+      are
         neither (strings, functions, ...) are static.
       static_argnums, static_argnames: arguments that are Python values to the function; they must be hashable.
       target: what to compile for, such as "cpu" or "vulkan" (default: the `DIFC_TARGET` setting).
@@ -57,16 +61,16 @@ def jit(
       >>> difc.jit(lambda x: np.sin(x) ** 2)(np.ones(3, np.float32))  # doctest: +SKIP
     """
     if fun is None:
-        return functools.partial(
-            jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target
-        )  # type: ignore[return-value]
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target)  # type: ignore[return-value]
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return _Jitted(fun, numbers, names, target)
 
 
 class _Jitted:
-    def __init__(self, fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...], target: str | None) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...], target: str | None
+    ) -> None:
         functools.update_wrapper(self, fun)
         self._fun, self._numbers, self._names, self._target = fun, numbers, names, target
         self._compiled: dict[Any, Callable[[list[Any]], Any]] = {}
@@ -94,7 +98,9 @@ class _Jitted:
     def _mark(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self._numbers:
             return args
-        return tuple(_Static(a) if i in self._numbers or i - len(args) in self._numbers else a for i, a in enumerate(args))
+        return tuple(
+            _Static(a) if i in self._numbers or i - len(args) in self._numbers else a for i, a in enumerate(args)
+        )
 
     def trace(self, *args: Any, **kwargs: Any) -> Any:
         """Return the traced program for specs or arrays; see `difc.trace`."""

@@ -1,7 +1,8 @@
 """From traced functions to a runnable module: the stages, in order, and what each one gives.
 
-`Program` holds functions traced into one module with their signatures; `stage("dif" | "ad" | "linalg")` is its IR after a
-stage, and `compile_program` takes it through IREE. The only file that joins AD, lowering, compilation and the runtime.
+`Program` holds functions traced into one module with their signatures; `stage("dif" | "ad" | "linalg")` is its IR after
+a stage, and `compile_program` takes it through IREE. The only file that joins AD, lowering, compilation and the
+runtime.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ from difc.pipelines.estimate import estimate_driver
 from difc.pipelines.lower import lower
 from difc.pipelines.simplify import simplify
 from difc.pipelines.target import Target
-from difc.pipelines.versions import installed_versions, source_digest
-from difc.pipelines.versions import installed_versions, source_digest
+from difc.pipelines.versions import installed_versions
 from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
 from difc.runtime.archive import write
@@ -101,7 +101,11 @@ def _dump(module: ir.Module, stage: str) -> None:
 
 
 def trace_entry(
-    program: Program, fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], name: str | None = None,
+    program: Program,
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    name: str | None = None,
     weak: Callable[[Any], bool] = lambda spec: False,
 ) -> Traced:
     """Trace a function into a program as an entry.
@@ -131,14 +135,18 @@ def trace_entry(
     traced = trace_function(program.module, rebuild, [named_aval(s) for s in specs], flags, entry, entries=entries)
     outputs = [_output_spec(a, n) for a, n in zip(traced.out_avals, _result_names(traced.out_tree), strict=True)]
     meta: dict[str, Any] = {"arg_names": parameters, "doc": inspect.getdoc(fun) or ""}
-    program.signatures[traced.name] = Signature(traced.name, tuple(specs), tuple(outputs), in_tree, traced.out_tree, meta)
+    program.signatures[traced.name] = Signature(
+        traced.name, tuple(specs), tuple(outputs), in_tree, traced.out_tree, meta
+    )
     return traced
 
 
 def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
     try:
         parameters = [
-            p.name for p in inspect.signature(fun).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            p.name
+            for p in inspect.signature(fun).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
     except (TypeError, ValueError):  # builtins without a signature
         parameters = []

@@ -1,7 +1,8 @@
 """Dtype promotion and broadcasting: the only place where either happens.
 
-The rules are NumPy 2's (NEP 50): a ufunc's result dtype is asked of the ufunc itself; Python numbers are weak. bfloat16, which
-NumPy does not know, promotes as in JAX: with integers and Python numbers it stays, with float16 it gives float32.
+The rules are NumPy 2's (NEP 50): a ufunc's result dtype is asked of the ufunc itself; Python numbers are weak.
+bfloat16, which NumPy does not know, promotes as in JAX: with integers and Python numbers it stays, with float16 it
+gives float32.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from difc.dialects.types import short_name
 from difc.dims import Dim
 from difc.errors import DtypeError, ShapeError
 from difc.source import user_frame_location
-from difc.tracing import constant, current_frame
 from difc.tracer import Tracer, lift
+from difc.tracing import constant, current_frame
 
 __all__ = [
     "broadcast_shapes",
@@ -122,7 +123,9 @@ def broadcast_shapes(*shapes: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(result)
 
 
-def broadcast_to(x: ir.Value, like: Sequence[tuple[ir.Value, tuple[Any, ...]]] | None, shape: Sequence[Any]) -> ir.Value:
+def broadcast_to(
+    x: ir.Value, like: Sequence[tuple[ir.Value, tuple[Any, ...]]] | None, shape: Sequence[Any]
+) -> ir.Value:
     """Return `x` repeated to a named shape, with run-time sizes taken from the values in `like` that have them."""
     frame = current_frame()
     have = frame.builder.shape(x)

@@ -18,8 +18,10 @@ _OWN_FOLDERS = tuple(
     os.path.join(folder, "")
     for folder in (
         os.path.dirname(os.path.abspath(__file__)),
-        *(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name)
-          for name in ("dialects", "ad_pass", "pipelines", "runtime")),
+        *(
+            os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name)
+            for name in ("dialects", "ad_pass", "pipelines", "runtime")
+        ),
         os.path.dirname(os.path.abspath(np.__file__)),
     )
 )
@@ -41,9 +43,7 @@ def _location(code: CodeType, instruction: int) -> SourceLocation:
     if line is None:
         return SourceLocation(code.co_filename, code.co_firstlineno)
     on_one_line = end_line == line and end_column is not None
-    return SourceLocation(
-        code.co_filename, line, (column or 0) + 1, (end_column or 0) + 1 if on_one_line else 0
-    )
+    return SourceLocation(code.co_filename, line, (column or 0) + 1, (end_column or 0) + 1 if on_one_line else 0)
 
 
 def user_frame_location() -> SourceLocation | None:

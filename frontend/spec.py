@@ -1,4 +1,4 @@
-"""Array specs: `difc.f32[784, 10]` is a type for an argument; a string, as in `difc.f32["batch", 784]`, is a dynamic dim."""
+"""Array specs: `difc.f32[784, 10]` is a type for an argument; a string, as in `f32["batch", 784]`, is a dynamic dim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,24 @@ from difc.errors import DtypeError
 from difc.runtime.array import DeviceArray
 from difc.runtime.signature import ArraySpec
 
-__all__ = ["ScalarType", "as_spec", "bf16", "bool_", "f16", "f32", "f64", "i8", "i16", "i32", "i64", "named_aval", "u8", "u16", "u32", "u64"]
+__all__ = [
+    "ScalarType",
+    "as_spec",
+    "bf16",
+    "bool_",
+    "f16",
+    "f32",
+    "f64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "named_aval",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+]
 
 
 class ScalarType:
@@ -33,7 +50,7 @@ class ScalarType:
             if not (isinstance(size, str) and size.isidentifier()) and not (isinstance(size, int) and size >= 0):
                 raise DtypeError(
                     f"{size!r} is not a size in an array spec",
-                    remedy='use a number, or a name in quotes for a size known only at run time, as in f32["batch", 784]',
+                    remedy='use a number, or a name in quotes for a size known at run time, as in f32["batch", 784]',
                 )
         return ArraySpec(sizes, self.dtype)
 

@@ -93,4 +93,6 @@ def _check(
 
 def _compare(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: str) -> None:
     error = float(np.max(np.abs(found - wanted), initial=0))
-    assert error <= tolerance, f"{what}: found {found}, finite differences give {wanted} (error {error:.2e}, allowed {tolerance:.2e})"
+    assert error <= tolerance, (
+        f"{what}: found {found}, finite differences give {wanted} (error {error:.2e}, allowed {tolerance:.2e})"
+    )

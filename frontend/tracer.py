@@ -14,7 +14,6 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
-from difc.dialects.types import short_name
 from difc.dims import Dim
 from difc.errors import ConcretizationError, MutationError, UnsupportedError
 from difc.source import user_frame_location
@@ -84,7 +83,9 @@ class Tracer:
 
     def __bool__(self) -> bool:
         raise _concretization(
-            self, "a truth value", "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`"
+            self,
+            "a truth value",
+            "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`",
         )
 
     def __float__(self) -> float:
@@ -98,7 +99,9 @@ class Tracer:
 
     def __index__(self) -> int:
         raise _concretization(
-            self, "a Python index or range", "use difc.scan or difc.fori_loop for loops, x[i] or x.at[i] to index arrays"
+            self,
+            "a Python index or range",
+            "use difc.scan or difc.fori_loop for loops, x[i] or x.at[i] to index arrays",
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
@@ -148,11 +151,11 @@ class Tracer:
     # ---- ndarray's methods, by the functions of the same name --------------------------------
 
     @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
+    def T(self) -> Any:
         return np.transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - NumPy's name
+    def mT(self) -> Any:
         return np.swapaxes(self, -1, -2)
 
     @property
@@ -169,7 +172,9 @@ class Tracer:
         return astype(self, dtype)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape, order=order)
+        return np.reshape(
+            self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape, order=order
+        )
 
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
@@ -264,10 +269,34 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "all any argmax argmin argsort clip cumprod cumsum diagonal max mean min prod ptp ravel repeat round searchsorted sort "
-    "squeeze std sum swapaxes take trace var"
-).split():
+for _name in [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "clip",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ptp",
+    "ravel",
+    "repeat",
+    "round",
+    "searchsorted",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "var",
+]:
     setattr(Tracer, _name, _method(_name))
 
 

@@ -1,7 +1,8 @@
 """From a Python function to a function or body in the dialect.
 
-A `Frame` is a block under construction. Frames nest (the body of a scan within a function within ...); a value of an outer
-frame that an inner one uses becomes an argument of the inner block and an operand of what is made of it: bodies never
+A `Frame` is a block under construction. Frames nest (the body of a scan within a function within ...); a value of an
+outer frame that an inner one uses becomes an argument of the inner block and an operand of what is made of it: bodies
+never
 capture. Everything on the user's stack runs once, with `Tracer` objects in the place of arrays.
 """
 

@@ -1,7 +1,7 @@
 """The transformations: `grad`, `value_and_grad`, `jvp`, `vjp`, `vmap`, as requests in the dialect.
 
-Within a trace each one traces its function into the module and puts one request op (`fun.vjp`, ...) there; the AD passes do
-the rest. Called on arrays, a transformed function is compiled as a whole: it is `jit` of itself.
+Within a trace each one traces its function into the module and puts one request op (`fun.vjp`, ...) there; the AD
+passes do the rest. Called on arrays, a transformed function is compiled as a whole: it is `jit` of itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
             raise NotDifferentiableError(
                 f"{what} needs a float array, but {name} is {aval}",
                 where=user_frame_location(),
-                remedy=f"convert it with .astype(np.float32), or leave it out of argnums"
+                remedy="convert it with .astype(np.float32), or leave it out of argnums"
                 if aval.dtype.kind in "iub"
                 else "use f16, bf16, f32 or f64",
             )
@@ -63,7 +63,7 @@ def _select(argnums: int | Sequence[int], args: tuple[Any, ...], what: str) -> t
     for n in chosen:
         if not -len(args) <= n < len(args):
             raise InputError(
-                f"{what}: argnums names argument {n}, but the function was called with {len(args)} positional arguments",
+                f"{what}: argnums names argument {n}, but there are {len(args)} positional arguments in the call",
                 where=user_frame_location(),
                 remedy="pass the arguments that are differentiated by position",
             )
@@ -78,8 +78,8 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
       argnums: the positional argument(s) to differentiate in: pytrees of float arrays.
 
     Returns:
-      A function with the arguments of `fun` that returns `(value, gradient)`, or `((value, aux), gradient)`. The gradient
-      has the structure, shapes and dtypes of the argument; with a sequence of `argnums` it is a tuple.
+      A function with the arguments of `fun` that returns `(value, gradient)`, or `((value, aux), gradient)`. The
+      gradient has the structure, shapes and dtypes of the argument; with a sequence of `argnums` it is a tuple.
 
     Raises:
       NotDifferentiableError: if the argument is not float, or the value is not a float scalar.
@@ -211,7 +211,9 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
             mask=marks,
             results=[*map(plain, function.out_avals), *map(plain, floats)],
         )
-        found = results_as_tracers(results, [*function.out_avals, *floats], [False] * (len(floats) + len(function.out_avals)))
+        found = results_as_tracers(
+            results, [*function.out_avals, *floats], [False] * (len(floats) + len(function.out_avals))
+        )
         outs, fresh = found[: len(function.out_avals)], iter(found[len(function.out_avals) :])
         out_dots = [next(fresh) if is_float(a.dtype) else np.zeros(a.shape, bool) for a in function.out_avals]
         out, out_dot = unflatten(function.out_tree, outs), unflatten(function.out_tree, out_dots)
@@ -296,7 +298,8 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     Args:
       fun: a function of pytrees of arrays; it sees them without the mapped axis.
       in_axes: the axis to map over, for all arguments or as a tuple with a pytree prefix for each; None is not mapped.
-      out_axes: where the mapped axis goes in the results, as a pytree prefix; None for a result that does not depend on it.
+      out_axes: where the mapped axis goes in the results, as a pytree prefix; None for a result that does not depend on
+      it.
 
     Raises:
       InputError: if nothing is mapped, or `in_axes` does not fit the arguments.

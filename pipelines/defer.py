@@ -1,11 +1,11 @@
-"""Contractions of a scan that need not run step by step: one large contraction over all steps is faster than many small.
+"""Contractions of a scan that need not run step by step: one large one over all steps is faster than many small.
 
 Three rewrites of a body, each of which moves a `dot_general` (or a sum) out of the loop:
 
 - before it: `x @ W`, of a slice and a loop constant, for all steps at once;
 - after it: a stacked `v @ W` that nothing in the loop uses: `v` is stacked instead;
-- after it: an accumulation `acc + a^T @ b`, as gradients of weights are: `a` and `b` are stacked, and contracted over the
-  steps as well. Only where that stacks no more numbers than the accumulator has.
+- after it: an accumulation `acc + a^T @ b`, as gradients of weights are: `a` and `b` are stacked, and contracted over
+  the steps as well. Only where that stacks no more numbers than the accumulator has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much work a module does per call, to choose the CPU driver: threads pay only for enough of it.
 
-Calling through local-task costs some 10 to 20 us more than local-sync, and a dispatch several us more; so small functions and
-loops of small steps run on local-sync.
+Calling through local-task costs some 10 to 20 us more than local-sync, and a dispatch several us more; so small
+functions and loops of small steps run on local-sync.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shaping of scans: what does not change from step to step leaves the loop.
 
-Two rewrites, which keep the numbers: a carry that a step hands on unchanged becomes a loop constant; an op on loop constants
-alone is computed once, outside.
+Two rewrites, which keep the numbers: a carry that a step hands on unchanged becomes a loop constant; an op on loop
+constants alone is computed once, outside.
 """
 
 from __future__ import annotations
@@ -86,4 +86,3 @@ def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> li
         )
     )
     return [parts.carry[i] if i < nc and fixed[i] else next(results) for i in range(len(outs))]
-

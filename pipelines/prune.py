@@ -125,9 +125,7 @@ def _prune_cond(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
 def _prune_scan(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[bool]) -> list[Any]:
     keep, used = _scan_needs(operation, wanted)
     attributes = attributes_of(operation)
-    parts = ScanParts.of(
-        list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"]
-    )
+    parts = ScanParts.of(list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"])
     nc, nx = len(parts.carry), len(parts.xs)
     used[:nc] = keep[:nc]
     body = pruned_body(operation.regions[0].blocks[0], used, keep)

@@ -89,7 +89,7 @@ def _uniform(value: ir.Value) -> Any:
         return aval_of(value).dtype.type(0)
     if operation.name == "dif.constant":
         attribute = operation.attributes["value"]
-        return attributes_of(operation)["value"].flat[0] if attribute.is_splat and aval_of(value).shape != () or not aval_of(value).shape else None
+        return attributes_of(operation)["value"].flat[0] if attribute.is_splat else None
     if operation.name in ("dif.broadcast_in_dim", "dif.reshape", "dif.transpose"):
         return _uniform(operation.operands[0])
     return None
@@ -225,7 +225,15 @@ def _broadcast(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value
 
 @_fold_for("reduce_sum")
 def _reduce_sum(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
-    return operands[0] if not attributes["axes"] else None
+    (x,), axes = operands, attributes["axes"]
+    if not axes:
+        return x
+    inner = _producer(x, "dif.reduce_sum")
+    if inner is None:
+        return None
+    first = attributes_of(inner)["axes"]
+    kept = [d for d in range(aval_of(inner.operands[0]).ndim) if d not in first]
+    return dif.reduce_sum(inner.operands[0], axes=sorted([*first, *(kept[d] for d in axes)]))
 
 
 @_fold_for("pad")

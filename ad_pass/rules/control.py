@@ -23,7 +23,7 @@ from difc.ad_pass.registry import (
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.transpose import transpose_block
 from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, shape_of, zeros_of
-from difc.dialects import Aval, Builder, aval_of, inline_block, new_block, yield_
+from difc.dialects import Builder, aval_of, inline_block, new_block, yield_
 from difc.dialects.mlir import ir
 
 __all__ = ["as_tuple", "build_body", "inline_linear", "marked", "nonzero_mask", "take_sizes", "transpose_sorted"]
@@ -95,7 +95,9 @@ def _cond_linearize(
 
     # a residual that is an argument of the branch is the operand itself
     places: list[list[int | None]] = [[is_argument(p, r) for r in p.residuals] for p in parts]
-    computed = [[r for r, at in zip(p.residuals, at_, strict=True) if at is None] for p, at_ in zip(parts, places, strict=True)]
+    computed = [
+        [r for r, at in zip(p.residuals, at_, strict=True) if at is None] for p, at_ in zip(parts, places, strict=True)
+    ]
     for i, part in enumerate(parts):
         with dif.use_builder(Builder(part.primal, node.operation.location)):
             mine, others = computed[i], _placeholders(computed[1 - i], parts[1 - i].primal, part.primal)
@@ -124,7 +126,7 @@ def _cond_linearize(
 
 
 def _placeholders(values: Sequence[ir.Value], there: ir.Block, here: ir.Block) -> list[ir.Value]:
-    """Return zeros, in one branch, for residuals that only the other branch makes; of the sizes that they would have."""
+    """Return zeros, in one branch, for residuals that only the other branch makes, in the sizes they would have."""
     own = dict(zip(there.arguments, here.arguments, strict=True))
     finder = SizeFinder(lambda argument: shape_of(own[argument]), own.get)
     return [zeros_of(finder.sizes(v), aval_of(v).dtype) for v in values]
@@ -159,9 +161,7 @@ def _cond_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
                 interleave(nz, rest[len(size_values) :], zeros),
                 inner.__getitem__,
             )
-            return [
-                zeros_of(inner[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)
-            ]
+            return [zeros_of(inner[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)]
 
         return fill
 

@@ -1,6 +1,7 @@
 """Batching of `cond` and `scan`.
 
-A scan of batched values is one scan over whole batches. A cond whose predicate is batched runs both branches and selects.
+A scan of batched values is one scan over whole batches. A cond whose predicate is batched runs both branches and
+selects.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def _batched(values: Sequence[ir.Value], have: Sequence[bool], want: Sequence[bo
     return [add_batch(v, size) if w and not h else v for v, h, w in zip(values, have, want, strict=True)]
 
 
-def _cond_batch(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
+def _cond_batch(
+    node: Node, size: Any, operands: list[ir.Value], batched: list[bool]
+) -> tuple[list[ir.Value], list[bool]]:
     pred, args, flags = operands[0], operands[1:], batched[1:]
     if batched[0]:
         branches = [batch_values(body, size, args, flags) for body in node.bodies]
@@ -67,12 +70,12 @@ def _cond_batch(node: Node, size: Any, operands: list[ir.Value], batched: list[b
 
 def _select(pred: ir.Value, on_true: ir.Value, on_false: ir.Value) -> ir.Value:
     """Choose whole batch entries by a predicate for each."""
-    return dif.select(
-        dif.broadcast_in_dim(pred, shape=tuple(shape_of(on_true)), dimensions=(0,)), on_true, on_false
-    )
+    return dif.select(dif.broadcast_in_dim(pred, shape=tuple(shape_of(on_true)), dimensions=(0,)), on_true, on_false)
 
 
-def _scan_batch(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
+def _scan_batch(
+    node: Node, size: Any, operands: list[ir.Value], batched: list[bool]
+) -> tuple[list[ir.Value], list[bool]]:
     # body: c, x, k -> c', y   =>   the same on batches; xs are [T, B, ...] within
     a = node.attributes
     parts = ScanParts.of(operands, a["num_carry"], a["num_xs"], a["length"])
@@ -110,10 +113,18 @@ def _scan_batch(node: Node, size: Any, operands: list[ir.Value], batched: list[b
     linear = a["linear"]
     results = as_tuple(
         dif.scan(
-            *carry, *xs, *parts.consts, *extra, *parts.length,
-            num_carry=nc, num_xs=len(xs), length=a["length"], reverse=a["reverse"],
-            linear=[*linear, *[False] * len(extra)] if linear else (), regions=[build_body(types, fill)],
-        )  # fmt: skip
+            *carry,
+            *xs,
+            *parts.consts,
+            *extra,
+            *parts.length,
+            num_carry=nc,
+            num_xs=len(xs),
+            length=a["length"],
+            reverse=a["reverse"],
+            linear=[*linear, *[False] * len(extra)] if linear else (),
+            regions=[build_body(types, fill)],
+        )
     )
     ys = [move_axis(y, 1, 0) if f else y for y, f in zip(results[nc:], out[nc:], strict=True)]
     return [*results[:nc], *ys], [*carry_flags, *out[nc:]]

@@ -1,14 +1,15 @@
 """The walk that lowers a block, the table of lowering rules, and what a rule may ask about its operands.
 
-A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the `Context`, the
-`Out` that describes the op's result, and lowered operands; it returns the lowered result. Rules of ops with regions
-are marked `@lowering(dif.scan)` alike and return a list.
+A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the `Context`,
+the `Out` that describes the op's result, and lowered operands; it returns the lowered result. The rule of an op with
+regions gets the operation instead of `out` and the attributes, and returns a list.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.errors import UnsupportedError
-from difc.pipelines.lowering.emitter import PARALLEL, Emitter, Size, identity_map, projection, scalar_attribute, tensor_type_of
+from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
+from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.lowering.values import Value
 
 __all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "lowering"]
@@ -53,7 +55,7 @@ def element_type(dtype: np.dtype) -> ir.Type:
 
 
 class Out:
-    """What a rule needs to know of the op it lowers: `aval`, `dtype`, `element` type, `sizes` at run time, `operation`."""
+    """What a rule needs to know of the op it lowers: `aval`, `dtype`, `element` type, run-time `sizes`, `operation`."""
 
     def __init__(self, context: Context, operation: ir.Operation, operands: Sequence[Value]) -> None:
         self.context, self.operation, self.operands = context, operation, operands
@@ -74,7 +76,7 @@ class Out:
         return Value(self.aval, base=base, sizes=self.sizes)
 
 
-class Context(Emitter):
+class Context(TensorEmitter):
     """Lowers one function. `target_kind` is "cpu", "vulkan" or "cuda"."""
 
     def __init__(self, entry: ir.Block, location: ir.Location, target_kind: str) -> None:
@@ -102,7 +104,9 @@ class Context(Emitter):
         rule = LOWERINGS.get(operation.name)
         if rule is None:
             raise UnsupportedError(
-                f"'{operation.name}' has no lowering", where=user_location(operation.location), remedy=_remedy(operation)
+                f"'{operation.name}' has no lowering",
+                where=user_location(operation.location),
+                remedy=_remedy(operation),
             )
         if len(operation.regions):
             return rule(self, operation, *operands)
@@ -133,10 +137,7 @@ class Context(Emitter):
 
     def result_sizes(self, operation: ir.Operation, operands: Sequence[Value]) -> list[Size]:
         """Compute the sizes of an op's result from its operands, by its type rule."""
-        avals = [
-            LazyAval(self, x.aval, self.sizes(x), lambda x=x: self.host_index(x) if x.aval.dtype == I64 else None)
-            for x in operands
-        ]
+        avals = [LazyAval(self, x.aval, self.sizes(x), partial(self.host_index, x)) for x in operands]
         return infer_sizes(operation, avals)
 
     def product(self, sizes: Sequence[Size]) -> Size:
@@ -201,7 +202,7 @@ class Context(Emitter):
         return self.generic([(base, from_base)], [init], [PARALLEL] * len(sizes), lambda a, _: [a])[0]
 
     def view(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
-        """Return the tensor under a value and the map from the value's dims to the tensor's, for reading in a generic."""
+        """Return the tensor under a value, and the map from the value's dims to the tensor's."""
         if x.base is None:
             self.tensor(x)
         walkers = {d: i for i, d in enumerate(x.dims) if d is not None}

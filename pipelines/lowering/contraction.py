@@ -1,11 +1,12 @@
 """`dot_general` as one contraction with at most one batch, two free and one contracting dim.
 
-That is the form which IREE tiles best: groups of dims are collapsed (with a transpose only where a group is not one run of
-neighbours in order), transposed operands are read through indexing maps, and the body is a bare multiply-add.
+That is the form which IREE tiles best: groups of dims are collapsed (with a transpose only where a group is not one run
+of neighbours in order), transposed operands are read through indexing maps, and the body is a bare multiply-add.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class _Operand:
 def _reads_in_runs(order: Sequence[int], groups: Sequence[Sequence[int]]) -> bool:
     """Say whether, with dims lying in memory in this order, every group is one run of neighbours in its own order."""
     position = {d: i for i, d in enumerate(order)}
-    return all(position[b] == position[a] + 1 for group in groups for a, b in zip(group, group[1:], strict=False))
+    return all(position[b] == position[a] + 1 for group in groups for a, b in itertools.pairwise(group))
 
 
 def _operand(c: Context, x: Value, groups: dict[str, tuple[int, ...]]) -> _Operand:
@@ -90,9 +91,7 @@ def _(
     return out.value(result)
 
 
-def _contract(
-    c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]
-) -> ir.Value:
+def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]) -> ir.Value:
     """Append the contraction; half floats accumulate in f32."""
     accumulator = F32 if dtype in (F16, BF16) else dtype
     loops = [*names, SUM]

@@ -1,8 +1,8 @@
 """`cond` and `scan` as `scf.if` and `scf.for` over tensors.
 
-A carry keeps its sizes from step to step. Integers and bools that a body computes from such alone (counters, sizes, loop bounds)
-are carried as scalars on the host, so that reading with them needs no read-back. Each stacked result is one tensor, written
-one slice a step; the write is the last use of the old one, so that it happens in place.
+A carry keeps its sizes from step to step. Integers and bools that a body computes from such alone (counters, sizes, loop
+bounds) are carried as scalars on the host, so that reading with them needs no read-back. Each stacked result is one
+tensor, written one slice a step; the write is the last use of the old one, so that it happens in place.
 """
 
 from __future__ import annotations
@@ -47,15 +47,19 @@ def _cond(c: Context, operation: ir.Operation, pred: Value, *args: Value) -> lis
     avals = [aval_of(r) for r in operation.results]
     flags = [_is_host(x) for x in args]
     hosted = [all(both) for both in zip(*(_hosted(b, flags) for b in branches), strict=True)]
-    types = [element_type(a.dtype) if h else tensor_type_of(a.shape, element_type(a.dtype)) for a, h in zip(avals, hosted, strict=True)]
+    types = [
+        element_type(a.dtype) if h else tensor_type_of(a.shape, element_type(a.dtype))
+        for a, h in zip(avals, hosted, strict=True)
+    ]
     made = c.operation("scf.if", [c.host_scalar(pred)], types, regions=2)
     for region, branch in zip(made.regions, branches, strict=True):
         with c.within(c.block(region, [])):
             results = c.lower_block(branch, [x.copy() for x in args])
-            c.operation("scf.yield", [x.scalar if h else c.as_declared(x, a) for x, a, h in zip(results, avals, hosted, strict=True)])
-    return [
-        Value(a, scalar=r) if h else Value(a, base=r) for a, r, h in zip(avals, made.results, hosted, strict=True)
-    ]
+            c.operation(
+                "scf.yield",
+                [x.scalar if h else c.as_declared(x, a) for x, a, h in zip(results, avals, hosted, strict=True)],
+            )
+    return [Value(a, scalar=r) if h else Value(a, base=r) for a, r, h in zip(avals, made.results, hosted, strict=True)]
 
 
 # ---- scan ----------------------------------------------------------------------------------------
@@ -63,7 +67,7 @@ def _cond(c: Context, operation: ir.Operation, pred: Value, *args: Value) -> lis
 
 def _hosted_carries(body: ir.Block, parts: ScanParts) -> list[bool]:
     """Say which carries stay on the host: those that do if they all did, less the others, until nothing changes."""
-    xs = [x.is_count and x.aval.dtype in HOST_DTYPES or _is_host_row(x) for x in parts.xs]
+    xs = [(x.is_count and x.aval.dtype in HOST_DTYPES) or _is_host_row(x) for x in parts.xs]
     consts = [_is_host(x) for x in parts.consts]
     carries = [_is_host(x) for x in parts.carry]
     while True:
@@ -101,8 +105,14 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     avals = [aval_of(r) for r in operation.results]
     tapes = _tape_sizes(c, body, parts, length, avals)
     if length == 0:
-        empty = [Value(a, base=c.empty(s, element_type(a.dtype)), sizes=s) for a, s in zip(avals[num_carry:], tapes, strict=True)]
-        return [*(Value(a, base=c.tensor(x), sizes=c.sizes(x)) for a, x in zip(avals, parts.carry, strict=False)), *empty]
+        empty = [
+            Value(a, base=c.empty(s, element_type(a.dtype)), sizes=s)
+            for a, s in zip(avals[num_carry:], tapes, strict=True)
+        ]
+        return [
+            *(Value(a, base=c.tensor(x), sizes=c.sizes(x)) for a, x in zip(avals, parts.carry, strict=False)),
+            *empty,
+        ]
     hosted = _hosted_carries(body, parts)
     sizes = [c.sizes(x) for x in parts.carry]
     types = [tensor_type_of(s, element_type(a.dtype)) for a, s in zip(avals, [*sizes, *tapes], strict=True)]
@@ -111,7 +121,9 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     for x in [*parts.xs, *parts.consts]:
         if x.scalar is None:
             c.view(x)  # what has to be built is built before the loop
-    xs = [x if x.scalar is not None or x.is_count else Value(x.aval, base=c.tensor(x), sizes=c.sizes(x)) for x in parts.xs]
+    xs = [
+        x if x.scalar is not None or x.is_count else Value(x.aval, base=c.tensor(x), sizes=c.sizes(x)) for x in parts.xs
+    ]
 
     bounds = [c.index(0), c.index(length), c.index(1)]
     loop = c.operation("scf.for", [*bounds, *starts], [v.type for v in starts], regions=1)

@@ -46,10 +46,6 @@ def _not(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return c.value("arith.xori", [x, number(c, dtype, 1 if dtype == BOOL else -1)], x.type)
 
 
-def _bitwise(name: str) -> ScalarFunction:
-    return lambda c, dtype, x, y: c.value(name, [x, y], x.type)
-
-
 #: Op -> scalar function.
 TABLE: dict[dif.OpDef, ScalarFunction] = {
     dif.neg: _neg,
@@ -64,9 +60,9 @@ TABLE: dict[dif.OpDef, ScalarFunction] = {
     dif.pow: power,
     dif.max: scalars.maximum,
     dif.min: scalars.minimum,
-    dif.and_: _bitwise("arith.andi"),
-    dif.or_: _bitwise("arith.ori"),
-    dif.xor: _bitwise("arith.xori"),
+    dif.and_: scalars.bitwise("andi"),
+    dif.or_: scalars.bitwise("ori"),
+    dif.xor: scalars.bitwise("xori"),
     **FUNCTIONS,
 }
 

@@ -7,14 +7,25 @@ they dominate every use and the text stays short. Invariant: `within` restores t
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from difc.dialects.mlir import ir
 
-__all__ = ["PARALLEL", "REDUCTION", "SIGNED", "UNSIGNED", "Emitter", "Size", "element_of", "identity_map", "projection", "scalar_attribute", "tensor_type_of"]
+__all__ = [
+    "PARALLEL",
+    "REDUCTION",
+    "SIGNED",
+    "UNSIGNED",
+    "Emitter",
+    "Size",
+    "element_of",
+    "identity_map",
+    "projection",
+    "scalar_attribute",
+    "tensor_type_of",
+]
 
 PARALLEL, REDUCTION = "parallel", "reduction"
 #: Predicates of `arith.cmpi`.
@@ -153,9 +164,7 @@ class Emitter:
 
     def fill(self, scalar: ir.Value, into: ir.Value) -> ir.Value:
         """Return `into` with every element set."""
-        return self._structured(
-            "linalg.fill", [scalar], [into], {}, lambda new, old: [new]
-        )[0]
+        return self._structured("linalg.fill", [scalar], [into], {}, lambda new, old: [new])[0]
 
     def filled(self, scalar: ir.Value, sizes: Sequence[Size]) -> ir.Value:
         """Return a new tensor of one repeated element."""
@@ -190,82 +199,6 @@ class Emitter:
             self.operation("linalg.yield", body(*block.arguments))
         return list(made.results)
 
-    def named(
-        self,
-        name: str,
-        inputs: Sequence[ir.Value],
-        init: ir.Value,
-        body: Callable[..., Sequence[ir.Value]],
-        **attributes: ir.Attribute,
-    ) -> ir.Value:
-        """Append a named linalg op; `body` is what the op's definition says it computes."""
-        return self._structured(name, inputs, [init], attributes, body)[0]
-
-    def transposed(self, x: ir.Value, permutation: Sequence[int], sizes: Sequence[Size]) -> ir.Value:
-        """Append a `linalg.transpose` to a tensor of `sizes`."""
-        init = self.empty(sizes, element_of(x))
-        made = self.operation(
-            "linalg.transpose", [x, init], [init.type], {"permutation": ir.DenseI64ArrayAttr.get(list(permutation))}, 1
-        )
-        block = self.block(made.regions[0], [element_of(x)] * 2)
-        with self.within(block):
-            self.operation("linalg.yield", [block.arguments[0]])
-        return made.results[0]
-
-    def fence(self, x: ir.Value) -> ir.Value:
-        """Return the tensor, computed in a kernel of its own: IREE fuses nothing across this."""
-        sizes = [self.size_of(x, d) for d in range(x.type.rank)]
-        return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
-
-    def concatenated(self, pieces: Sequence[ir.Value], dimension: int, sizes: Sequence[Size]) -> ir.Value:
-        """Join tensors along a dim into one of `sizes`."""
-        type_ = tensor_type_of(sizes, element_of(pieces[0]))
-        return self.value("tensor.concat", pieces, type_, dim=ir.IntegerAttr.get(self.i64, dimension))
-
-    def scatter(
-        self,
-        updates: ir.Value,
-        indices: ir.Value,
-        into: ir.Value,
-        dimensions: Sequence[int],
-        body: Callable[[ir.Value, ir.Value], Sequence[ir.Value]],
-    ) -> ir.Value:
-        """Append IREE's scatter, in order of the points: `body` gets an update and the old element.
-
-        The operands are fenced: a producer fused into the kernel would keep all its elements in a workgroup's memory.
-        """
-        updates, indices, into = self.fence(updates), self.fence(indices), self.fence(into)
-        attributes = {
-            "dimension_map": ir.DenseI64ArrayAttr.get(list(dimensions)),
-            "unique_indices": ir.BoolAttr.get(False),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([2, 1]),
-        }
-        made = self.operation("iree_linalg_ext.scatter", [updates, indices, into], [into.type], attributes, regions=1)
-        block = self.block(made.regions[0], [element_of(updates), element_of(into)])
-        with self.within(block):
-            self.operation("iree_linalg_ext.yield", body(*block.arguments))
-        return made.results[0]
-
-    def scan(
-        self,
-        x: ir.Value,
-        init: ir.Value,
-        start: ir.Value,
-        dimension: int,
-        body: Callable[[ir.Value, ir.Value], Sequence[ir.Value]],
-    ) -> ir.Value:
-        """Append IREE's inclusive scan along a dim: `body` combines an element with what came before."""
-        attributes = {
-            "dimension": ir.IntegerAttr.get(self.i64, dimension),
-            "inclusive": ir.BoolAttr.get(True),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 2]),
-        }
-        made = self.operation("iree_linalg_ext.scan", [x, init, start], [init.type, start.type], attributes, regions=1)
-        block = self.block(made.regions[0], [element_of(x)] * 2)
-        with self.within(block):
-            self.operation("iree_linalg_ext.yield", body(*block.arguments))
-        return made.results[0]
-
     def cast(self, x: ir.Value, type_: ir.Type) -> ir.Value:
         """Change which dims of a tensor are static."""
         return x if x.type == type_ else self.value("tensor.cast", [x], type_)
@@ -283,54 +216,6 @@ class Emitter:
     def iteration_index(self, dimension: int) -> ir.Value:
         """Inside the body of a generic: the index along one of its loops."""
         return self.value("linalg.index", [], self.index_type, dim=ir.IntegerAttr.get(self.i64, dimension))
-
-    def extract_slice(
-        self,
-        x: ir.Value,
-        offsets: Sequence[Size],
-        sizes: Sequence[Size],
-        strides: Sequence[int],
-        drop: Sequence[int] = (),
-    ) -> ir.Value:
-        """Read a block; the dims in `drop` (of size 1) do not show in the result."""
-        kept = [s for i, s in enumerate(sizes) if i not in drop]
-        operands, attributes = _slice_operands([x], offsets, sizes, strides)
-        return self.value("tensor.extract_slice", operands, tensor_type_of(kept, element_of(x)), **attributes)
-
-    def insert_slice(
-        self, x: ir.Value, into: ir.Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
-    ) -> ir.Value:
-        """Return `into` with a block replaced."""
-        operands, attributes = _slice_operands([x, into], offsets, sizes, strides)
-        return self.value("tensor.insert_slice", operands, into.type, **attributes)
-
-    def collapse(self, x: ir.Value, groups: Sequence[Sequence[int]]) -> ir.Value:
-        """Merge runs of neighbouring dims; `groups` covers all dims in order (empty: to a scalar)."""
-        type_ = x.type
-        if len(groups) == type_.rank:
-            return x
-        sizes: list[Size] = []
-        for group in groups:
-            dims = [None if type_.is_dynamic_dim(d) else type_.get_dim_size(d) for d in group]
-            sizes.append(None if None in dims else math.prod(dims))
-        return self.value(
-            "tensor.collapse_shape", [x], tensor_type_of(sizes, type_.element_type), reassociation=_groups(groups)
-        )
-
-    def expand(self, x: ir.Value, groups: Sequence[Sequence[int]], sizes: Sequence[Size]) -> ir.Value:
-        """Split dims: result dims `groups[i]`, of the given `sizes`, make up dim i of `x`."""
-        if len(sizes) == x.type.rank:
-            return x
-        split = [math.prod(g) if all(isinstance(s, int) for s in g) else None for g in ([sizes[d] for d in g] for g in groups)]
-        x = self.cast(x, tensor_type_of(split, element_of(x)))
-        static = [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
-        return self.value(
-            "tensor.expand_shape",
-            [x, *dynamic_sizes(sizes)],
-            tensor_type_of(sizes, element_of(x)),
-            reassociation=_groups(groups),
-            static_output_shape=ir.DenseI64ArrayAttr.get(static),
-        )
 
 
 def tensor_type_of(sizes: Sequence[Size | None], element: ir.Type) -> ir.RankedTensorType:
@@ -361,24 +246,3 @@ def scalar_attribute(number: float, type_: ir.Type) -> ir.Attribute:
     if isinstance(type_, ir.IntegerType) and type_.width > 1 and number >= 1 << (type_.width - 1):
         number -= 1 << type_.width  # the bindings take the bits as a signed number
     return ir.IntegerAttr.get(type_, number)
-
-
-def _groups(groups: Sequence[Sequence[int]]) -> ir.Attribute:
-    i64 = ir.IntegerType.get_signless(64)
-    return ir.ArrayAttr.get([ir.ArrayAttr.get([ir.IntegerAttr.get(i64, d) for d in group]) for group in groups])
-
-
-def _slice_operands(
-    tensors: Sequence[ir.Value], offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
-) -> tuple[list[ir.Value], dict[str, ir.Attribute]]:
-    dynamic = ir.ShapedType.get_dynamic_size()
-    operands, segments = list(tensors), [1] * len(tensors)
-    attributes: dict[str, ir.Attribute] = {}
-    for name, group in (("offsets", offsets), ("sizes", sizes), ("strides", strides)):
-        values = dynamic_sizes(group)
-        operands += values
-        segments.append(len(values))
-        static = [s if isinstance(s, int) else dynamic for s in group]
-        attributes[f"static_{name}"] = ir.DenseI64ArrayAttr.get(static)
-    attributes["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
-    return operands, attributes

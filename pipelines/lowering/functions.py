@@ -1,7 +1,7 @@
 """Transcendental and rounding functions of one element.
 
-Half floats compute in f32. f32 uses IREE's own polynomials (2 to 4 ULP). f64 is written here in terms of `exp` and `log`,
-which IREE has to 1 ULP on CPUs, so that nothing is lost near 0 and nothing needs a C library in the artifact.
+Half floats compute in f32. f32 uses IREE's own polynomials (2 to 4 ULP). f64 is written here in terms of `exp` and
+`log`, which IREE has to 1 ULP on CPUs, so that nothing is lost near 0 and nothing needs a C library in the artifact.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Powers of one element, as C defines `pow` for floats; integers wrap around.
 
-f32 powers are computed in f64 where the target has `exp` and `log` of that, and are then right to the last bit but one. f64
-powers carry the rounding error of `y log x`, which is about `|y log x|` units in the last place.
+f32 powers are computed in f64 where the target has `exp` and `log` of that, and are then right to the last bit but one.
+f64 powers carry the rounding error of `y log x`, which is about `|y log x|` units in the last place.
 """
 
 from __future__ import annotations

@@ -20,12 +20,8 @@ from difc.pipelines.lowering.values import Value
 
 __all__ = ["combine"]
 
-#: A reduction to fewer results than this, of more elements than this, is done in two kernels: one result is one workgroup.
+#: A reduction to fewer results than this, of at least so many elements, takes two kernels: one result is one workgroup.
 _FEW_RESULTS, _MANY_ELEMENTS, _PARTS = 32, 1 << 15, 1024
-
-
-def _bitwise(name: str) -> ScalarFunction:
-    return lambda c, dtype, x, y: c.value(name, [x, y], x.type)
 
 
 #: Op -> combining function, its neutral element, and whether half floats accumulate in f32.
@@ -34,8 +30,8 @@ _TABLE: dict[dif.OpDef, tuple[ScalarFunction, Callable[[np.dtype], float], bool]
     dif.reduce_prod: (scalars.mul, lambda _: 1, True),
     dif.reduce_max: (scalars.maximum, scalars.lowest, False),
     dif.reduce_min: (scalars.minimum, scalars.highest, False),
-    dif.reduce_and: (_bitwise("arith.andi"), lambda dtype: 1 if dtype == np.bool_ else -1, False),
-    dif.reduce_or: (_bitwise("arith.ori"), lambda _: 0, False),
+    dif.reduce_and: (scalars.bitwise("andi"), lambda dtype: 1 if dtype == np.bool_ else -1, False),
+    dif.reduce_or: (scalars.bitwise("ori"), lambda _: 0, False),
 }
 
 
@@ -61,7 +57,7 @@ def combine(
 
 
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:
-    """Cut a large reduction to few results in two: what to reduce, over which axes first, and over which of it in all."""
+    """Cut a large reduction to few results in two: what to reduce, over which axes first, and over which in all."""
     shape = x.aval.shape
     if not x.aval.is_static or x.scalar is not None:
         return None

@@ -1,7 +1,7 @@
 """Reshapes as `collapse_shape` and `expand_shape` over the finest groups of dims that can be told apart.
 
-Fine groups let IREE move a reshape past neighbouring ops. Sizes known at run time only are compared by the values they are
-products of. Where no grouping is found, everything is one group, which is right for any reshape.
+Fine groups let IREE move a reshape past neighbouring ops. Sizes known at run time only are compared by the values they
+are products of. Where no grouping is found, everything is one group, which is right for any reshape.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Emitter, Size, element_of, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, element_of, tensor_type_of
+from difc.pipelines.lowering.tensors import TensorEmitter
 
 __all__ = ["regroup"]
 
@@ -36,7 +37,7 @@ class _Product:
         return self.number < other.number
 
 
-def _factors(c: Emitter, size: Size) -> _Product:
+def _factors(c: TensorEmitter, size: Size) -> _Product:
     """Take a size apart into the values it was multiplied from."""
     if isinstance(size, int):
         return _Product(size)
@@ -54,8 +55,8 @@ def _factors(c: Emitter, size: Size) -> _Product:
     return _Product(1, Counter({size: 1}))
 
 
-def _groups(c: Emitter, before: Sequence[Size], after: Sequence[Size]) -> list[tuple[list[int], list[int]]]:
-    """Pair up the smallest runs of dims of both shapes that have equal products; one pair of all dims if none are found."""
+def _groups(c: TensorEmitter, before: Sequence[Size], after: Sequence[Size]) -> list[tuple[list[int], list[int]]]:
+    """Pair up the smallest runs of dims of both shapes that have equal products; else give one pair of all dims."""
     factors = [_factors(c, s) for s in before], [_factors(c, s) for s in after]
     pairs: list[tuple[list[int], list[int]]] = []
     i = j = 0
@@ -82,7 +83,7 @@ def _groups(c: Emitter, before: Sequence[Size], after: Sequence[Size]) -> list[t
     return pairs
 
 
-def regroup(c: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Size]) -> ir.Value:
+def regroup(c: TensorEmitter, x: ir.Value, before: Sequence[Size], after: Sequence[Size]) -> ir.Value:
     """Return a tensor of sizes `before` with sizes `after`."""
     if 0 in after:
         return c.empty(after, element_of(x))
@@ -90,7 +91,12 @@ def regroup(c: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
         return c.expand(c.collapse(x, []), [], after)
     pairs = _groups(c, before, after)
     x = c.collapse(x, [dims for dims, _ in pairs])
-    wanted = [math.prod(after[d] for d in dims) if all(isinstance(after[d], int) for d in dims) else None for _, dims in pairs]
-    known = [w if w is not None else None if x.type.is_dynamic_dim(i) else x.type.get_dim_size(i) for i, w in enumerate(wanted)]
+    wanted = [
+        math.prod(after[d] for d in dims) if all(isinstance(after[d], int) for d in dims) else None for _, dims in pairs
+    ]
+    known = [
+        w if w is not None else None if x.type.is_dynamic_dim(i) else x.type.get_dim_size(i)
+        for i, w in enumerate(wanted)
+    ]
     x = c.cast(x, tensor_type_of(known, element_of(x)))
     return c.expand(x, [dims for _, dims in pairs], after)

@@ -1,4 +1,4 @@
-"""The exact remainder of f64 numbers, in integer arithmetic: CPUs have no instruction for it, and artifacts no C library.
+"""The exact remainder of f64 numbers, in integers: CPUs have no instruction for it, and artifacts no C library.
 
 Long division on the 53-bit significands: one subtraction and shift for each step between the exponents.
 """

@@ -1,7 +1,7 @@
 """Scalar arithmetic of the dialect's dtypes: what one element of each elementwise op computes.
 
-Every function takes the context, the operands' dtype and SSA scalars, and returns one. The same functions make the bodies of
-generics, reductions and scatters, and host code where operands are host scalars. Semantics are those of
+Every function takes the context, the operands' dtype and SSA scalars, and returns one. The same functions make the
+bodies of generics, reductions and scatters, and host code where operands are host scalars. Semantics are those of
 `dialects/elementwise.py`; special values (NaN, infinities, zero divisors) are part of them.
 """
 
@@ -20,6 +20,8 @@ from difc.pipelines.lowering.remainder import f64_remainder
 __all__ = [
     "ScalarFunction",
     "add",
+    "bitwise",
+    "by_kind",
     "compare",
     "convert",
     "div",
@@ -54,7 +56,9 @@ def highest(dtype: np.dtype) -> float:
     return np.inf if is_float(dtype) else 1 if dtype == BOOL else int(np.iinfo(dtype).max)
 
 
-def by_kind(float_op: str, signed_op: str, unsigned_op: str | None = None, bool_op: str | None = None) -> ScalarFunction:
+def by_kind(
+    float_op: str, signed_op: str, unsigned_op: str | None = None, bool_op: str | None = None
+) -> ScalarFunction:
     """Return the scalar function that is one op for each kind of dtype."""
 
     def apply(c: Context, dtype: np.dtype, *xs: ir.Value) -> ir.Value:
@@ -74,6 +78,11 @@ sub = by_kind("arith.subf", "arith.subi")
 mul = by_kind("arith.mulf", "arith.muli")
 maximum = by_kind("arith.maximumf", "arith.maxsi", "arith.maxui", "arith.ori")
 minimum = by_kind("arith.minimumf", "arith.minsi", "arith.minui", "arith.andi")
+
+
+def bitwise(name: str) -> ScalarFunction:
+    """Return the scalar function that is one op for integers and bools alike."""
+    return lambda c, dtype, x, y: c.value(f"arith.{name}", [x, y], x.type)
 
 
 def compare(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value, direction: str) -> ir.Value:
@@ -117,7 +126,13 @@ def _convert_float(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) 
 
 def _float_to_integer(c: Context, source: np.dtype, x: ir.Value, target: np.dtype) -> ir.Value:
     info = np.iinfo(target)
-    beyond = compare(c, source, x, number(c, source, float(info.max) if info.bits < 32 else 2.0 ** (info.bits - (target.kind == "i"))), "ge")
+    beyond = compare(
+        c,
+        source,
+        x,
+        number(c, source, float(info.max) if info.bits < 32 else 2.0 ** (info.bits - (target.kind == "i"))),
+        "ge",
+    )
     usable = c.value("arith.maximumf", [x, number(c, source, float(info.min))], x.type)
     unusable = c.value("arith.ori", [beyond, compare(c, source, x, x, "ne")], c.i1)
     usable = c.select(unusable, number(c, source, 0), usable)

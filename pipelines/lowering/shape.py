@@ -22,9 +22,7 @@ def _(c: Context, out: Out, x: Value, *_: Value, shape: tuple[int, ...], dimensi
     source = c.without_dims(x, repeated) if repeated else x
     kept = [d for i, d in enumerate(dimensions) if i not in repeated]
     walked = dict(zip(kept, source.dims, strict=True))
-    return Value(
-        out.aval, base=source.base, dims=tuple(walked.get(d) for d in range(out.aval.ndim)), sizes=out.sizes
-    )
+    return Value(out.aval, base=source.base, dims=tuple(walked.get(d) for d in range(out.aval.ndim)), sizes=out.sizes)
 
 
 @lowering(dif.transpose)

@@ -1,19 +1,20 @@
 """Run-time sizes computed by the type rules of ops: avals whose dims append host `index` arithmetic.
 
-An op's type rule is written with `+ - * //` on dims, so running it on these gives the sizes of its result without computing
-the result: for the outputs of ops, and for what a loop body will yield, before the loop runs.
+An op's type rule is written with `+ - * //` on dims, so running it on these gives the sizes of its result without
+computing the result: for the outputs of ops, and for what a loop body will yield, before the loop runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from difc.dialects import OPS, Aval, aval_of, scan, yielded
 from difc.dialects.control import ScanParts
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
-from difc.dialects.types import DYN, I64
+from difc.dialects.types import DYN
 from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import Emitter, Size
 
@@ -58,7 +59,7 @@ class IndexDim:
 
 
 class LazyAval(Aval):
-    """An aval of run-time sizes; where it is an i64 scalar, asking for its `size_value` computes with the value itself."""
+    """An aval of run-time sizes; an i64 scalar also computes with its own value, which is found when asked for."""
 
     def __init__(self, emitter: Emitter, aval: Aval, sizes: Sequence[Size], value: Callable[[], Size | None]) -> None:
         shape = tuple(s if isinstance(s, int) else IndexDim(emitter, s) for s in sizes)
@@ -80,7 +81,14 @@ def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval]) -> list[Size
     return [d.value if isinstance(d, IndexDim) else None if d is DYN else d for d in aval.shape]
 
 
-_ARITHMETIC = {"dif.add": "addi", "dif.sub": "subi", "dif.mul": "muli", "dif.div": "divsi", "dif.max": "maxsi", "dif.min": "minsi"}
+_ARITHMETIC = {
+    "dif.add": "addi",
+    "dif.sub": "subi",
+    "dif.mul": "muli",
+    "dif.div": "divsi",
+    "dif.max": "maxsi",
+    "dif.min": "minsi",
+}
 
 
 class BlockSizes:
@@ -101,7 +109,7 @@ class BlockSizes:
         """
         if value not in self._sizes:
             aval = aval_of(value)
-            found = list(aval.shape) if aval.is_static else self._computed(value)
+            found = list(aval.shape if aval.is_static else self._computed(value))
             if any(size is None for size in found):
                 operation = value.owner
                 raise UnsupportedError(
@@ -138,11 +146,7 @@ class BlockSizes:
             return self._of_cond(operation, list(operation.results).index(value))
         if operation.name == "fun.scan":
             return self._of_scan(operation, list(operation.results).index(value))
-        avals = []
-        for v in operation.operands:
-            aval = aval_of(v)
-            is_number = not aval.shape and aval.dtype == I64
-            avals.append(LazyAval(self._emitter, aval, self.of(v), lambda v=v, n=is_number: self._number(v) if n else None))
+        avals = [LazyAval(self._emitter, aval_of(v), self.of(v), partial(self._number, v)) for v in operation.operands]
         return infer_sizes(operation, avals)
 
     def _of_cond(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
@@ -161,7 +165,9 @@ class BlockSizes:
             return self.of(operation.operands[index])
         parts = ScanParts.of(list(operation.operands), count, attributes["num_xs"], length)
         block = operation.regions[0].blocks[0]
-        sizes = [self.of(v) for v in parts.carry] + [self.of(v)[1:] for v in parts.xs] + [self.of(v) for v in parts.consts]
+        sizes = (
+            [self.of(v) for v in parts.carry] + [self.of(v)[1:] for v in parts.xs] + [self.of(v) for v in parts.consts]
+        )
         numbers = [None] * (count + len(parts.xs)) + [self._numbers.get(v) for v in parts.consts]
         inner = BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index])
         return [self._number(parts.length[0]) if parts.length else length, *inner]

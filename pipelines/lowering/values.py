@@ -21,8 +21,8 @@ class Value:
     Attributes:
       aval: its shape and dtype in the dialect.
       sizes: its run-time sizes, ints where the shape is static, or None for one not asked for yet.
-      base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). Dims of the
-        tensor are all walked along.
+      base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). All dims
+        of the tensor are walked along.
       scalar: instead of `base`, an SSA scalar on the host that every element equals.
       pieces: instead of `base`, the dim and the arrays that this is the concatenation of.
       is_count: whether this is 0, 1, 2, ... along one dim, so that an element is known from its position.
@@ -44,12 +44,12 @@ class Value:
         self.dims = tuple(range(aval.ndim)) if dims is None else dims
         self.is_count = False
         given = sizes if sizes is not None else [None] * aval.ndim
-        self.sizes: list[Size | None] = [
-            d if isinstance(d, int) else s for d, s in zip(aval.shape, given, strict=True)
-        ]
+        self.sizes: list[Size | None] = [d if isinstance(d, int) else s for d, s in zip(aval.shape, given, strict=True)]
 
     def copy(self) -> Value:
         """Return a copy, so that what is found out in an inner region does not leak into the outer one."""
-        copy = Value(self.aval, base=self.base, dims=self.dims, sizes=self.sizes, scalar=self.scalar, pieces=self.pieces)
+        copy = Value(
+            self.aval, base=self.base, dims=self.dims, sizes=self.sizes, scalar=self.scalar, pieces=self.pieces
+        )
         copy.is_count = self.is_count
         return copy

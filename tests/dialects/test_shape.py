@@ -34,11 +34,11 @@ def test_broadcast_in_dim(dtype: np.dtype, shape: tuple[int, ...], data: st.Data
     same(evaluate(fn, x, like, dynamic=dynamic), np.broadcast_to(aligned, shape))
 
 
-@pytest.mark.parametrize(("size", "to"), [(1, 3), (2, 3)])
-def test_a_dynamic_dim_is_not_repeated(size: int, to: int) -> None:
+@pytest.mark.parametrize(("size", "message"), [(1, "a dim of run-time size 1 does not"), (2, "a dim of size 2 does not")])
+def test_a_dynamic_dim_is_not_repeated(size: int, message: str) -> None:
     fn = lambda x, like: dif.broadcast_in_dim(x, shape=sizes(like), dimensions=(0,))  # noqa: E731
-    with pytest.raises(ShapeError, match=f"'dif.broadcast_in_dim': a dim of size {size} does not repeat to {to}"):
-        evaluate(fn, np.ones(size), np.ones(to), dynamic=0b11)
+    with pytest.raises(ShapeError, match=f"broadcast_in_dim: {message} repeat to 3"):
+        evaluate(fn, np.ones(size), np.ones(3), dynamic=0b11)
 
 
 @FAST
@@ -52,7 +52,7 @@ def test_reshape(dtype: np.dtype, shape: tuple[int, ...], data: st.DataObject, s
 
 
 def test_reshape_of_a_wrong_run_time_size() -> None:
-    with pytest.raises(ShapeError, match=r"'dif.reshape': shape \[5\] has 5 elements, shape \[2, 3\] has 6"):
+    with pytest.raises(ShapeError, match=r"reshape: f64\[5\] has 5 elements, shape \[2, 3\] has 6"):
         evaluate(partial(dif.reshape, shape=(2, 3)), np.ones(5), dynamic=1)
 
 
@@ -109,7 +109,8 @@ def test_pad(dtype: np.dtype, shape: tuple[int, ...], data: st.DataObject, seed:
     high = [data.draw(st.integers(-n - min(a, 0), 2)) for n, a in zip(spread, low, strict=True)]
     wide = np.full(spread, value, dtype)
     wide[tuple(slice(None, None, k + 1) for k in interior)] = x
-    wide = np.pad(wide, [(max(a, 0), max(b, 0)) for a, b in zip(low, high, strict=True)], constant_values=value)
+    if shape:
+        wide = np.pad(wide, [(max(a, 0), max(b, 0)) for a, b in zip(low, high, strict=True)], constant_values=value)
     wanted = wide[tuple(slice(-min(a, 0), n + min(b, 0)) for a, b, n in zip(low, high, wide.shape, strict=True))]
     fn = partial(dif.pad, low=low, high=high, interior=interior)
     same(evaluate(fn, x, value, dynamic=dynamic), wanted)

@@ -1,0 +1,60 @@
+"""Positions given at run time: clamping them, testing them, and finding those that are known on the host."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from difc.dialects.mlir import ir
+from difc.dialects.types import I64
+from difc.pipelines.lowering.context import Context
+from difc.pipelines.lowering.elementwise import HOST_DTYPES
+from difc.pipelines.lowering.emitter import SIGNED, Size
+from difc.pipelines.lowering.scalars import convert
+from difc.pipelines.lowering.values import Value
+
+__all__ = ["as_index", "host_point", "lies_inside", "minus", "window_block"]
+
+
+def minus(c: Context, size: Size, other: Size) -> Size:
+    if isinstance(size, int) and isinstance(other, int):
+        return size - other
+    return c.value("arith.subi", [c.index(size), c.index(other)], c.index_type)
+
+
+def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:
+    low = c.compare(SIGNED["ge"], index, c.index(0))
+    return c.value("arith.andi", [low, c.compare(SIGNED["lt"], index, c.index(size))], c.i1)
+
+
+def as_index(c: Context, scalar: ir.Value, dtype: np.dtype) -> ir.Value:
+    """Return an integer as an `index`; unsigned ones beyond i64 become negative, which is outside as well."""
+    return c.index_cast(convert(c, dtype, scalar, I64), c.index_type)
+
+
+def host_point(indices: Value, count: int) -> list[ir.Value] | None:
+    """Return the coordinates where all points are one and the same and known on the host."""
+    if indices.aval.dtype not in HOST_DTYPES:
+        return None
+    if indices.scalar is not None:
+        return [indices.scalar] * count
+    if indices.pieces is None or indices.pieces[0] != indices.aval.ndim - 1:
+        return None
+    pieces = indices.pieces[1]
+    if any(p.scalar is None or p.aval.shape[-1] != 1 for p in pieces):
+        return None
+    return [p.scalar for p in pieces if p.scalar is not None]
+
+
+def window_block(
+    c: Context, x: Value, point: list[ir.Value], dtype: np.dtype, axes: tuple[int, ...]
+) -> tuple[list[Size], list[Size], ir.Value]:
+    """Return the offsets (moved inside) and sizes of the block of `x` at a point, and whether the point was inside."""
+    offsets: list[Size] = [0] * x.aval.ndim
+    sizes = c.sizes(x)
+    block, inside = list(sizes), c.constant(1, c.i1)
+    for axis, scalar in zip(axes, point, strict=True):
+        index = as_index(c, scalar, dtype)
+        is_inside = lies_inside(c, index, sizes[axis])
+        inside = c.value("arith.andi", [inside, is_inside], c.i1)
+        offsets[axis], block[axis] = c.clamp(index, minus(c, sizes[axis], 1)), 1
+    return offsets, block, inside

@@ -1,0 +1,195 @@
+"""Writing at run-time positions.
+
+A point known on the host is a slice, updated in place. Others go to IREE's scatter, which applies the updates one after
+the other, so equal points are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import Aval, window_dims
+from difc.dialects.mlir import ir
+from difc.dialects.types import I32, I64
+from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.context import Context, Out, element_type, lowering
+from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection
+from difc.pipelines.lowering.points import as_index, host_point, lies_inside, minus, window_block
+from difc.pipelines.lowering.regroup import regroup
+from difc.pipelines.lowering.scalars import number
+from difc.pipelines.lowering.values import Value
+
+__all__: list[str] = []
+
+
+def _scatter(
+    c: Context,
+    out: Out,
+    x: Value,
+    indices: Value,
+    updates: Value,
+    *,
+    axes: tuple[int, ...],
+    batch: int,
+    mode: str,
+) -> Value:
+    adds = out.operation.name == dif.scatter_add.name
+    if 0 in updates.sizes or any(x.sizes[a] == 0 for a in axes):
+        return x
+    points = indices.aval.ndim - 1
+    if all(indices.sizes[d] == 1 for d in range(points)) and not batch:
+        point = host_point(indices, len(axes))
+        if point is not None:
+            return _write_block(c, out, x, point, indices.aval.dtype, updates, axes, mode, adds)
+    return out.value(_write_points(c, x, indices, updates, axes, batch, mode, adds))
+
+
+lowering(dif.scatter, dif.scatter_add)(_scatter)
+
+
+def _write_block(
+    c: Context,
+    out: Out,
+    x: Value,
+    point: list[ir.Value],
+    dtype: np.dtype,
+    updates: Value,
+    axes: tuple[int, ...],
+    mode: str,
+    adds: bool,
+) -> Value:
+    """Write one window at a point known on the host: a slice that is updated in place."""
+    offsets, block, inside = window_block(c, x, point, dtype, axes)
+    target, strides = c.tensor(x), [1] * x.aval.ndim
+    new = regroup(c, c.tensor(updates), c.sizes(updates), block)
+    if adds or mode == "fill":
+        old = c.extract_slice(target, offsets, block, strides)
+
+        def body(a: ir.Value, b: ir.Value, _: ir.Value) -> list[ir.Value]:
+            changed = scalars.add(c, out.dtype, a, b) if adds else b
+            return [changed if mode == "clip" else c.select(inside, changed, a)]
+
+        rank = len(block)
+        same = identity_map(rank)
+        init = (c.empty(block, out.element), same)
+        new = c.generic([(old, same), (new, same)], [init], [PARALLEL] * rank, body)[0]
+    return out.value(c.insert_slice(new, target, offsets, block, strides))
+
+
+def _write_points(
+    c: Context,
+    x: Value,
+    indices: Value,
+    updates: Value,
+    axes: tuple[int, ...],
+    batch: int,
+    mode: str,
+    adds: bool,
+) -> ir.Value:
+    """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
+
+    Batch dims become coordinates too. A dropped write adds nothing, or goes to a spare last slice of the first dim.
+    """
+    keys = batch + len(axes)
+    if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
+        whole = Value(
+            Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), c.sizes(x), [1, *c.sizes(x)])
+        )
+        first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
+        written = _write_points(c, whole, first, updates, (0,), 0, "clip", adds)
+        return regroup(c, written, [1, *c.sizes(x)], c.sizes(x))
+    rank, points = x.aval.ndim, indices.aval.ndim - 1
+    window = window_dims(rank, axes, batch)
+    order = [*range(batch), *axes, *window]
+    sizes = [c.size(x, d) for d in order]
+    dtype, element = x.aval.dtype, element_type(x.aval.dtype)
+    target = c.tensor(x)
+    if order != sorted(order):
+        target = c.transposed(target, order, sizes)
+    spare = mode == "fill" and not adds
+    count = c.product([c.size(indices, d) for d in range(points)])
+    point_sizes = [c.size(indices, d) for d in range(points)]
+    window_sizes = [c.size(x, d) for d in window]
+    coordinates, kept = _coordinates(c, indices, sizes, batch, keys, mode, spare)
+    flat = regroup(c, coordinates, [*point_sizes, keys], [count, keys])
+    new = c.tensor(updates)
+    if adds and mode == "fill":
+        assert kept is not None
+        new = _masked(c, dtype, new, kept, [*point_sizes, *window_sizes], points)
+    new = regroup(c, new, [*point_sizes, *window_sizes], [count, *window_sizes])
+    if spare:
+        first = minus(c, sizes[0], -1)
+        room = c.empty([first, *sizes[1:]], element)
+        target = c.insert_slice(target, room, [0] * rank, sizes, [1] * rank)
+
+    def body(update: ir.Value, old: ir.Value) -> list[ir.Value]:
+        return [scalars.add(c, dtype, old, update) if adds else update]
+
+    result = c.scatter(new, flat, target, list(range(keys)), body)
+    if spare:
+        result = c.extract_slice(result, [0] * rank, sizes, [1] * rank)
+    if order != sorted(order):
+        back = [order.index(d) for d in range(rank)]
+        result = c.transposed(result, back, c.sizes(x))
+    return result
+
+
+def _coordinates(
+    c: Context, indices: Value, sizes: Sequence[Size], batch: int, keys: int, mode: str, spare: bool
+) -> tuple[ir.Value, ir.Value | None]:
+    """Return the i32 coordinates of all points, batch dims first and moved inside, and which points were inside."""
+    points = indices.aval.ndim - 1
+    table, dtype = c.tensor(indices), indices.aval.dtype
+    point_sizes = [c.size(indices, d) for d in range(points)]
+
+    def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:
+        return as_index(c, c.extract(table, [*position, c.index(key - batch)]), dtype)
+
+    def inside_body(_: ir.Value) -> list[ir.Value]:
+        position = [c.iteration_index(d) for d in range(points)]
+        inside = c.constant(1, c.i1)
+        for key in range(batch, keys):
+            is_inside = lies_inside(c, index_at(position, key), sizes[key])
+            inside = c.value("arith.andi", [inside, is_inside], c.i1)
+        return [inside]
+
+    kept = None
+    if mode == "fill":
+        init = (c.empty(point_sizes, c.i1), identity_map(points))
+        kept = c.generic([], [init], [PARALLEL] * points, inside_body)[0]
+
+    i32 = element_type(I32)
+    columns = []
+    for key in range(keys):
+
+        def column(*elements: ir.Value, key: int = key) -> list[ir.Value]:
+            position = [c.iteration_index(d) for d in range(points)]
+            if key < batch:
+                index = position[key]
+            else:
+                index = c.clamp(index_at(position, key), minus(c, sizes[key], 1))
+            if spare and key == 0:
+                index = c.select(elements[0], index, c.index(sizes[0]))
+            return [c.index_cast(index, i32)]
+
+        inputs = [(kept, identity_map(points))] if spare and kept is not None else []
+        init = (c.empty(point_sizes, i32), identity_map(points))
+        made = c.generic(inputs, [init], [PARALLEL] * points, column)[0]
+        columns.append(regroup(c, made, point_sizes, [*point_sizes, 1]))
+    if len(columns) == 1:
+        return columns[0], kept
+    return c.concatenated(columns, points, [*point_sizes, keys]), kept
+
+
+def _masked(
+    c: Context, dtype: np.dtype, updates: ir.Value, kept: ir.Value, sizes: Sequence[Size], points: int
+) -> ir.Value:
+    """Replace the updates of dropped points by what adds nothing."""
+    rank = len(sizes)
+    nothing = number(c, dtype, -0.0 if dtype.kind not in "iu" else 0)  # x + -0.0 is x for every float x
+    inputs = [(kept, projection(rank, tuple(range(points)))), (updates, identity_map(rank))]
+    init = (c.empty(sizes, element_type(dtype)), identity_map(rank))
+    return c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, new, _: [c.select(keep, new, nothing)])[0]

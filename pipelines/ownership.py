@@ -1,0 +1,226 @@
+"""Who owns which buffer around loops: copies where IREE's copy elision would be wrong, and copies it may not drop.
+
+Works on a module at the stream dialect's tensor and async stages; see `staged.py` for when and why.
+
+Soundness: within a block IREE's elision is right (a value is updated in place by its last use). `_owned` extends this
+over the edges of regions: a value that enters a loop, or leaves a region, was made in the same block by an op that
+makes a new buffer, and is used by nothing later. Only structured control flow (scf) is supported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["CONTROL", "hide_copies", "operations", "own_carries", "show_copies"]
+
+_LOOPS = ("scf.for", "scf.while")
+_BRANCHES = ("scf.if", "scf.index_switch")
+CONTROL = (*_LOOPS, *_BRANCHES)
+_EDGES = (*_LOOPS, "scf.yield", "scf.condition")
+_UPDATES = ("stream.tensor.update", "stream.tensor.fill", "stream.async.update", "stream.async.fill")
+_VIEWS = ("stream.async.cast", "stream.async.transfer", "stream.async.clone", "stream.tensor.clone")
+_MAKERS = (
+    *(f"stream.{level}.{name}" for level in ("tensor", "async") for name in ("alloca", "splat", "dispatch")),
+    *("stream.tensor.empty", *_UPDATES, *CONTROL),
+)
+_BARRIER = "util.optimization_barrier"
+_KEEP = "difc.keep"
+
+def own_carries(module: Any) -> int:
+    """Make every value that crosses the edge of a region own its buffer; return how many copies that took.
+
+    The module is at the stage that `iree-stream-tensor-transformation-pipeline` leaves. A copy is an optimization
+    barrier for now, which copy elision does not look through.
+    """
+    found = list(operations(module))
+    for op in found:
+        if op.name == "stream.async.transfer":
+            _complete_affinity(op)
+    copies = 0
+    for op in found:
+        for index in _updated_operands(op):
+            if _is_captured_by_loop(_source(op.operands[index]), op):
+                copies += _protect(op, index)
+        for index in _update_operands(op):
+            # IREE lets the maker of an update write into its target, wherever that is defined.
+            if _defining_block(_source(op.operands[index])) != op.block:
+                copies += _protect(op, index)
+        if op.name in _EDGES:
+            entering: list[Any] = []
+            for index, value in enumerate(op.operands):
+                if not _is_resource(value):
+                    continue
+                if value in entering or not _owned(value, op):
+                    copies += _protect(op, index)
+                entering.append(value)
+        elif op.name == "util.call":
+            entering = []
+            for index, value in enumerate(op.operands):
+                if _is_resource(value) and (value in entering or _is_captured_by_loop(_source(value), op)):
+                    copies += _protect(op, index)
+                entering.append(value)
+    return copies
+
+
+def operations(module: Any) -> Iterator[Any]:
+    """Yield the operations of the module in order, without the kernels'."""
+    stack = [iter([module.operation])]
+    while stack:
+        op = next(stack[-1], None)
+        if op is None:
+            stack.pop()
+            continue
+        yield op
+        if op.name not in ("stream.executable", "hal.executable"):
+            inner = [child.operation for region in op.regions for block in region.blocks for child in block.operations]
+            stack.append(iter(inner))
+
+
+def _is_resource(value: Any) -> bool:
+    return str(value.type).startswith("!stream.resource")
+
+
+def _complete_affinity(op: Any) -> None:
+    """There is one device, so a transfer of unknown origin starts where it ends; elision needs to be told."""
+    affinities = [name for name in ("source_affinity", "target_affinity") if name in op.attributes]
+    if len(affinities) == 1:
+        for name in ("source_affinity", "target_affinity"):
+            op.attributes[name] = op.attributes[affinities[0]]
+
+
+def _updated_operands(op: Any) -> list[int]:
+    """Return which operands an op writes in place."""
+    if op.name in _UPDATES:
+        return [0]
+    if "tied_operands" not in op.attributes:
+        return []
+    workload = op.attributes["operandSegmentSizes"][0]
+    ties = [tie.value for tie in op.attributes["tied_operands"]]
+    return [workload + tie for tie in ties if tie >= 0]
+
+
+def _update_operands(op: Any) -> list[int]:
+    """Return the operand of an update that is written into another."""
+    if op.name == "stream.tensor.update":  # after the target, its dimensions, its size and the offsets
+        return [sum(list(op.attributes["operandSegmentSizes"])[:4])]
+    return [4] if op.name == "stream.async.update" else []
+
+
+def _defining_block(value: Any) -> Any:
+    from iree.compiler import ir
+
+    owner = value.owner
+    return owner if isinstance(owner, ir.Block) else owner.operation.block
+
+
+def _defining_op(value: Any) -> Any | None:
+    from iree.compiler import ir
+
+    return None if isinstance(value.owner, ir.Block) else value.owner.operation
+
+
+def _source(value: Any) -> Any:
+    """Return the value that a chain of views starts from."""
+    while (op := _defining_op(value)) is not None and op.name in _VIEWS:
+        value = op.operands[0]
+    return value
+
+
+def _is_captured_by_loop(value: Any, op: Any) -> bool:
+    """Return whether a loop stands between the definition of a value and its use by an op."""
+    block = _defining_block(value)
+    while op.block != block:
+        op = op.parent.operation
+        if op.name in _LOOPS:
+            return True
+    return False
+
+
+def _owned(value: Any, op: Any) -> bool:
+    """Return whether a value has a buffer of its own that nothing needs after `op`, one of its users."""
+    block = _defining_block(value)
+    path = [op]  # up to the value's block: leaving a branch of an if is like the if itself
+    while path[-1].block != block:
+        path.append(path[-1].parent.operation)
+        if path[-1].name not in _BRANCHES:
+            return False
+    if any(_runs_later(use.owner.operation, path) for use in value.uses):
+        return False
+    maker = _defining_op(value)
+    if maker is None:
+        return block.owner.operation.name in _LOOPS
+    if maker.name in _VIEWS:
+        return _owned(maker.operands[0], maker)
+    return maker.name in _MAKERS
+
+
+def _runs_later(other: Any, path: list[Any]) -> bool:
+    """Return whether an op may run after `path[0]`, or within it; the path leads outwards from it."""
+    if other == path[0]:
+        return False
+    while True:
+        for op in path:
+            if op.block == other.block:
+                if op == other:  # of one op's regions, branches exclude each other and a loop's body is within it
+                    return bool(op == path[0])
+                return bool(op.is_before_in_block(other))
+        other = other.parent.operation
+
+
+def _protect(op: Any, index: int) -> int:
+    from iree.compiler import ir
+
+    value = op.operands[index]
+    with ir.InsertionPoint(op), op.location:
+        barrier = ir.Operation.create(
+            _BARRIER, results=[value.type], operands=[value], attributes={_KEEP: ir.UnitAttr.get()}
+        )
+    op.operands[index] = barrier.result
+    return 1
+
+
+def show_copies(module: Any) -> None:
+    """Turn barriers into copies, which IREE schedules."""
+    from iree.compiler import ir
+
+    found = list(operations(module))
+    barriers = [op for op in found if op.name == _BARRIER and _is_resource(op.operands[0])]
+    affinity = next((op.attributes["affinity"] for op in found if _has_affinity(op)), None)
+    placed = {} if affinity is None else {"affinity": affinity}
+    for op in barriers:
+        value = op.operands[0]
+        if not list(op.results[0].uses):
+            op.erase()
+            continue
+        with ir.InsertionPoint(op), op.location:
+            size = ir.Operation.create(
+                "stream.resource.size", results=[ir.IndexType.get()], operands=[value], attributes=placed
+            ).result
+            copy = ir.Operation.create(
+                "stream.async.clone",
+                results=[op.results[0].type],
+                operands=[value, size, size],
+                attributes={**placed, _KEEP: ir.UnitAttr.get()},
+            ).result
+        op.results[0].replace_all_uses_with(copy)
+        op.erase()
+
+
+def _has_affinity(op: Any) -> bool:
+    return op.name.startswith("stream.") and "affinity" in op.attributes
+
+
+def hide_copies(module: Any) -> None:
+    """Turn our copies into barriers again; a copy between lifetimes is not elided anyway."""
+    from iree.compiler import ir
+
+    for op in list(operations(module)):
+        if op.name != "stream.async.clone" or _KEEP not in op.attributes:
+            continue
+        value = op.operands[0]
+        if value.type == op.results[0].type:
+            with ir.InsertionPoint(op), op.location:
+                barrier = ir.Operation.create(_BARRIER, results=[value.type], operands=[value]).result
+            op.results[0].replace_all_uses_with(barrier)
+            op.erase()
