@@ -134,9 +134,9 @@ def _is_defined_inside(value: ir.Value, block: ir.Block) -> bool:
 
 def _function_around(operation: Any) -> str | None:
     parent = operation.parent
-    while parent is not None and not isinstance(parent, func.FuncOp):
+    while parent is not None and parent.operation.name != "func.func":
         parent = parent.operation.parent
-    return parent.name.value if parent is not None else None
+    return parent.operation.attributes["sym_name"].value if parent is not None else None
 
 
 def _recursion(callees: dict[str, dict[str, ir.Location]]) -> list[tuple[ir.Location, str]]:

@@ -48,35 +48,43 @@ def run(module: ir.Module, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
       ShapeError: where sizes that only the run knows do not fit together.
       UnsupportedError: for a request (`fun.vjp`, ...), or an op of another dialect.
     """
-    return Interpreter(functions_of(module)).run(name, *arrays)
+    return Interpreter(module).run(name, *arrays)
 
 
 def run_block(block: ir.Block, arrays: Arrays, functions: Mapping[str, func.FuncOp]) -> list[np.ndarray]:
     """Run a block on arrays for its arguments; return what its terminator gives. `functions` are those it may call."""
     with np.errstate(all="ignore"):
-        return _Block(block, Interpreter(functions))(arrays)
+        return _Block(block, _Functions(functions))(arrays)
 
 
 class Interpreter:
     """Runs functions of a module, decoding each only once. Use it (rather than `run`) to run the same module often."""
 
-    def __init__(self, functions: Mapping[str, func.FuncOp]) -> None:
-        self._functions = functions
-        self._blocks: dict[str, _Block] = {}
+    def __init__(self, module: ir.Module) -> None:
+        self._module = module  # operations live only as long as their module
+        self._functions = _Functions(functions_of(module))
 
     def run(self, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run a function; see the module's `run`."""
-        if name not in self._functions:
-            raise EntryError(f"there is no function {name!r}, only {', '.join(map(repr, self._functions)) or 'none'}")
-        block = self.block(name)
+        block = self._functions.block(name)
         given = [np.asarray(array) for array in arrays]
         if problem := _misfit(given, block.arguments):
             raise InputError(f"{name}: {problem}")
         with np.errstate(all="ignore"):
             return tuple(np.array(result) for result in block(given))  # copies, which alias no argument or constant
 
+
+class _Functions:
+    """The functions that code may call, each decoded when it is first run."""
+
+    def __init__(self, functions: Mapping[str, func.FuncOp]) -> None:
+        self._functions = functions
+        self._blocks: dict[str, _Block] = {}
+
     def block(self, name: str) -> _Block:
         """Return the decoded body of a function."""
+        if name not in self._functions:
+            raise EntryError(f"there is no function {name!r}, only {', '.join(map(repr, self._functions)) or 'none'}")
         if name not in self._blocks:
             self._blocks[name] = _Block(self._functions[name].entry_block, self)
         return self._blocks[name]
@@ -103,7 +111,7 @@ def _misfit(arrays: Arrays, avals: Sequence[Aval]) -> str:
 class _Block:
     """A block as a list of steps over numbered slots."""
 
-    def __init__(self, block: ir.Block, interpreter: Interpreter) -> None:
+    def __init__(self, block: ir.Block, functions: _Functions) -> None:
         slots: dict[ir.Value, int] = {argument: i for i, argument in enumerate(block.arguments)}
         self.arguments = [aval_of(argument) for argument in block.arguments]
         self._steps: list[_Step] = []
@@ -113,7 +121,7 @@ class _Block:
             if is_terminator(operation):
                 self._outputs = operands
                 break
-            self._steps.append(_Step(operation, operands, interpreter))
+            self._steps.append(_Step(operation, operands, functions))
             for result in operation.results:
                 slots[result] = len(slots)
         self.results = [aval_of(value) for value in yielded(block)]
@@ -130,7 +138,7 @@ class _Block:
 class _Step:
     """One operation, decoded: what it computes, and the types that its results must have."""
 
-    def __init__(self, operation: Any, operands: list[int], interpreter: Interpreter) -> None:
+    def __init__(self, operation: Any, operands: list[int], functions: _Functions) -> None:
         self.operands, self._operation = operands, operation
         opdef = OPS.get(operation.name)
         where = user_location(operation.location)
@@ -147,7 +155,7 @@ class _Step:
         self._results = [aval_of(result) for result in operation.results]
         avals = [aval_of(value) for value in operation.operands]
         if operation.name in _FUN:
-            self._compute = _FUN[operation.name](operation, self._attributes, interpreter)
+            self._compute = _FUN[operation.name](operation, self._attributes, functions)
             self._is_static, self._is_fun = True, True
             return
         self._is_static, self._is_fun = all(a.is_static for a in (*avals, *self._results)), False
@@ -182,18 +190,18 @@ class _Step:
 # ---- ops with bodies, and calls ------------------------------------------------------------------
 
 
-def _call(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
+def _call(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
     name = attributes["callee"]
-    return lambda *arrays: interpreter.block(name)(arrays)  # decoded when first called: functions may be recursive
+    return lambda *arrays: functions.block(name)(arrays)
 
 
-def _cond(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
-    on_true, on_false = [_Block(region.blocks[0], interpreter) for region in operation.regions]
+def _cond(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
+    on_true, on_false = [_Block(region.blocks[0], functions) for region in operation.regions]
     return lambda pred, *arrays: (on_true if pred else on_false)(arrays)
 
 
-def _scan(operation: Any, attributes: dict[str, Any], interpreter: Interpreter) -> Callable[..., list[np.ndarray]]:
-    body = _Block(operation.regions[0].blocks[0], interpreter)
+def _scan(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
+    body = _Block(operation.regions[0].blocks[0], functions)
     num_carry, num_xs, length = attributes["num_carry"], attributes["num_xs"], attributes["length"]
     ys_avals = body.results[num_carry:]
 

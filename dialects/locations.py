@@ -27,7 +27,8 @@ def user_location(location: ir.Location) -> SourceLocation | None:
 def verification_error(problems: Sequence[tuple[ir.Location, str]]) -> VerificationError:
     """Return the error for what is wrong at some places, each with its source line."""
     texts = []
-    for location, message in problems:
+    for given, message in problems:
+        location = ir.Location.from_attr(given.attr, given.context)  # those of diagnostics are not of their own class
         derived = f", in {location.name_str}" if isinstance(location, ir.NameLoc) else ""
         texts.append((message + derived, user_location(location)))
     if len(texts) == 1:

@@ -144,7 +144,7 @@ class Tracer:
     @property
     def at(self) -> Any:
         """Functional updates: `x.at[index].set(y)` is a copy of `x` with `x[index] = y` done. (JAX ndarray.at)"""
-        from difc.numpy.indexing import At
+        from difc.numpy.updates import At
 
         return At(self)
 

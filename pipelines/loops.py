@@ -17,8 +17,8 @@ from difc.dialects.mlir import ir
 
 __all__ = ["reshape_scan"]
 
-#: Ops that stay in the loop: they cost nothing, and knowing them there helps the lowering.
-FREE = ("dif.constant", "dif.zeros", "dif.iota")
+#: Ops that stay in the loop: they cost nothing there, and outside they would make arrays to be read in every step.
+FREE = ("dif.constant", "dif.zeros", "dif.iota", "dif.broadcast_in_dim")
 
 Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
 

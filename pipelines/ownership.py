@@ -43,8 +43,7 @@ def own_carries(module: Any) -> int:
             if _is_captured_by_loop(_source(op.operands[index]), op):
                 copies += _protect(op, index)
         for index in _update_operands(op):
-            # IREE lets the maker of an update write into its target, wherever that is defined.
-            if _defining_block(_source(op.operands[index])) != op.block:
+            if _is_emplaced_wrongly(op, index):
                 copies += _protect(op, index)
         if op.name in _EDGES:
             entering: list[Any] = []
@@ -100,6 +99,32 @@ def _updated_operands(op: Any) -> list[int]:
     return [workload + tie for tie in ties if tie >= 0]
 
 
+def _is_emplaced_wrongly(op: Any, index: int) -> bool:
+    """Return whether an update must not be written into its target by the op that makes it.
+
+    IREE lets it, also where the maker is outside the loop, and where the target is still read after the maker.
+    """
+    update = _source(op.operands[index])
+    if _defining_block(update) != op.block:
+        return True
+    maker = _defining_op(update)
+    if maker is None:
+        return False
+    target = _source(op.operands[0])
+    path = _path_outwards(maker, _defining_block(target))
+    return any(user != op and _runs_later(user, path) for user in _readers(target))
+
+
+def _readers(value: Any) -> Iterator[Any]:
+    """Yield the users of a value and of its views."""
+    for use in value.uses:
+        user = use.owner.operation
+        if user.name in _VIEWS:
+            yield from _readers(user.results[0])
+        else:
+            yield user
+
+
 def _update_operands(op: Any) -> list[int]:
     """Return the operand of an update that is written into another."""
     if op.name == "stream.tensor.update":  # after the target, its dimensions, its size and the offsets
@@ -129,22 +154,15 @@ def _source(value: Any) -> Any:
 
 def _is_captured_by_loop(value: Any, op: Any) -> bool:
     """Return whether a loop stands between the definition of a value and its use by an op."""
-    block = _defining_block(value)
-    while op.block != block:
-        op = op.parent.operation
-        if op.name in _LOOPS:
-            return True
-    return False
+    return any(outer.name in _LOOPS for outer in _path_outwards(op, _defining_block(value))[1:])
 
 
 def _owned(value: Any, op: Any) -> bool:
     """Return whether a value has a buffer of its own that nothing needs after `op`, one of its users."""
     block = _defining_block(value)
-    path = [op]  # up to the value's block: leaving a branch of an if is like the if itself
-    while path[-1].block != block:
-        path.append(path[-1].parent.operation)
-        if path[-1].name not in _BRANCHES:
-            return False
+    path = _path_outwards(op, block)
+    if any(outer.name not in _BRANCHES for outer in path[1:]):  # leaving a branch is like the if itself
+        return False
     if any(_runs_later(use.owner.operation, path) for use in value.uses):
         return False
     maker = _defining_op(value)
@@ -155,8 +173,16 @@ def _owned(value: Any, op: Any) -> bool:
     return maker.name in _MAKERS
 
 
+def _path_outwards(op: Any, block: Any) -> list[Any]:
+    """Return an op and the ops around it, up to the one in a block."""
+    path = [op]
+    while path[-1].block != block:
+        path.append(path[-1].parent.operation)
+    return path
+
+
 def _runs_later(other: Any, path: list[Any]) -> bool:
-    """Return whether an op may run after `path[0]`, or within it; the path leads outwards from it."""
+    """Return whether an op may run after `path[0]`, or within it; the path leads outwards to a block of both."""
     if other == path[0]:
         return False
     while True:

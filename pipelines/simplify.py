@@ -119,11 +119,52 @@ def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | Non
         return y
     if _is(y, 0):
         return x
+    if (joined := _joined_pads(x, y)) is not None:
+        return joined
     if (negated := _producer(y, "dif.neg")) is not None:
         return dif.sub(x, negated.operands[0])
     if (negated := _producer(x, "dif.neg")) is not None:
         return dif.sub(y, negated.operands[0])
     return None
+
+
+def _joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
+    """Return the concatenation that a sum of zero-padded pieces is, where they lie side by side and fill the whole.
+
+    The gradient of cutting an array into pieces is such a sum.
+    """
+    pieces: dict[int, ir.Value] = {}
+    axes: set[int] = set()
+    stack = [x, y]
+    while stack:
+        value = stack.pop()
+        if (inner := _producer(value, "dif.add")) is not None:
+            stack.extend(inner.operands)
+            continue
+        pad = _producer(value, "dif.pad")
+        if pad is None or not _is(pad.operands[1], 0):
+            return None
+        a = attributes_of(pad)
+        moved = [d for d, edges in enumerate(zip(a["low"], a["high"], strict=True)) if any(edges)]
+        if len(moved) != 1 or any(a["interior"]) or a["low"][moved[0]] in pieces or min(*a["low"], *a["high"]) < 0:
+            return None
+        axes.add(moved[0])
+        pieces[a["low"][moved[0]]] = pad.operands[0]
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    at = 0
+    for start, piece in sorted(pieces.items()):
+        if start != at or not isinstance(aval_of(piece).shape[axis], int):
+            return None
+        at += aval_of(piece).shape[axis]
+    if at != aval_of(x).shape[axis]:
+        return None
+    ordered = [piece for _, piece in sorted(pieces.items())]
+    while len(ordered) > 1:  # a balanced tree
+        pairs = [ordered[i : i + 2] for i in range(0, len(ordered), 2)]
+        ordered = [dif.concatenate(*pair, dimension=axis) if len(pair) == 2 else pair[0] for pair in pairs]
+    return ordered[0]
 
 
 @_fold_for("sub")

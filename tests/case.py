@@ -54,7 +54,7 @@ class Input:
         """Return random elements of the row's domain."""
         kind = self.dtype_in(dtype)
         if self.values is not None:
-            return np.array(self.values, kind).reshape(self.shape)
+            return np.asarray(self.values).astype(kind).reshape(self.shape)
         if kind == BOOL:
             return rng.integers(0, 2, self.shape).astype(kind)
         if is_float(kind):

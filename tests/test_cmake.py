@@ -57,7 +57,9 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "prefix"
 
 
-def configure(tmp_path: Path, prefix: Path, project: str = PROJECT, check: bool = True) -> subprocess.CompletedProcess[str]:
+def configure(
+    tmp_path: Path, prefix: Path, project: str = PROJECT, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "CMakeLists.txt").write_text(project)
     return cmake(
@@ -116,16 +118,20 @@ def test_wrong_arguments_stop_the_configuration(tmp_path: Path, prefix: Path, ca
 
 def test_without_the_command_the_package_is_not_found(tmp_path: Path, prefix: Path) -> None:
     head = PROJECT[: PROJECT.index("difc_add_module")]
-    blind = "set(CMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH OFF)\nset(DIFC_EXECUTABLE DIFC_EXECUTABLE-NOTFOUND CACHE FILEPATH \"\" FORCE)\n"
+    blind = "set(CMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH OFF)\nunset(DIFC_EXECUTABLE CACHE)\n"
     done = configure(tmp_path, prefix, head.replace("find_package", f"{blind}find_package"), check=False)
     assert done.returncode != 0
     assert "is not on the path" in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize(("version", "found"), [("", True), ("0.1", True), ("0.1.0 EXACT", True), ("0.2", False), ("0.0", False)])
+@pytest.mark.parametrize(
+    ("version", "found"), [("", True), ("0.1", True), ("0.1.0 EXACT", True), ("0.2", False), ("0.0", False)]
+)
 def test_the_python_package_has_the_cmake_package(tmp_path: Path, version: str, found: bool) -> None:
     folder = subprocess.run([DIFC, "--cmake-dir"], capture_output=True, text=True, check=True).stdout.strip()
     project = PROJECT[: PROJECT.index("difc_add_module")].replace("difc 0.1 REQUIRED", f"difc {version} REQUIRED")
     (tmp_path / "CMakeLists.txt").write_text(project)
-    done = cmake("-S", tmp_path, "-B", tmp_path / "build", f"-Ddifc_DIR={folder}", check=False)
+    done = cmake(
+        "-S", tmp_path, "-B", tmp_path / "build", f"-Ddifc_DIR={folder}", f"-DDIFC_EXECUTABLE={DIFC}", check=False
+    )
     assert (done.returncode == 0) == found, done.stderr

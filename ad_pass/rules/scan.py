@@ -12,6 +12,7 @@ from difc import dialects as dif
 from difc.ad_pass.jvp import interleave, jvp_block
 from difc.ad_pass.linearize import LinearizeBuilder, linearize_block
 from difc.ad_pass.registry import JVP, LINEAR_SLOTS, LINEARIZE, NONZERO, TRANSPOSE, Node, nonzero_outputs
+from difc.ad_pass.residual import Recomputation
 from difc.ad_pass.rules.control import (
     as_tuple,
     build_body,
@@ -84,7 +85,7 @@ def slice_aval(x: Any) -> Aval:
     return Aval(aval.shape[1:], aval.dtype)
 
 
-def _split(values: Sequence[Any], *counts: int) -> list[list[Any]]:
+def split_list(values: Sequence[Any], *counts: int) -> list[list[Any]]:
     """Cut a list into pieces of the given lengths, and the rest."""
     pieces, at = [], 0
     for count in counts:
@@ -107,7 +108,7 @@ def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
     mask = [*nz_carry, *nz_xs, *nz_consts]
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        c, tc, x, tx, k, tk = _split(arguments, *counts)
+        c, tc, x, tx, k, tk = split_list(arguments, *counts)
         ins = [*c, *x, *k]
         zeros = [Zero(aval_of(v)) for v, m in zip(ins, mask, strict=True) if not m]
         outs, dots = jvp_block(body, ins, interleave(mask, [*tc, *tx, *tk], zeros))
@@ -122,7 +123,7 @@ def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
 
     types = [*_carry_types(node, nz_carry), *map(slice_aval, xs), *(aval_of(k) for k in consts)]
     results = _scan(node, carry, xs, consts, parts.length, build_body(types, fill))
-    c, tc, y, ty = _split(results, len(parts.carry), len(carry_ts), len(nz_ys))
+    c, tc, y, ty = split_list(results, len(parts.carry), len(carry_ts), len(nz_ys))
     return [*c, *y], _with_zeros([*c, *y], [*tc, *ty], [*nz_carry, *nz_ys])
 
 
@@ -141,7 +142,8 @@ def _scan_linearize(
 ) -> tuple[list[ir.Value], list[Tangent]]:
     # body: c, x, k -> c', y   =>   forward: c, x, k -> c', y, r          (r stacked)
     #                               linear:  tc, tx, x_r, r, tk, k_r -> tc', ty
-    # A residual that is a slice x or does not change from step to step is not stacked: it is passed as it is.
+    # A residual that is a slice x or does not change from step to step is not stacked but passed as it is; one that
+    # cheap ops give is computed again.
     builder = dif.current_builder()
     assert isinstance(builder, LinearizeBuilder)
     parts, ts = _groups(node, primals), _groups(node, tangents)
@@ -150,19 +152,20 @@ def _scan_linearize(
     split = linearize_block(node.bodies[0], [*nz_carry, *nz_xs, *nz_consts], out_mask=[*nz_carry, *nz_ys])
 
     outer = _Invariant(split.primal, parts)
-    stacked = [r for r in split.residuals if outer.scanned(r) is None and not outer.is_invariant(r)]
+    again = Recomputation(split.residuals, lambda v: outer.scanned(v) is not None or outer.is_invariant(v))
+    stacked = [v for v in again.leaves if outer.scanned(v) is None and not outer.is_invariant(v)]
     with dif.use_builder(Builder(split.primal, builder.location)):
         yield_(*split.outs, *stacked)
     results = _scan(node, parts.carry, parts.xs, parts.consts, parts.length, split.primal)
-    outs, rows = _split(results, len(split.outs))
+    outs, rows = split_list(results, len(split.outs))
 
-    # where each residual comes from: "xs" (a row per step) or "consts" (the same for all steps)
+    # where each leaf comes from: "xs" (a row per step) or "consts" (the same for all steps)
     fresh, sources = iter(rows), []
-    for r in split.residuals:
-        if (x := outer.scanned(r)) is not None:
+    for v in again.leaves:
+        if (x := outer.scanned(v)) is not None:
             sources.append(("xs", x))
-        elif outer.is_invariant(r):
-            sources.append(("consts", outer.value(r)))
+        elif outer.is_invariant(v):
+            sources.append(("consts", outer.value(v)))
         else:
             sources.append(("xs", next(fresh)))
     res_xs = [v for kind, v in sources if kind == "xs"]
@@ -175,9 +178,10 @@ def _scan_linearize(
     counts = [len(carry), len(tx), len(res_xs), len(tk)]
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        c, x, rx, k, rk = _split(arguments, *counts)
+        c, x, rx, k, rk = split_list(arguments, *counts)
         next_x, next_k = iter(rx), iter(rk)
-        residuals = [next(next_x) if kind == "xs" else next(next_k) for kind, _ in sources]
+        leaves = [next(next_x) if kind == "xs" else next(next_k) for kind, _ in sources]
+        residuals = again.rebuild(dict(zip(again.leaves, leaves, strict=True)), split.residuals)
         return inline_linear(split, [*c, *x, *k, *residuals], [*nz_carry, *nz_ys])
 
     xs, consts = [*tx, *res_xs], [*tk, *res_consts]
@@ -261,13 +265,13 @@ def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
     order = [True] * nc + list(marks.xs) + list(marks.consts)
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        ct_c, ct_k, ct_y, rx, rk, rest = _split(arguments, *counts)
+        ct_c, ct_k, ct_y, rx, rk, rest = split_list(arguments, *counts)
         inner = take_sizes(sizes, rest)
         zeros = [Zero(slice_aval_of(ct)) for ct in cts[nc:] if isinstance(ct, Zero)]
         found = transpose_sorted(
             node.bodies[0], order, [*rx, *rk], [*ct_c, *interleave(nz_ys, ct_y, zeros)], inner.__getitem__
         )
-        new_c, new_x, new_k = _split(found, nc, len(linear_xs))
+        new_c, new_x, new_k = split_list(found, nc, len(linear_xs))
         return [
             *(_value(ct, inner[i]) for i, ct in enumerate(new_c)),
             *(add_tangents(total, ct) for total, ct in zip(ct_k, new_k, strict=True)),
@@ -277,7 +281,7 @@ def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
     declared = [aval_of(a) for a in list(node.bodies[0].arguments)[:nc]]
     types = [*declared, *(k.aval for k in linear_consts), *map(slice_aval, xs), *(aval_of(k) for k in consts)]
     results = _scan(node, carry, xs, consts, parts.length, build_body(types, fill), flip=True)
-    new_c, new_k, new_x = _split(results, nc, len(linear_consts))
+    new_c, new_k, new_x = split_list(results, nc, len(linear_consts))
     by_x, by_k = iter(new_x), iter(new_k)
     return [
         *new_c,

@@ -69,7 +69,7 @@ def _options(
 
 
 @app.command()
-def compile(  # noqa: A001 - the command's name
+def compile(
     model: Annotated[Path, typer.Argument(metavar="MODEL.py", help="File with functions marked by @difc.export.")],
     output: Annotated[
         Path | None,
@@ -101,7 +101,7 @@ def compile(  # noqa: A001 - the command's name
 @app.command()
 def run(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="File made by `difc compile`.")],
-    entry: Annotated[str | None, typer.Argument(metavar="[ENTRY]", help="Entry to call (default: the only one).")] = None,
+    entry: Annotated[str | None, typer.Argument(metavar="[ENTRY]", help="Entry (default: the only one).")] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -169,5 +169,3 @@ def targets() -> None:
     from difc.cli.inspect import show_targets
 
     show_targets()
-
-

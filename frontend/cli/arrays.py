@@ -106,7 +106,7 @@ def assign_inputs(texts: Sequence[str], specs: Sequence[ArraySpec], entry: str) 
             remedy=f"give one --input for each, in this order: {listed}",
         )
     if (left := next(remaining, None)) is not None:
-        raise InputError(f"`{entry}` takes {len(specs)} arrays: `{left[1]}` is one too many", remedy=f"it takes {listed}")
+        raise InputError(f"`{left[1]}` is one array too many for `{entry}`", remedy=f"it takes {listed}")
     return [given for given in result if given is not None]
 
 
@@ -140,7 +140,7 @@ def _load(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror or error}", remedy="check the file") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"`{path}` is not an array file: {error}", remedy="write it with np.save or np.savez") from error
+        raise InputError(f"`{path}` is no array file: {error}", remedy="write it with np.save or np.savez") from error
 
 
 def _restored(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -17,7 +17,9 @@ from difc.runtime.module import load
 __all__ = ["run_entry"]
 
 
-def run_entry(artifact: Path, entry: str | None, inputs: Sequence[str], output: Path | None, device: str | None) -> None:
+def run_entry(
+    artifact: Path, entry: str | None, inputs: Sequence[str], output: Path | None, device: str | None
+) -> None:
     """Load an artifact, call an entry, and print the results, each with its name, dtype and shape.
 
     Args:

@@ -20,8 +20,8 @@ from difc.dims import fresh_dim
 from difc.errors import ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
-from difc.tracing import constant, current_frame
 from difc.tracer import Tracer, holds_tracer, lift
+from difc.tracing import constant, current_frame
 
 __all__ = [
     "as_operand",

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import F64, I64, aval_of, is_float
+from difc.dialects import I64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
     axis_of,
     dtype_from,
     expand,
-    fill,
     full,
     integer,
     named_shape,
@@ -206,7 +205,7 @@ def logspace(
 
 
 @creates("eye")
-def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, order: str = "C") -> Any:  # noqa: N803 - NumPy's names
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, order: str = "C") -> Any:
     """Return ones on the k-th diagonal and zeros elsewhere. (numpy.eye)"""
     shape = [*named_shape(N), *named_shape(N if M is None else M)]
     return wrap(to_dtype(diagonal_mask(shape, integer(k, "k"), "eq"), dtype_from(dtype or float)))
@@ -219,7 +218,7 @@ def identity(n: Any, dtype: Any = None) -> Any:
 
 
 @creates("tri")
-def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:  # noqa: N803 - NumPy's names
+def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
     """Return ones on and below the k-th diagonal and zeros above. (numpy.tri)"""
     shape = [*named_shape(N), *named_shape(N if M is None else M)]
     return wrap(to_dtype(diagonal_mask(shape, integer(k, "k"), "le"), dtype_from(dtype or float)))

@@ -14,8 +14,8 @@ from difc.numpy.common import axes_of, fill, integer, rank_of, reshaped, shape_e
 from difc.numpy.registry import implements
 from difc.numpy.shaping import sliced
 from difc.promotion import broadcast_to, sized_shape, to_dtype
-from difc.tracing import constant
 from difc.tracer import lift, wrap
+from difc.tracing import constant
 
 __all__ = ["diagonal_mask"]
 
@@ -122,7 +122,7 @@ def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 
 @implements(np.vander)
-def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:  # noqa: N803 - NumPy's name
+def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     """Return the matrix whose columns are the powers of a vector. (numpy.vander)"""
     value = lift(x)
     count = shape_of(value)[0] if N is None else integer(N, "N")

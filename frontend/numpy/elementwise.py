@@ -15,11 +15,11 @@ from difc import dialects as dif
 from difc.dialects import BOOL, I64, Aval, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy import formulas
-from difc.numpy.common import as_operand, dtype_from, fill, widened
-from difc.numpy.registry import UFUNCS
+from difc.numpy.common import as_operand, dtype_from, expand, fill, rank_of, widened
+from difc.numpy.registry import METHODS, UFUNCS
 from difc.promotion import is_weak, promote, to_dtype, ufunc_dtypes
-from difc.tracing import current_frame
 from difc.tracer import lift, wrap
+from difc.tracing import current_frame
 
 __all__ = ["astype", "call_elementwise"]
 
@@ -182,8 +182,15 @@ def _enter(ufunc: np.ufunc) -> None:
     def traced(*operands: Any, dtype: Any = None) -> Any:
         return call_elementwise(ufunc, operands, dtype)
 
+    def outer(a: Any, b: Any, dtype: Any = None) -> Any:
+        x, y = lift(as_operand(a)), as_operand(b)
+        rank = aval_of(x).ndim
+        return traced(wrap(expand(x, range(rank, rank + rank_of(y)))), y, dtype=dtype)
+
     traced.__name__, traced.__doc__ = ufunc.__name__, f"numpy.{ufunc.__name__} of traced arrays."
     UFUNCS[ufunc] = traced
+    if ufunc.nin == 2:
+        METHODS[ufunc, "outer"] = outer
 
 
 for _ufunc in (*_OPS, *_COMPARISONS, *formulas.FORMULAS):

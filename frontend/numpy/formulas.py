@@ -15,8 +15,8 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import is_float
 from difc.errors import DtypeError
-from difc.promotion import dtype_of
 from difc.numpy.common import fill
+from difc.promotion import dtype_of
 from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 

@@ -7,6 +7,7 @@ but the wrap-around of negative traced indices.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -177,8 +178,7 @@ def _without_ellipsis(entries: list[Any], rank: int) -> tuple[list[Any], int]:
 
 
 def _range(given: slice, size: Any, dim: int) -> Range:
-    bounds = [_bound(b, size, dim) for b in (given.start, given.stop, given.step)]
-    start, stop, step = bounds
+    start, stop, step = (_bound(getattr(given, part), size, part, dim) for part in ("start", "stop", "step"))
     if step == 0:
         raise shape_error("a slice cannot have a step of 0")
     if isinstance(size, int):
@@ -194,16 +194,18 @@ def _range(given: slice, size: Any, dim: int) -> Range:
     return _run_time_range(start, stop, 1 if step is None else step, size, dim)
 
 
-def _bound(bound: Any, size: Any, dim: int) -> int | None:
-    """Return a bound as an int; a bound that is the run-time size itself is None, as in `x[:x.shape[0]]`."""
-    if isinstance(bound, DimTracer) and bound.dim == size:
-        return None
+def _bound(bound: Any, size: Any, part: str, dim: int) -> int | None:
+    """Return a bound as an int; a stop at the run-time size itself counts from the end, as in `x[: x.shape[0] - 1]`."""
+    if isinstance(bound, DimTracer) and part == "stop":
+        left_out = size - bound.dim
+        if isinstance(left_out, int) and left_out >= 0:
+            return -left_out or None
     if isinstance(bound, Tracer):
         raise shape_error(
-            f"the slice of dim {dim} has a traced bound, so its size is not known when the function is traced",
+            f"the slice of dim {dim} has a traced {part}, so its size is not known when the function is traced",
             "index with positions instead: x[start + np.arange(size)]",
         )
-    return None if bound is None else int(bound)
+    return None if bound is None else operator.index(bound)
 
 
 def _run_time_range(start: int | None, stop: int | None, step: int, size: Any, dim: int) -> Range:

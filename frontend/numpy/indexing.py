@@ -15,7 +15,16 @@ from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.mlir import ir
 from difc.errors import MutationError
-from difc.numpy.common import as_operand, axis_of, expand, fill, product, reshaped, shape_error, shape_of, static_size, transposed
+from difc.numpy.common import (
+    as_operand,
+    axis_of,
+    expand,
+    reshaped,
+    shape_error,
+    shape_of,
+    static_size,
+    transposed,
+)
 from difc.numpy.index_plan import IndexPlan, Item, Range, read_index
 from difc.numpy.joining import concatenated
 from difc.numpy.registry import implements, unsupported

@@ -23,7 +23,7 @@ from difc.numpy.common import (
     static_size,
 )
 from difc.numpy.registry import implements, unsupported
-from difc.numpy.shaping import flipped, sliced
+from difc.numpy.shaping import sliced
 from difc.promotion import broadcast_to, common_dtype, sized_shape, to_dtype
 from difc.tracer import Tracer, lift, wrap
 
@@ -206,7 +206,7 @@ def _repeated(x: ir.Value, axis: int, count: int, each: bool) -> ir.Value:
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803 - NumPy's name
+def tile(A: Any, reps: Any) -> Any:
     """Return the array repeated like tiles. (numpy.tile)"""
     x = lift(A)
     counts = [integer(r, "reps") for r in (reps if isinstance(reps, (list, tuple, np.ndarray)) else (reps,))]

@@ -8,9 +8,19 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, F16, F32, F64, aval_of, is_float
+from difc.dialects import BF16, F16, F32, aval_of
 from difc.dialects.mlir import ir
-from difc.numpy.common import as_operand, axis_of, dtype_from, integer, product, reshaped, shape_error, shape_of, static_size
+from difc.numpy.common import (
+    as_operand,
+    axis_of,
+    dtype_from,
+    integer,
+    product,
+    reshaped,
+    shape_error,
+    shape_of,
+    static_size,
+)
 from difc.numpy.reduction import running_dtype
 from difc.numpy.registry import METHODS, implements
 from difc.numpy.shaping import sliced

@@ -15,7 +15,19 @@ from difc.dialects import BF16, DYN, Aval, interpreter, is_float
 from difc.dialects.mlir import ir
 from tests.case import DTYPES, module_of
 
-__all__ = ["DTYPES", "FAST", "SHAPES", "aval", "close", "dynamic_dims", "elements", "evaluate", "same", "seeds", "specials"]
+__all__ = [
+    "DTYPES",
+    "FAST",
+    "SHAPES",
+    "aval",
+    "close",
+    "dynamic_dims",
+    "elements",
+    "evaluate",
+    "same",
+    "seeds",
+    "specials",
+]
 
 #: Settings of the property tests: enough examples to meet every branch, few enough to stay in seconds.
 FAST = settings(max_examples=40, deadline=None)

@@ -53,7 +53,10 @@ def test_dot_general(product: Any, dtype: str, seed: int, dynamic: int) -> None:
 
 def test_half_precision_is_rounded_once() -> None:
     x = np.ones(3001, DTYPES["f16"])
-    assert evaluate(partial(dif.dot_general, lhs_batch=(), rhs_batch=(), lhs_contract=(0,), rhs_contract=(0,)), x, x) == 3000
+    assert (
+        evaluate(partial(dif.dot_general, lhs_batch=(), rhs_batch=(), lhs_contract=(0,), rhs_contract=(0,)), x, x)
+        == 3000
+    )
 
 
 def _infer(x: str, y: str, lhs: tuple, rhs: tuple) -> Aval:
@@ -81,7 +84,11 @@ def test_result_types() -> None:
         (ShapeError, "f32[2] and f32[3] differ: 2 and 3", lambda: _infer("f32[2]", "f32[3]", ((), (0,)), ((), (0,)))),
         (ShapeError, "f32[2] and f32[3] differ: 2 and 3", lambda: _infer("f32[2]", "f32[3]", ((0,), ()), ((0,), ()))),
         (ShapeError, "different numbers of batch or", lambda: _infer("f32[2]", "f32[2]", ((), (0,)), ((), ()))),
-        (ShapeError, "dimensions [0, 0] are not distinct", lambda: _infer("f32[2]", "f32[2]", ((0,), (0,)), ((0,), (0,)))),
+        (
+            ShapeError,
+            "dimensions [0, 0] are not distinct",
+            lambda: _infer("f32[2]", "f32[2]", ((0,), (0,)), ((0,), (0,))),
+        ),
         (ShapeError, "dimensions [1] are not distinct", lambda: _infer("f32[2]", "f32[2]", ((), (0,)), ((), (1,)))),
     ],
 )

@@ -132,7 +132,9 @@ def _sum(carry: ir.Value, x: ir.Value) -> list[ir.Value]:
     return [dif.add(carry, x)]
 
 
-@pytest.mark.parametrize(("length", "message"), [(4, "scan: runs 4 steps, but xs 0 has 3"), (-1, "scan: runs -1 steps")])
+@pytest.mark.parametrize(
+    ("length", "message"), [(4, "scan: runs 4 steps, but xs 0 has 3"), (-1, "scan: runs -1 steps")]
+)
 def test_a_length_that_does_not_fit(length: int, message: str) -> None:
     fn = lambda s, xs, n: scan(_sum, [aval("f64[]")] * 2, s, xs, n, carry=1, xs=1, length=-1)  # noqa: E731
     with pytest.raises(ShapeError, match=message):
@@ -201,11 +203,19 @@ S, X = ["f64[]", "f64[3]"], ["f64[]", "f64[]"]
 @pytest.mark.parametrize(
     ("error", "message", "fn"),
     [
-        (ShapeError, "scan: the length and the leading dim of xs 0 differ: 3 and 4", lambda: _scan(S, X, [0], length=4)),
-        (ShapeError, "takes it as a last operand, a scalar i64", lambda: _scan(S, X, [0], length=-1)),
+        (
+            ShapeError,
+            "scan: the length and the leading dim of xs 0 differ: 3 and 4",
+            lambda: _scan(S, X, [0], length=4),
+        ),
+        (ShapeError, "takes it as a last operand, a scalar i64", lambda: _scan([*S, "f64[]"], X, [0], length=-1)),
         (ShapeError, "scan: xs 0 is f64[], which has no leading dim", lambda: _scan(["f64[]", "f64[]"], X, [0])),
         (ShapeError, "scan: operands of the body: 2 values for 1 places", lambda: _scan(S, ["f64[]"], [0])),
-        (ShapeError, "scan: operands of the body: value 1 is f64[], not f32[]", lambda: _scan(S, ["f64[]", "f32[]"], [0])),
+        (
+            ShapeError,
+            "scan: operands of the body: value 1 is f64[], not f32[]",
+            lambda: _scan(S, ["f64[]", "f32[]"], [0]),
+        ),
         (ShapeError, "scan: the body gives 0 values for a carry of 1", lambda: _scan(S, X, [])),
         (
             ShapeError,
@@ -233,7 +243,10 @@ def test_errors(error: type[DifcError], message: str, fn: Callable[[], Any]) -> 
     ("second", "message"),
     [
         (lambda x: [x, x], "cond: the branches give 1 and 2 results"),
-        (lambda x: [dif.convert(x, dtype=np.dtype("f4"))], r"cond: result 0 is f64\[\] in one branch and f32\[\] in the"),
+        (
+            lambda x: [dif.convert(x, dtype=np.dtype("f4"))],
+            r"cond: result 0 is f64\[\] in one branch and f32\[\] in the",
+        ),
         (lambda x: [dif.reshape(x, shape=(1,))], r"cond: result 0 is f64\[\] in one branch and f64\[1\] in the other"),
     ],
 )

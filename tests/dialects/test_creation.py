@@ -35,7 +35,10 @@ def test_a_result_is_not_the_constant_itself() -> None:
 @given(st.sampled_from(list(DTYPES)), SHAPES, dynamic_dims)
 def test_zeros(dtype: str, shape: tuple[int, ...], dynamic: int) -> None:
     kind = DTYPES[dtype]
-    same(evaluate(lambda x: dif.zeros(shape=sizes(x), dtype=kind), np.ones(shape), dynamic=dynamic), np.zeros(shape, kind))
+    same(
+        evaluate(lambda x: dif.zeros(shape=sizes(x), dtype=kind), np.ones(shape), dynamic=dynamic),
+        np.zeros(shape, kind),
+    )
 
 
 @FAST

@@ -17,7 +17,19 @@ from difc import dialects as dif
 from difc.dialects import BOOL, F32, F64, Aval, is_float, is_integer
 from difc.dialects.elementwise import COMPARISONS
 from difc.errors import DtypeError, ShapeError
-from tests.dialects.evaluating import DTYPES, FAST, SHAPES, aval, close, dynamic_dims, elements, evaluate, same, seeds, specials
+from tests.dialects.evaluating import (
+    DTYPES,
+    FAST,
+    SHAPES,
+    aval,
+    close,
+    dynamic_dims,
+    elements,
+    evaluate,
+    same,
+    seeds,
+    specials,
+)
 
 INTEGERS = [name for name in DTYPES if name[0] in "iu"]
 FLOATS = ["f16", "bf16", "f32", "f64"]
@@ -212,8 +224,16 @@ F, G = Aval((2, 3), F32), Aval((2, 3), F64)
         (DtypeError, "add takes float or integer elements, not bool", lambda: dif.add.infer(*[aval("bool[2]")] * 2)),
         (DtypeError, "sin takes float elements, not int32", lambda: dif.sin.infer(aval("i32[2]"))),
         (DtypeError, "not takes bool or integer elements, not float32", lambda: dif.not_.infer(F)),
-        (ShapeError, "mul: operand shapes differ: f32[2], f32[3]", lambda: dif.mul.infer(aval("f32[2]"), aval("f32[3]"))),
-        (ShapeError, "mul: operands have different ranks: f32[], f32[2]", lambda: dif.mul.infer(aval("f32[]"), aval("f32[2]"))),
+        (
+            ShapeError,
+            "mul: operand shapes differ: f32[2], f32[3]",
+            lambda: dif.mul.infer(aval("f32[2]"), aval("f32[3]")),
+        ),
+        (
+            ShapeError,
+            "mul: operands have different ranks: f32[], f32[2]",
+            lambda: dif.mul.infer(aval("f32[]"), aval("f32[2]")),
+        ),
         (DtypeError, "compare: unknown direction 'no', not one of eq", lambda: dif.compare.infer(F, F, direction="no")),
         (DtypeError, "compare: operand dtypes differ", lambda: dif.compare.infer(F, G, direction="eq")),
         (DtypeError, "select: the predicate is f32[2, 3], not bool", lambda: dif.select.infer(F, F, F)),

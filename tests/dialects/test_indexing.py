@@ -68,7 +68,9 @@ def test_gather(drawn: tuple[Form, tuple[int, ...], np.ndarray], dtype: str, see
 
 
 @FAST
-@given(forms(), st.sampled_from(["scatter", "scatter_add"]), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims)
+@given(
+    forms(), st.sampled_from(["scatter", "scatter_add"]), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims
+)
 def test_scatter(
     drawn: tuple[Form, tuple[int, ...], np.ndarray], name: str, dtype: str, seed: int, dynamic: int
 ) -> None:
@@ -184,10 +186,18 @@ def test_result_types() -> None:
             lambda: dif.scatter_add.infer(aval("bool[4]"), I1, aval("bool[5]"), axes=(0,), batch=0, mode="clip"),
         ),
         (ShapeError, "one scalar i64 start for each dim", lambda: dif.dynamic_slice.infer(X, START, sizes=(1, 1, 1))),
-        (ShapeError, "one scalar i64 start", lambda: dif.dynamic_slice.infer(aval("f32[3]"), aval("i32[]"), sizes=(1,))),
+        (
+            ShapeError,
+            "one scalar i64 start",
+            lambda: dif.dynamic_slice.infer(aval("f32[3]"), aval("i32[]"), sizes=(1,)),
+        ),
         (ShapeError, "2 sizes for f32[3]", lambda: dif.dynamic_slice.infer(aval("f32[3]"), START, sizes=(1, 1))),
         (ShapeError, "a block of size 4 does not", lambda: dif.dynamic_slice.infer(aval("f32[3]"), START, sizes=(4,))),
-        (ShapeError, "a block of size -1 does not", lambda: dif.dynamic_slice.infer(aval("f32[3]"), START, sizes=(-1,))),
+        (
+            ShapeError,
+            "a block of size -1 does not",
+            lambda: dif.dynamic_slice.infer(aval("f32[3]"), START, sizes=(-1,)),
+        ),
         (DtypeError, "dtypes differ", lambda: dif.dynamic_update_slice.infer(aval("f32[3]"), aval("f64[2]"), START)),
         (ShapeError, "ranks differ", lambda: dif.dynamic_update_slice.infer(aval("f32[3]"), aval("f32[]"), START)),
         (ShapeError, "size 4 does not", lambda: dif.dynamic_update_slice.infer(aval("f32[3]"), aval("f32[4]"), START)),

@@ -48,7 +48,9 @@ def test_integers(name: str, dtype: str, shape: tuple[int, ...], data: st.DataOb
         for d, i in zip(kept, index, strict=True):
             place[d] = i
         numbers = [int(n) for n in x[tuple(place)].ravel()]
-        wanted[index] = np.array(functools.reduce(combine, numbers, identity(x.dtype)) % 2**64, np.uint64).astype(x.dtype)
+        wanted[index] = np.array(functools.reduce(combine, numbers, identity(x.dtype)) % 2**64, np.uint64).astype(
+            x.dtype
+        )
     same(evaluate(partial(dif.OPS[f"dif.{name}"], axes=axes), x, dynamic=dynamic), wanted)
 
 

@@ -22,7 +22,9 @@ dtypes = st.sampled_from([DTYPES[d] for d in ("f32", "bf16", "i64", "bool")])
 
 @FAST
 @given(dtypes, SHAPES, st.data(), seeds, dynamic_dims)
-def test_broadcast_in_dim(dtype: np.dtype, shape: tuple[int, ...], data: st.DataObject, seed: int, dynamic: int) -> None:
+def test_broadcast_in_dim(
+    dtype: np.dtype, shape: tuple[int, ...], data: st.DataObject, seed: int, dynamic: int
+) -> None:
     kept = [d for d in range(len(shape)) if data.draw(st.booleans())]
     ones = [data.draw(st.booleans()) for _ in kept]
     small = tuple(1 if one else shape[d] for d, one in zip(kept, ones, strict=True))
@@ -34,7 +36,9 @@ def test_broadcast_in_dim(dtype: np.dtype, shape: tuple[int, ...], data: st.Data
     same(evaluate(fn, x, like, dynamic=dynamic), np.broadcast_to(aligned, shape))
 
 
-@pytest.mark.parametrize(("size", "message"), [(1, "a dim of run-time size 1 does not"), (2, "a dim of size 2 does not")])
+@pytest.mark.parametrize(
+    ("size", "message"), [(1, "a dim of run-time size 1 does not"), (2, "a dim of size 2 does not")]
+)
 def test_a_dynamic_dim_is_not_repeated(size: int, message: str) -> None:
     fn = lambda x, like: dif.broadcast_in_dim(x, shape=sizes(like), dimensions=(0,))  # noqa: E731
     with pytest.raises(ShapeError, match=f"broadcast_in_dim: {message} repeat to 3"):
@@ -93,7 +97,9 @@ def test_slice(dtype: np.dtype, shape: tuple[int, ...], data: st.DataObject, see
     same(evaluate(fn, x, dynamic=dynamic), x[index])
 
 
-@pytest.mark.parametrize(("start", "limit", "message"), [(0, 4, "limit 4 is beyond the size 3"), (4, -1, "4:-1:1 is not")])
+@pytest.mark.parametrize(
+    ("start", "limit", "message"), [(0, 4, "limit 4 is beyond the size 3"), (4, -1, "4:-1:1 is not")]
+)
 def test_slice_beyond_a_run_time_size(start: int, limit: int, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         evaluate(partial(dif.slice, start=(start,), limit=(limit,), stride=(1,)), np.ones(3), dynamic=1)
@@ -158,15 +164,31 @@ def _pad(value: str, low: tuple, high: tuple, interior: tuple) -> Callable[[], A
 @pytest.mark.parametrize(
     ("error", "message", "fn"),
     [
-        (ShapeError, "broadcast_in_dim: a dim of size 3 does not repeat to 4", _broadcast(V, shape=(4,), dimensions=(0,))),
-        (ShapeError, "dimensions [2] are not distinct dimensions of a rank-2", _broadcast(V, shape=(4, 3), dimensions=(2,))),
+        (
+            ShapeError,
+            "broadcast_in_dim: a dim of size 3 does not repeat to 4",
+            _broadcast(V, shape=(4,), dimensions=(0,)),
+        ),
+        (
+            ShapeError,
+            "dimensions [2] are not distinct dimensions of a rank-2",
+            _broadcast(V, shape=(4, 3), dimensions=(2,)),
+        ),
         (ShapeError, "[1, 0] are not increasing dimensions", _broadcast(X, shape=(4, 2), dimensions=(1, 0))),
         (ShapeError, "[] are not increasing dimensions for each of f32[3]", _broadcast(V, shape=(3,), dimensions=())),
         (ShapeError, "broadcast_in_dim: 0 size operands for 1", _broadcast(V, shape=(DYN, 3), dimensions=(1,))),
         (ShapeError, "has 3 elements, shape [2, 2] has 4", lambda: dif.reshape.infer(V, shape=(2, 2))),
-        (ShapeError, "transpose: dimensions [0, 0] are not distinct", lambda: dif.transpose.infer(X, permutation=(0, 0))),
+        (
+            ShapeError,
+            "transpose: dimensions [0, 0] are not distinct",
+            lambda: dif.transpose.infer(X, permutation=(0, 0)),
+        ),
         (ShapeError, "transpose: permutation [0] is not of all dims", lambda: dif.transpose.infer(X, permutation=(0,))),
-        (DtypeError, "concatenate: operand dtypes differ", lambda: dif.concatenate.infer(V, aval("i8[3]"), dimension=0)),
+        (
+            DtypeError,
+            "concatenate: operand dtypes differ",
+            lambda: dif.concatenate.infer(V, aval("i8[3]"), dimension=0),
+        ),
         (ShapeError, "operands have different ranks", lambda: dif.concatenate.infer(V, X, dimension=0)),
         (ShapeError, "concatenate: dimensions [1] are not distinct", lambda: dif.concatenate.infer(V, V, dimension=1)),
         (ShapeError, "slice: 2:1:1 is not a forward slice", _slice((2,), (1,), (1,))),

@@ -255,7 +255,7 @@ def test_the_argument_of_a_call_is_not_written_to() -> None:
 
 
 def recurrence(length: str, start: str) -> str:
-    """Return a loop that keeps every state of x -> x/2 + 1/2 and then sums them backwards; its length may be dynamic."""
+    """Return a loop that keeps every state of x -> x/2 + 1/2, and then sums them backwards."""
     width = 8
     state, tape = f"tensor<{width}xf32>", f"tensor<{length}x{width}xf32>"
     return f"""

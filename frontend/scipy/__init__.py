@@ -1,0 +1,1 @@
+"""The parts of SciPy that difc traces: `difc.scipy.special`."""
