@@ -147,7 +147,8 @@ def _recursion(callees: dict[str, dict[str, ir.Location]]) -> list[tuple[ir.Loca
     def look(name: str, path: tuple[str, ...]) -> None:
         for callee, location in callees[name].items():
             if callee in (*path, name):
-                found.append((location, f"@{name} calls @{callee}, which calls @{name}: functions cannot be recursive"))
+                circle = "itself" if callee == name else f"@{callee}, which leads back to it"
+                found.append((location, f"@{name} calls {circle}: functions cannot be recursive"))
             elif callee not in done:
                 look(callee, (*path, name))
         done.add(name)

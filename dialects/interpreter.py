@@ -85,6 +85,8 @@ class _Functions:
         """Return the decoded body of a function."""
         if name not in self._functions:
             raise EntryError(f"there is no function {name!r}, only {', '.join(map(repr, self._functions)) or 'none'}")
+        if self._functions[name].is_external:
+            raise UnsupportedError(f"function {name!r} is only declared: it has no body to run")
         if name not in self._blocks:
             self._blocks[name] = _Block(self._functions[name].entry_block, self)
         return self._blocks[name]

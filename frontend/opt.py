@@ -28,6 +28,12 @@ __all__ = ["describe_passes", "module_text", "parse_pipeline", "read_module", "r
 # ---- pipelines -----------------------------------------------------------------------------------
 
 
+def _word(text: str) -> str:
+    if "," in text:
+        raise ValueError("a comma")
+    return text
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
@@ -39,7 +45,7 @@ def _marks(text: str) -> tuple[bool, ...]:
 
 #: type of an option, without `None` -> how it is read, and what to write
 _OPTION_TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
-    "str": (str, "a name"),
+    "str": (_word, "a name; options have spaces between them"),
     "int": (int, "an integer"),
     "tuple[int, ...]": (_numbers, "integers with commas between them, such as 0,-1"),
     "tuple[bool, ...]": (_marks, "0 or 1 for each, with commas between them, such as 1,0"),

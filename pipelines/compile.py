@@ -22,6 +22,7 @@ from difc import config
 from difc.pipelines import cache
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, quiet
+from difc.pipelines.lowering.tiling import HINT
 from difc.pipelines.staged import compile_staged, has_host_control_flow
 from difc.pipelines.target import Target
 from difc.pipelines.versions import check_versions, installed_versions
@@ -55,7 +56,7 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
       VersionError: if the installed compiler is not the pinned one.
     """
     check_versions(["iree-base-compiler"])
-    tiling = target.data_tiling and opt_level >= _TILING_FROM_LEVEL
+    tiling = target.data_tiling and opt_level >= _TILING_FROM_LEVEL and HINT in text
     key = [
         _LOCATIONS.sub("", text),
         *target.flags(opt_level, data_tiling=tiling),

@@ -22,6 +22,7 @@ from difc.pipelines.lowering import (  # noqa: F401 - importing a family registe
     shape,
 )
 from difc.pipelines.lowering.context import Context, declared_type
+from difc.pipelines.lowering.tiling import hint_tiling
 from difc.pipelines.lowering.values import Value
 
 __all__ = ["lower"]
@@ -48,6 +49,8 @@ def lower(
             if "sym_visibility" in function.attributes and function.visibility.value == "private":
                 continue
             _lower_function(lowered, function, target_kind, (reflection or {}).get(name))
+        if target_kind == "cpu":
+            hint_tiling(lowered)
     return lowered
 
 

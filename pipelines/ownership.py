@@ -27,6 +27,7 @@ _MAKERS = (
 _BARRIER = "util.optimization_barrier"
 _KEEP = "difc.keep"
 
+
 def own_carries(module: Any) -> int:
     """Make every value that crosses the edge of a region own its buffer; return how many copies that took.
 

@@ -127,9 +127,10 @@ X = "tensor<2x3xf32>"
     ],
 )
 def test_wrong_text_is_an_error_at_its_place(text: str, message: str) -> None:
+    results = "%r:2" if ") -> (" in text else "%r"
+    module = f'func.func @f(%x: {X}, %c: complex<f32>) {{ {results} = {text} loc("user.py":3:4)\n return }}'
     with context(), ir.Location.unknown(), pytest.raises(ir.MLIRError) as raised:
-        results = "%r:2" if ") -> (" in text else "%r"
-        ir.Module.parse(f'func.func @f(%x: {X}, %c: complex<f32>) {{ {results} = {text} loc("user.py":3:4)\n return }}')
+        ir.Module.parse(module)
     assert f'error: "user.py":3:4: {message}' in str(raised.value)
 
 

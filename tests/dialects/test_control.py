@@ -14,7 +14,7 @@ from difc import dialects as dif
 from difc.dialects import F64, Aval, Builder, context, new_block
 from difc.dialects.mlir import ir
 from difc.errors import DifcError, DtypeError, ShapeError
-from tests.case import module_of, sizes
+from tests.case import module_of
 from tests.dialects.evaluating import FAST, aval, evaluate, same, seeds
 
 Body = Callable[..., Sequence[ir.Value]]
@@ -86,7 +86,7 @@ def test_cond(pred: bool, seed: int) -> None:
     x = np.random.default_rng(seed).standard_normal(3)
 
     def fn(pred: ir.Value, x: ir.Value) -> Any:
-        branches = [block(lambda x: [op(x), x], aval("f64[3]")) for op in (dif.sin, dif.neg)]
+        branches = [block(lambda x, op=op: [op(x), x], aval("f64[3]")) for op in (dif.sin, dif.neg)]
         return dif.cond(pred, x, linear=(), regions=branches)
 
     results = evaluate(fn, np.array(pred), x)

@@ -119,9 +119,16 @@ def test_a_wrong_type_rule_is_found_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         interpreter.run(module, "f", np.ones(3, F32))
 
 
+def test_a_function_without_a_body() -> None:
+    with context(), ir.Location.unknown():
+        module = ir.Module.parse("func.func private @f()")
+    with pytest.raises(UnsupportedError, match="function 'f' is only declared: it has no body to run"):
+        interpreter.run(module, "f")
+
+
 def test_ops_of_other_dialects() -> None:
     with context(), ir.Location.unknown():
         module = ir.Module.parse('func.func @f() { "my.op"() : () -> () loc("user.py":3:4)\n return }')
-    with pytest.raises(UnsupportedError, match="runs dif and fun ops only, not 'my.op'") as raised:
+    with pytest.raises(UnsupportedError, match=r"runs dif and fun ops only, not 'my\.op'") as raised:
         interpreter.run(module, "f")
     assert raised.value.where == SourceLocation("user.py", 3, 4, 4)

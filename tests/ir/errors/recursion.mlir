@@ -10,5 +10,12 @@ func.func @g(%x: tensor<f64>) -> tensor<f64> {
   return %0#0 : tensor<f64>
 }
 
-// CHECK: error: @g calls @f, which calls @g: functions cannot be recursive
+func.func @h(%x: tensor<f64>) -> tensor<f64> {
+  %0 = "fun.call"(%x) {callee = @h} : (tensor<f64>) -> tensor<f64>
+  return %0 : tensor<f64>
+}
+
+// CHECK: error: @g calls @f, which leads back to it: functions cannot be recursive
 // CHECK-NEXT: recursion.mlir:9:10
+// CHECK: @h calls itself: functions cannot be recursive
+// CHECK-NEXT: recursion.mlir:14:8

@@ -1,0 +1,264 @@
+"""Text to artifact on every target, and what a failure says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from difc import config
+from difc.errors import CompileError
+from difc.pipelines import compile as compile_file
+from difc.pipelines import staged
+from difc.pipelines.compile import compile_module
+from difc.pipelines.invocation import Diagnostic, StageFailure
+from difc.pipelines.target import DATA_TILING, Target
+from difc.runtime import available
+from tests.pipelines.artifacts import elementwise, load
+
+CPU = Target.parse("cpu")
+
+
+def unary(expression: str, dtype: str = "f32", size: str = "5") -> str:
+    tensor = f"tensor<{size}x{dtype}>"
+    body = elementwise("%y", expression, "%x", size, dtype)
+    return f"func.func @f(%x : {tensor}) -> {tensor} {{\n{body}\nreturn %y : {tensor}\n}}"
+
+
+def reduction(shape: str, dtype: str) -> str:
+    rows = shape.split("x")[0]
+    source, result = f"tensor<{shape}x{dtype}>", f"tensor<{rows}x{dtype}>"
+    return f"""
+func.func @f(%x : {source}) -> {result} {{
+  %zero = arith.constant 0.0 : {dtype}
+  %out = tensor.empty() : {result}
+  %start = linalg.fill ins(%zero : {dtype}) outs(%out : {result}) -> {result}
+  %y = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+      iterator_types = ["parallel", "reduction"]}} ins(%x : {source}) outs(%start : {result}) {{
+  ^bb0(%a : {dtype}, %o : {dtype}):
+    %s = arith.addf %a, %o : {dtype}
+    linalg.yield %s : {dtype}
+  }} -> {result}
+  return %y : {result}
+}}"""
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_levels(level: int) -> None:
+    x = np.arange(5, dtype=np.float32)
+    np.testing.assert_array_equal(
+        load(compile_module(unary("arith.addf %element, %element : f32"), CPU, opt_level=level))(x)[0], 2 * x
+    )
+
+
+def test_f64_stays_f64() -> None:
+    x = 1 + np.arange(5) * 1e-12
+    text = unary("arith.mulf %element, %element : f64", "f64")
+    np.testing.assert_allclose(load(compile_module(text, CPU))(x)[0], x * x, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["cpu-generic", "cuda", "cuda:sm_60", "cuda:sm_90", "vulkan", "vulkan:rdna3"])
+def test_targets(name: str) -> None:
+    assert compile_module(unary("math.sqrt %element : f64", "f64"), Target.parse(name))
+
+
+@pytest.mark.vulkan
+@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+@pytest.mark.parametrize(("dtype", "numpy_dtype"), [("f32", np.float32), ("f64", np.float64)])
+def test_reductions_on_vulkan_do_not_depend_on_the_subgroup_size(dtype: str, numpy_dtype: type, tmp_path: Path) -> None:
+    # With the flags of one GPU, this sum is wrong on a device of another subgroup size.
+    x = np.random.default_rng(0).random((64, 1024)).astype(numpy_dtype)
+    (tmp_path / "f.vmfb").write_bytes(compile_module(reduction("64x1024", dtype), Target.parse("vulkan")))
+    np.save(tmp_path / "x.npy", x)
+    command = [
+        "iree-run-module",
+        "--module=f.vmfb",
+        "--device=vulkan",
+        "--function=f",
+        "--input=@x.npy",
+        "--output=@y.npy",
+    ]
+    subprocess.run(
+        [Path(sys.executable).parent / command[0], *command[1:]], cwd=tmp_path, check=True, capture_output=True
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), x.sum(axis=1), rtol=1e-5 if dtype == "f32" else 1e-13)
+
+
+def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, seen = compile_file._run, []
+
+    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
+        seen.append(DATA_TILING in flags)
+        if seen[-1]:
+            raise StageFailure("code generation", [Diagnostic("error", "<module>:1:1: large vector sizes")])
+        return real(text, flags, staged)
+
+    monkeypatch.setattr(compile_file, "_run", run)
+    assert compile_module(unary("math.exp %element : f32"), CPU)
+    assert seen == [True, False]
+
+
+def test_low_levels_and_gpus_do_not_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: seen.append(DATA_TILING in flags) or b"")
+    compile_module("", CPU, opt_level=1)
+    compile_module("", Target.parse("cuda"))
+    assert seen == [False, False]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        'loc("model.py":12:3)',
+        'loc("sin"("model.py":12:3))',
+        'loc(callsite("inner"("model.py":12:3) at "main.py":40:5))',
+        'loc(fused["jvp(sin)"("model.py":12:3), "other.py":3:4])',
+        'loc("model.py":12:3 to :20)',
+    ],
+)
+def test_a_failure_names_the_users_line(location: str, tmp_path: Path) -> None:
+    text = unary(f"math.erf %element : f64 {location}", "f64")
+    with pytest.raises(CompileError) as caught:
+        compile_module(text, CPU)
+    error = caught.value
+    assert error.where is not None
+    assert (error.where.file, error.where.line, error.where.column) == ("model.py", 12, 3)
+    message = str(error)
+    assert message.startswith("IREE could not compile this module for cpu: failed to legalize operation 'math.erf'")
+    assert "stage: code generation, operation: math.erf" in message
+    (dump,) = (tmp_path / "dump").iterdir()
+    assert dump.read_text() == text
+    assert f"module: {dump}" in message
+    assert f"iree-compile {dump} --iree-hal-target-backends=llvm-cpu" in message
+    assert "Remedy: " in message
+    assert error.__cause__ is None
+
+
+def test_a_missing_function_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CompileError, match="the target has no function sin"):
+        compile_module(unary("math.sin %element : f64", "f64"), CPU)
+    assert capfd.readouterr() == ("", "")  # neither IREE's diagnostics nor the linker's
+
+
+def test_all_of_iree_on_request(capfd: pytest.CaptureFixture[str]) -> None:
+    with config.override(traceback="full"), pytest.raises(CompileError, match="see current operation") as caught:
+        compile_module(unary("math.sin %element : f64", "f64"), CPU)
+    assert isinstance(caught.value.__cause__, StageFailure)
+    assert "undefined symbol: sin" in capfd.readouterr().err
+
+
+def test_text_that_does_not_parse() -> None:
+    with pytest.raises(CompileError, match=r"custom op 'math.wrong' is unknown\n  stage: parse, operation: math.wrong"):
+        compile_module(unary("math.wrong %element : f32"), CPU)
+
+
+def test_a_dump_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with config.override(dump_to=tmp_path / "file"), pytest.raises(CompileError, match=r"module: .*failed-\w+\.mlir"):
+        compile_module("not MLIR", CPU)
+
+
+def test_a_compiler_works_after_a_failure() -> None:
+    with pytest.raises(CompileError):
+        compile_module("not MLIR", CPU)
+    assert compile_module(unary("math.exp %element : f32"), CPU)
+
+
+def test_other_threads_keep_their_standard_error(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    real = compile_file.has_host_control_flow
+
+    def slowly(module: object) -> bool:
+        started.set()
+        go_on.wait(10)
+        return real(module)
+
+    monkeypatch.setattr(compile_file, "has_host_control_flow", slowly)
+    thread = threading.Thread(target=compile_module, args=(unary("math.exp %element : f32"), CPU))
+    thread.start()
+    started.wait(10)
+    subprocess.run([sys.executable, "-c", "import sys; print('a word', file=sys.stderr)"], check=True)
+    go_on.set()
+    thread.join()
+    assert capfd.readouterr().err == "a word\n"
+
+
+def test_threads_compile_one_after_the_other() -> None:
+    results: dict[int, np.ndarray] = {}
+
+    def work(factor: int) -> None:
+        text = unary("arith.mulf %element, %element : f32", size=str(factor + 2))
+        results[factor] = load(compile_module(text, CPU))(np.full(factor + 2, factor, np.float32))[0]
+
+    threads = [threading.Thread(target=work, args=(factor,)) for factor in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {factor: result[0] for factor, result in results.items()} == {0: 0, 1: 1, 2: 4}
+
+
+def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: calls.append(text) or b"artifact")
+    with config.override(cache_dir=tmp_path):
+        for line in (3, 4):
+            text = f'#loc1 = loc("model.py":{line}:1)\nfunc.func @f() loc(#loc1)\n#loc = loc(unknown)\n'
+            assert compile_module(text, CPU) == b"artifact"
+        assert len(calls) == 1
+        compile_module(text, CPU, opt_level=2)
+        compile_module(text, Target.parse("cpu-generic"))
+        compile_module(text.replace("@f", "@g"), CPU)
+        assert len(calls) == 4
+
+
+def test_a_loop_whose_results_differ_from_its_operands() -> None:
+    # IREE itself crashes on these: MLIR's canonicalizer drops what enters the loop unread.
+    text = """
+func.func @f(%x : tensor<?xf32>, %n : tensor<i64>) -> (tensor<?xf32>, tensor<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n_i64 = tensor.extract %n[] : tensor<i64>
+  %end = arith.index_cast %n_i64 : i64 to index
+  %size = tensor.dim %x, %c0 : tensor<?xf32>
+  %r:3 = scf.while (%t = %c0, %a = %x, %b = %x) : (index, tensor<?xf32>, tensor<?xf32>)
+      -> (index, tensor<?xf32>, tensor<?xf32>) {
+    %more = arith.cmpi slt, %t, %end : index
+    scf.condition(%more) %t, %a, %b : index, tensor<?xf32>, tensor<?xf32>
+  } do {
+  ^bb0(%t : index, %a : tensor<?xf32>, %b : tensor<?xf32>):
+    %t1 = arith.addi %t, %c1 : index
+    %out = tensor.empty(%size) : tensor<?xf32>
+    %a1 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+        iterator_types = ["parallel"]} ins(%a : tensor<?xf32>) outs(%out : tensor<?xf32>) {
+    ^bb0(%e : f32, %o : f32):
+      %s = arith.addf %e, %e : f32
+      linalg.yield %s : f32
+    } -> tensor<?xf32>
+    scf.yield %t1, %a1, %a : index, tensor<?xf32>, tensor<?xf32>
+  }
+  return %r#1, %r#2 : tensor<?xf32>, tensor<?xf32>
+}"""
+    entry = load(compile_module(text, CPU))
+    x = np.arange(1, 5, dtype=np.float32)
+    for n in range(4):
+        a, b = entry(x, np.array(n))
+        np.testing.assert_array_equal(a, x * 2**n)
+        np.testing.assert_array_equal(b, x * 2 ** max(n - 1, 0))
+
+
+def test_a_failure_on_the_staged_way_is_a_compile_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staged, "_TO_STREAM", "no-such-pass")
+    text = """
+func.func @f(%x : tensor<2xf32>, %p : i1, %y : tensor<2xf32>) -> tensor<2xf32> {
+  %r = scf.if %p -> (tensor<2xf32>) { scf.yield %x : tensor<2xf32> } else { scf.yield %y : tensor<2xf32> }
+  return %r : tensor<2xf32>
+}"""
+    with pytest.raises(CompileError, match="stage: stream"):
+        compile_module(text, CPU)

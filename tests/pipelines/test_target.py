@@ -1,0 +1,104 @@
+"""Target names, and the tables that depend on targets."""
+
+from __future__ import annotations
+
+import pytest
+
+from difc.errors import TargetError
+from difc.pipelines.compile import compile_module
+from difc.pipelines.target import DATA_TILING, TARGETS, Target, host_processor
+from tests.pipelines.artifacts import elementwise
+
+UNARY = ["acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp", "exp2", "expm1", "floor", "log", "log10", "log1p", "log2", "round", "roundeven", "rsqrt", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
+BINARY = ("atan2", "copysign", "powf")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "flag"),
+    [
+        ("cpu", "cpu", "--iree-llvmcpu-target-cpu=host"),
+        (" CPU ", "cpu", "--iree-llvmcpu-target-cpu=host"),
+        ("cpu-generic", "cpu-generic", "--iree-llvmcpu-target-cpu=generic"),
+        ("vulkan", "vulkan", "--iree-vulkan-target=vp_android_baseline_2022"),
+        ("vulkan:rdna3", "vulkan:rdna3", "--iree-vulkan-target=rdna3"),
+        ("cuda", "cuda:sm_80", "--iree-cuda-target=sm_80"),
+        ("cuda:sm_75", "cuda:sm_75", "--iree-cuda-target=sm_75"),
+        ("cuda:sm_90", "cuda:sm_89", "--iree-cuda-target=sm_89"),
+        ("cuda:sm_90a", "cuda:sm_89", "--iree-cuda-target=sm_89"),
+    ],
+)
+def test_names(text: str, name: str, flag: str) -> None:
+    target = Target.parse(text)
+    assert target.name == name
+    assert flag in target.flags()
+    assert Target.parse(name).options == target.options
+
+
+def test_newer_gpus_get_a_note() -> None:
+    assert "sm_90" in Target.parse("cuda:sm_90").note
+    assert not Target.parse("cuda:sm_89").note
+
+
+@pytest.mark.parametrize(
+    ("text", "close"),
+    [
+        ("gpu", None),
+        ("vulcan", "vulkan"),
+        ("cpu_generic", "cpu-generic"),
+        ("cuda:sm80", "cuda:sm_80"),
+        ("cuda:sm_85", "cuda:sm_80"),
+        ("vulkan:rdna9", "vulkan:rdna"),
+        ("cpu:avx512", "cpu"),
+        ("", None),
+    ],
+)
+def test_an_unknown_name_lists_the_known_ones(text: str, close: str | None) -> None:
+    with pytest.raises(TargetError, match="unknown target") as caught:
+        Target.parse(text)
+    assert all(family in str(caught.value) for family in TARGETS)
+    if close:
+        assert f"did you mean '{close}" in str(caught.value)
+
+
+def test_flags() -> None:
+    target = Target.parse("cpu")
+    assert "--iree-input-demote-f64-to-f32=false" in target.flags()
+    assert "--iree-opt-level=O1" in target.flags(1)
+    assert "--iree-llvmcpu-stack-allocation-limit=65536" in target.flags()
+    assert DATA_TILING not in target.flags()
+    assert DATA_TILING in target.flags(data_tiling=True)
+    with pytest.raises(ValueError, match="opt_level must be 0, 1, 2 or 3"):
+        target.flags(4)
+
+
+def test_drivers() -> None:
+    assert Target.parse("cpu").drivers == ("local-sync", "local-task")
+    assert Target.parse("vulkan").drivers == ("vulkan",)
+    assert Target.parse("cuda").drivers == ("cuda",)
+
+
+def test_only_code_for_this_processor_depends_on_it() -> None:
+    assert Target.parse("cpu").fingerprint() == host_processor() != ""
+    assert not Target.parse("cpu-generic").fingerprint()
+
+
+def test_integers_have_all_functions() -> None:
+    assert Target.parse("vulkan").unsupported_math("i32") == frozenset()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16"])
+@pytest.mark.parametrize("name", ["cpu", "cpu-generic", "vulkan", "cuda"])
+def test_the_functions_that_are_not_listed_compile(name: str, dtype: str) -> None:
+    target = Target.parse(name)
+    supported = [op for op in UNARY if f"math.{op}" not in target.unsupported_math(dtype)]
+    calls = [f"math.{op} %element : {dtype}" for op in supported]
+    calls += [
+        f"math.{op} %element, %element : {dtype}" for op in BINARY if f"math.{op}" not in target.unsupported_math(dtype)
+    ]
+    bodies = [elementwise(f"%r{index}", call, "%x", "7", dtype) for index, call in enumerate(calls)]
+    tensor = f"tensor<7x{dtype}>"
+    results = ", ".join(f"%r{index}" for index in range(len(calls)))
+    types = ", ".join([tensor] * len(calls))
+    text = f"func.func @f(%x : {tensor}) -> ({types}) {{\n{''.join(bodies)}\nreturn {results} : {types}\n}}"
+    assert compile_module(text, target, opt_level=1)
