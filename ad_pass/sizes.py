@@ -7,7 +7,7 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import Node
-from difc.dialects import ScanParts, aval_of, clone_op, yielded
+from difc.dialects import Aval, Builder, ScanParts, aval_of, clone_op, new_block, yielded
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import reify
@@ -31,9 +31,39 @@ class SizeFinder:
         self, argument_sizes: Callable[[ir.Value], Sizes], value_of: Callable[[ir.Value], ir.Value | None]
     ) -> None:
         self._argument_sizes, self._value_of = argument_sizes, value_of
+        self._found: dict[ir.Value, Sizes] = {}
 
     def sizes(self, value: ir.Value) -> Sizes:
-        """Return the sizes of a value."""
+        """Return the sizes of a value.
+
+        Raises:
+          NotDifferentiableError: if they follow only from numbers that are not there.
+        """
+        if value not in self._found:
+            self._found[value] = self._find(value)
+        return list(self._found[value])
+
+    def knows(self, value: ir.Value) -> bool:
+        """Say whether the sizes of a value can be found, without building anything that stays."""
+        with dif.use_builder(Builder(new_block([]), dif.current_builder().location)):
+            try:
+                SizeFinder(self._argument_sizes, self._value_of).sizes(value)
+            except NotDifferentiableError:
+                return False
+        return True
+
+    def is_size(self, value: ir.Value) -> bool:
+        """Say whether a value is a scalar integer that costs nothing to compute again from what is there."""
+        if aval_of(value) != Aval((), dif.I64):
+            return False
+        if isinstance(value.owner, ir.Block):
+            return self._value_of(value) is not None
+        operation = value.owner.operation
+        if operation.name == "dif.dim":
+            return self.knows(operation.operands[0])
+        return not len(operation.regions) and all(map(self.is_size, operation.operands))
+
+    def _find(self, value: ir.Value) -> Sizes:
         aval = aval_of(value)
         if aval.is_static:
             return list(aval.shape)

@@ -49,7 +49,7 @@ class _Dynamic:
     def __repr__(self) -> str:
         return "?"
 
-    def _absorb(self, other: object) -> _Dynamic:
+    def _absorb(self, other: object = None) -> _Dynamic:
         return self
 
     def at_least(self, bound: int) -> _Dynamic:

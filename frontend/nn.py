@@ -41,7 +41,9 @@ __all__ = [
 
 
 def _array(x: Any) -> Any:
-    return x if surface.has_tracer(x) and not isinstance(x, (list, tuple)) else np.stack(x) if surface.has_tracer(x) else np.asarray(x)
+    if not surface.has_tracer(x):
+        return np.asarray(x)
+    return np.stack(x) if isinstance(x, (list, tuple)) else x
 
 
 # ---- activations ---------------------------------------------------------------------------------
@@ -182,6 +184,8 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float32, axis: int = -1
     """
     x = _array(x)
     if x.dtype.kind not in "iub":
-        raise InputError(f"one_hot: the classes are {x.dtype}, not integers", remedy="convert them with .astype(np.int32)")
+        raise InputError(
+            f"one_hot: the classes are {x.dtype}, not integers", remedy="convert them with .astype(np.int32)"
+        )
     code = np.expand_dims(x, -1) == np.arange(num_classes, dtype=x.dtype if x.dtype.kind == "i" else np.int64)
     return np.moveaxis(code.astype(dtype), -1, axis)

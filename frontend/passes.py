@@ -7,18 +7,16 @@ pass adds because it is asked to are public, so that later passes keep them; hel
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from difc import dialects as dif
-from difc.ad_pass.functions import LINEAR_ARGS, Derivatives, expand_requests
+from difc.ad_pass.functions import Derivatives, expand_requests
 from difc.ad_pass.linearize import check_linear
-from difc.dialects import aval_of, copy_function, copy_module, functions_of, inline_block, is_float
-from difc.dialects.locations import user_location
-from difc.dialects.mlir import func, ir, passmanager
-from difc.errors import InputError, NotDifferentiableError
+from difc.dialects import copy_function, copy_module, functions_of, inline_block
+from difc.dialects.mlir import ir, passmanager
+from difc.pass_options import axes_of, float_mask, function_named, linear_arguments
 from difc.pipelines.lower import lower
 from difc.pipelines.prune import prune_dead
 from difc.pipelines.simplify import simplify
@@ -104,7 +102,7 @@ class Jvp(Pass):
     mask: tuple[bool, ...] | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        mask = _mask(self, "mask", self.mask, _function(module, self.fn).type.inputs)
+        mask = float_mask(self.name, "mask", self.mask, function_named(module, self.fn).type.inputs)
         return _derived(module, lambda derivatives: [derivatives.jvp(self.fn, mask)])
 
 
@@ -121,7 +119,7 @@ class Linearize(Pass):
     mask: tuple[bool, ...] | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        mask = _mask(self, "mask", self.mask, _function(module, self.fn).type.inputs)
+        mask = float_mask(self.name, "mask", self.mask, function_named(module, self.fn).type.inputs)
 
         def derive(derivatives: Derivatives) -> list[str]:
             forward = derivatives.linearize(self.fn, mask)
@@ -142,8 +140,8 @@ class CheckLinear(Pass):
     fn: str
 
     def run(self, module: ir.Module) -> ir.Module:
-        function = _function(module, self.fn)
-        count = _linear_args(function, self.fn)
+        function = function_named(module, self.fn)
+        count = linear_arguments(function, self.fn)
         derivatives = Derivatives(copy_module(module))  # owns the block
         check_linear(derivatives.body(self.fn), count)
         return module
@@ -162,9 +160,9 @@ class Transpose(Pass):
     mask: tuple[bool, ...] | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        function = _function(module, self.fn)
-        _linear_args(function, self.fn)
-        mask = _mask(self, "mask", self.mask, function.type.results)
+        function = function_named(module, self.fn)
+        linear_arguments(function, self.fn)
+        mask = float_mask(self.name, "mask", self.mask, function.type.results)
         return _derived(module, lambda derivatives: [derivatives.transpose(self.fn, mask)])
 
 
@@ -182,9 +180,9 @@ class Vjp(Pass):
     out_mask: tuple[bool, ...] | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        type_ = _function(module, self.fn).type
-        mask = _mask(self, "mask", self.mask, type_.inputs)
-        out_mask = _mask(self, "out_mask", self.out_mask, type_.results)
+        type_ = function_named(module, self.fn).type
+        mask = float_mask(self.name, "mask", self.mask, type_.inputs)
+        out_mask = float_mask(self.name, "out_mask", self.out_mask, type_.results)
         return _derived(module, lambda derivatives: [derivatives.vjp(self.fn, mask, out_mask)])
 
 
@@ -203,9 +201,9 @@ class Vmap(Pass):
     size: int | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        type_ = _function(module, self.fn).type
-        in_axes = _axes(self, "in_axes", self.in_axes, type_.inputs)
-        out_axes = _axes(self, "out_axes", self.out_axes, type_.results)
+        type_ = function_named(module, self.fn).type
+        in_axes = axes_of(self.name, "in_axes", self.in_axes, type_.inputs)
+        out_axes = axes_of(self.name, "out_axes", self.out_axes, type_.results)
         size = dif.DYN if self.size is None else self.size
         return _derived(module, lambda derivatives: [derivatives.vmap(self.fn, in_axes, out_axes, size)])
 
@@ -325,62 +323,3 @@ def _derived(module: ir.Module, derive: Callable[[Derivatives], Sequence[str]]) 
         if "sym_visibility" in functions[name].attributes:
             del functions[name].attributes["sym_visibility"]
     return derivatives.module
-
-
-def _function(module: ir.Module, name: str) -> func.FuncOp:
-    functions = functions_of(module)
-    if name not in functions:
-        close = difflib.get_close_matches(name, functions, n=1)
-        hint = f"; did you mean @{close[0]}?" if close else ""
-        known = ", ".join(f"@{f}" for f in functions) or "none"
-        raise InputError(f"there is no function @{name} in the module{hint}", remedy=f"its functions: {known}")
-    return functions[name]
-
-
-def _linear_args(function: func.FuncOp, name: str) -> int:
-    count = len(function.type.inputs)
-    given = function.attributes.get(LINEAR_ARGS)
-    if not isinstance(given, ir.IntegerAttr) or not 0 < given.value <= count:
-        raise NotDifferentiableError(
-            f"@{name} does not say which arguments it is linear in",
-            where=user_location(function.location),
-            remedy=f"give the function an attribute {LINEAR_ARGS} = <number of leading linear arguments> : i64",
-        )
-    return int(given.value)
-
-
-def _mask(run: Pass, option: str, mask: tuple[bool, ...] | None, types: Sequence[ir.Type]) -> tuple[bool, ...]:
-    """Return a mask over types, which marks floats only; all of them by default."""
-    floats = tuple(is_float(aval_of(t).dtype) for t in types)
-    if mask is None:
-        return floats
-    _same_length(run, option, mask, types)
-    for i, (mark, is_real) in enumerate(zip(mask, floats, strict=True)):
-        if mark and not is_real:
-            raise InputError(
-                f"`{run.name}`: {option} marks number {i}, which is {aval_of(types[i])} and has no derivative",
-                remedy="mark floats only",
-            )
-    return mask
-
-
-def _axes(run: Pass, option: str, axes: tuple[int, ...] | None, types: Sequence[ir.Type]) -> tuple[int, ...]:
-    if axes is None:
-        return (0,) * len(types)
-    _same_length(run, option, axes, types)
-    for i, axis in enumerate(axes):
-        if not -1 <= axis <= aval_of(types[i]).ndim:
-            raise InputError(
-                f"`{run.name}`: {option} has {axis} for {aval_of(types[i])}",
-                remedy=f"give -1, or the place of the new axis, 0 to {aval_of(types[i]).ndim}",
-            )
-    return axes
-
-
-def _same_length(run: Pass, option: str, given: Sequence[Any], types: Sequence[ir.Type]) -> None:
-    if len(given) != len(types):
-        what = ", ".join(str(aval_of(t)) for t in types) or "nothing"
-        raise InputError(
-            f"`{run.name}`: {option} has {len(given)} entries for {len(types)} values",
-            remedy=f"give one entry for each of: {what}",
-        )

@@ -81,7 +81,7 @@ def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtyp
         else:
             given.append(dtype)
     try:
-        found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+        found: Any = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
     except TypeError:
         names = ", ".join(short_name(dtype_of(x)) for x in operands)
         raise DtypeError(

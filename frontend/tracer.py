@@ -193,6 +193,7 @@ class DimTracer(Tracer):
     """A run-time size: an i64 scalar that compares equal to an equal size at trace time."""
 
     __slots__ = ("dim",)
+    dim: Any
 
     @staticmethod
     def of(x: Tracer, axis: int) -> DimTracer:

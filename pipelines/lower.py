@@ -1,8 +1,8 @@
 """The pass from the `dif` dialect to upstream ones: linalg and tensor for arrays, scf, arith and math for the rest.
 
-Input: functions of `dif` ops, `fun.cond` and `fun.scan` only (calls inlined, requests expanded). Output: a new module in
-which every tensor is signless, host values are scalars, and nothing of the dialect is left. It never mutates its input
-and knows nothing of derivatives. The rules live in `lowering/`, one file for each family of ops.
+Input: functions of `dif` ops, `fun.cond` and `fun.scan` only (calls inlined, requests expanded). Output: a new module
+in which every tensor is signless, host values are scalars, and nothing of the dialect is left. It never mutates its
+input and knows nothing of derivatives. The rules live in `lowering/`, one file for each family of ops.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import aval_of, copy_function, functions_of, inline_block
 from difc.dialects.base import attributes_of
+from difc.dialects.elementwise import BINARY, UNARY
 from difc.dialects.mlir import ir, passmanager
+from difc.dialects.semantics import MEANINGS
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
 from difc.pipelines.prune import prune_dead
@@ -22,6 +24,7 @@ from difc.pipelines.prune import prune_dead
 __all__ = ["FOLDS", "simplify"]
 
 ROUNDS = 3
+ELEMENTWISE = frozenset(op.name for op in (*UNARY, *BINARY))
 
 #: op name -> function(operands, attributes) -> the value that it can be replaced by, or None
 FOLDS: dict[str, Callable[[list[ir.Value], dict[str, Any]], ir.Value | None]] = {}
@@ -61,11 +64,24 @@ def _deferred(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
 def _fold(operation: Any, operands: list[ir.Value]) -> Sequence[ir.Value] | None:
     if operation.name == "fun.scan":
         return reshape_scan(operation, operands, _fold)
+    found = _constant(operation, operands)
     fold = FOLDS.get(operation.name)
-    if fold is None:
-        return None
-    found = fold(operands, attributes_of(operation))
+    if found is None and fold is not None:
+        found = fold(operands, attributes_of(operation))
     return None if found is None or found.type != operation.results[0].type else [found]
+
+
+def _constant(operation: Any, operands: list[ir.Value]) -> ir.Value | None:
+    """Return the result of an elementwise op on constants: IREE would compile and run a program to find it."""
+    if operation.name not in ELEMENTWISE:
+        return None
+    numbers = [_uniform(v) for v in operands]
+    aval = aval_of(operation.results[0])
+    if any(n is None for n in numbers) or not aval.is_static:
+        return None
+    with np.errstate(all="ignore"):
+        value = dif.constant(value=np.asarray(MEANINGS[operation.name](*numbers), aval.dtype))
+    return value if not aval.shape else dif.broadcast_in_dim(value, shape=aval.shape, dimensions=())
 
 
 # ---- looking at operands -------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from difc.errors import TargetError
 __all__ = ["DATA_TILING", "TARGETS", "Target"]
 
 DATA_TILING = "--iree-dispatch-creation-data-tiling"
+"""The flag that lays the operands of matmuls out in tiles; not among `Target.flags`."""
 
 # Of a profile without subgroup operations, widened to the element types that difc has.
 _VULKAN_FEATURES = (
@@ -85,19 +86,20 @@ TARGETS = {
     ),
 }
 
-# Operations of the math dialect that do not compile, by (backend, element type); every compile was tried.
+# Operations of the math dialect that do not compile, by (family, element type); every compile was tried.
+_CPU_F64 = "acos asin atan atan2 cbrt cos erf erfc log10 log2 sin tan tanh"
+_VULKAN_F64 = (
+    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 fpowi log log10 log1p log2 powf "
+    "roundeven sin sinh tan tanh"
+)
+_SMALL_FLOATS = ("f32", "f16", "bf16")
 _UNSUPPORTED_MATH = {
-    ("llvm-cpu", "f64"): "acos asin atan atan2 cbrt cos erf erfc log10 log2 sin tan tanh",
-    ("llvm-cpu", "f32"): "erfc log10",
-    ("llvm-cpu", "f16"): "erfc log10",
-    ("llvm-cpu", "bf16"): "erfc log10",
-    ("vulkan-spirv", "f64"): (
-        "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 fpowi log log10 log1p log2 powf "
-        "sin sinh tan tanh"
-    ),
-    ("vulkan-spirv", "f32"): "erfc",
-    ("vulkan-spirv", "f16"): "erfc",
-    ("vulkan-spirv", "bf16"): "erfc",
+    ("cpu", "f64"): _CPU_F64,
+    ("cpu-generic", "f64"): f"{_CPU_F64} ceil trunc",
+    ("vulkan", "f64"): _VULKAN_F64,
+    **{("cpu", dtype): "erfc log10" for dtype in _SMALL_FLOATS},
+    **{("cpu-generic", dtype): "erfc log10 trunc" for dtype in _SMALL_FLOATS},
+    **{("vulkan", dtype): "erfc" for dtype in _SMALL_FLOATS},
 }
 
 
@@ -153,7 +155,7 @@ class Target:
         """Return whether IREE's data tiling is worth trying."""
         return TARGETS[self.family].data_tiling
 
-    def flags(self, opt_level: int = 3, *, data_tiling: bool = False) -> tuple[str, ...]:
+    def flags(self, opt_level: int = 3) -> tuple[str, ...]:
         """Return the flags of one IREE session.
 
         >>> Target.parse("cuda:sm_75").flags(opt_level=2)[:2]
@@ -161,7 +163,6 @@ class Target:
 
         Args:
           opt_level: 0 to 3.
-          data_tiling: lay matmul operands out in tiles.
         """
         if opt_level not in range(4):
             raise ValueError(f"opt_level must be 0, 1, 2 or 3, not {opt_level!r}")
@@ -170,7 +171,6 @@ class Target:
             f"--iree-opt-level=O{opt_level}",
             "--iree-input-demote-f64-to-f32=false",
             *self.options,
-            *((DATA_TILING,) if data_tiling else ()),
         )
 
     def unsupported_math(self, dtype: str) -> frozenset[str]:
@@ -182,7 +182,7 @@ class Target:
         Args:
           dtype: MLIR's name of a floating-point type: `f64`, `f32`, `f16`, `bf16`.
         """
-        names = _UNSUPPORTED_MATH.get((self.backend, dtype), "")
+        names = _UNSUPPORTED_MATH.get((self.family, dtype), "")
         return frozenset(f"math.{name}" for name in names.split())
 
     def fingerprint(self) -> str:
@@ -215,6 +215,6 @@ def _cuda(text: str, detail: str) -> Target:
 
 def _unknown(text: str, details: list[str]) -> TargetError:
     known = [*TARGETS, *details]
-    close = difflib.get_close_matches(text.strip().lower(), [*known, "cuda:sm_80", "vulkan:rdna3"], n=1, cutoff=0.5)
+    close = difflib.get_close_matches(text.strip().lower(), known, n=1, cutoff=0.5)
     remedy = f"did you mean {close[0]!r}?" if close else "pass one of these names"
     return TargetError(f"unknown target {text!r}; known: {', '.join(known)}", remedy=remedy)

@@ -34,7 +34,7 @@ def installed_versions(packages: Iterable[str]) -> list[str]:
 
 @functools.cache
 def source_digest() -> str:
-    """Return a digest of the compiler's own source, so that a changed compiler serves nothing that an older one made."""
+    """Return a digest of the compiler's own source, so that a changed compiler serves nothing of an older one."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for folder in ("dialects", "ad_pass", "pipelines"):

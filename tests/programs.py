@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 import difc
+from difc.ad_pass.functions import expand_requests
+from difc.dialects import context
 from difc.dialects.mlir import ir
 from difc.runtime import ArraySpec
 
@@ -56,9 +58,10 @@ class Sample:
         return np.asarray(rng.integers(0, 2, self.shape(spec)), spec.dtype)
 
     def module(self, dynamic: bool = False) -> ir.Module:
-        """Return a module with the program as its only public function, @f, with calls and requests in it."""
+        """Return a module with the program as its only function, @f, without calls and requests."""
         specs = self.specs if dynamic else [ArraySpec(self.shape(s), s.dtype) for s in self.specs]
-        return traced(self.fn, *specs)
+        with context(), ir.Location.unknown():
+            return expand_requests(traced(self.fn, *specs))
 
     @property
     def is_dynamic(self) -> bool:
@@ -70,12 +73,8 @@ def traced(fn: Callable[..., Any], *specs: Any) -> ir.Module:
     return difc.trace({"f": difc.export(fn, specs=specs)}).module
 
 
-def scalar(*_: Any) -> ArraySpec:
-    return ArraySpec((), np.dtype(np.float64))
-
-
-f64, i64, bool_ = difc.f64, difc.i64, difc.bool_
-F, I, B = scalar(), ArraySpec((), np.dtype(np.int64)), ArraySpec((), np.dtype(np.bool_))
+f64, i64 = difc.f64, difc.i64
+FLOAT, INT, BOOL = f64[()], i64[()], difc.bool_[()]
 
 
 def recurrence(w: Any, h: Any, xs: Any) -> Any:
@@ -176,34 +175,34 @@ def mapped(xs: Any, w: Any) -> Any:
     return difc.vmap(lambda x: difc.cond(np.sum(x) > 0.0, lambda x: x * w, lambda x: x - w * w, x))(xs)
 
 
-NM, M = f64["n", "m"], f64["m"]
+MATRIX, VECTOR = f64["n", "m"], f64["m"]
 PROGRAMS = (
-    Sample("recurrence", recurrence, (f64["m", "m"], M, NM)),
-    Sample("recurrence_of_one_step", recurrence, (f64["m", "m"], M, NM), {"n": 1}),
-    Sample("recurrence_of_no_steps", recurrence, (f64["m", "m"], M, NM), {"n": 0}),
+    Sample("recurrence", recurrence, (f64["m", "m"], VECTOR, MATRIX)),
+    Sample("recurrence_of_one_step", recurrence, (f64["m", "m"], VECTOR, MATRIX), {"n": 1}),
+    Sample("recurrence_of_no_steps", recurrence, (f64["m", "m"], VECTOR, MATRIX), {"n": 0}),
     Sample(
         "reverse",
         lambda c, xs: difc.scan(lambda c, x: (np.sin(c) * x, c * x), c, xs, reverse=True),
-        (M, NM),
+        (VECTOR, MATRIX),
     ),
-    Sample("rotating", rotating, (F, F, F, f64["n"])),
-    Sample("mixed_dtypes", mixed_dtypes, (f64[2, "m"], i64["n"], M)),
-    Sample("run_time_length", squared_steps, (M, I), {}, {1: 3}, (1,)),
-    Sample("run_time_length_of_zero", squared_steps, (M, I), {}, {1: 0}, (1,)),
-    Sample("nested_scans", nested_scans, (F, NM)),
-    Sample("branches_true", branches, (B, M, M), {}, {0: True}),
-    Sample("branches_false", branches, (B, M, M), {}, {0: False}),
-    Sample("branches_any", branches, (B, M, M)),
-    Sample("one_sided_true", one_sided, (B, M, M), {}, {0: True}),
-    Sample("one_sided_false", one_sided, (B, M, M), {}, {0: False}),
-    Sample("cond_in_cond", cond_in_cond, (M, F)),
-    Sample("cond_in_scan", cond_in_scan, (M, NM)),
-    Sample("scan_in_cond_true", scan_in_cond, (B, F, f64["n"]), {}, {0: True}),
-    Sample("scan_in_cond_false", scan_in_cond, (B, F, f64["n"]), {}, {0: False}),
-    Sample("through", through, (f64["n"], F)),
-    Sample("invariants", invariants, (M, M, NM)),
-    Sample("gradient_of_loop", gradient_of_loop, (f64["m", "m"], M, NM)),
-    Sample("mapped", mapped, (NM, M)),
+    Sample("rotating", rotating, (FLOAT, FLOAT, FLOAT, f64["n"])),
+    Sample("mixed_dtypes", mixed_dtypes, (f64[2, "m"], i64["n"], VECTOR)),
+    Sample("run_time_length", squared_steps, (VECTOR, INT), {}, {1: 3}, (1,)),
+    Sample("run_time_length_of_zero", squared_steps, (VECTOR, INT), {}, {1: 0}, (1,)),
+    Sample("nested_scans", nested_scans, (FLOAT, MATRIX)),
+    Sample("branches_true", branches, (BOOL, VECTOR, VECTOR), {}, {0: True}),
+    Sample("branches_false", branches, (BOOL, VECTOR, VECTOR), {}, {0: False}),
+    Sample("branches_any", branches, (BOOL, VECTOR, VECTOR)),
+    Sample("one_sided_true", one_sided, (BOOL, VECTOR, VECTOR), {}, {0: True}),
+    Sample("one_sided_false", one_sided, (BOOL, VECTOR, VECTOR), {}, {0: False}),
+    Sample("cond_in_cond", cond_in_cond, (VECTOR, FLOAT)),
+    Sample("cond_in_scan", cond_in_scan, (VECTOR, MATRIX)),
+    Sample("scan_in_cond_true", scan_in_cond, (BOOL, FLOAT, f64["n"]), {}, {0: True}),
+    Sample("scan_in_cond_false", scan_in_cond, (BOOL, FLOAT, f64["n"]), {}, {0: False}),
+    Sample("through", through, (f64["n"], FLOAT)),
+    Sample("invariants", invariants, (VECTOR, VECTOR, MATRIX)),
+    Sample("gradient_of_loop", gradient_of_loop, (f64["m", "m"], VECTOR, MATRIX)),
+    Sample("mapped", mapped, (MATRIX, VECTOR)),
 )
 
 #: Each program with static sizes, and again with run-time sizes if it has any.

@@ -90,13 +90,10 @@ def _cond_linearize(
     nz, nz_out = nonzero_mask(ts), _cond_nonzero(node, nonzero_mask(tangents))
     parts = [linearize_block(body, nz, out_mask=nz_out) for body in node.bodies]
 
-    def is_argument(part: Linearized, value: ir.Value) -> int | None:
-        return next((i for i, a in enumerate(part.primal.arguments) if a == value), None)
-
-    # a residual that is an argument of the branch is the operand itself
-    places: list[list[int | None]] = [[is_argument(p, r) for r in p.residuals] for p in parts]
+    # a residual that is an argument of the branch is the operand itself, and a size is computed outside
+    known = [_known_outside(part, args) for part in parts]
     computed = [
-        [r for r, at in zip(p.residuals, at_, strict=True) if at is None] for p, at_ in zip(parts, places, strict=True)
+        [r for r, there in zip(p.residuals, k, strict=True) if there is None] for p, k in zip(parts, known, strict=True)
     ]
     for i, part in enumerate(parts):
         with dif.use_builder(Builder(part.primal, node.operation.location)):
@@ -108,7 +105,7 @@ def _cond_linearize(
     given = [marked(ts, nz), [], []]
     for i, values in enumerate((first, second)):
         fresh = iter(values)
-        given[i + 1] = [next(fresh) if at is None else args[at] for at in places[i]]
+        given[i + 1] = [next(fresh) if there is None else there for there in known[i]]
     operands = [*given[0], *given[1], *given[2]]
 
     def branch(i: int) -> Callable[[list[ir.Value]], list[ir.Value]]:
@@ -123,6 +120,13 @@ def _cond_linearize(
     linear = [True] * sum(nz) + [False] * (len(operands) - sum(nz))
     dots = as_tuple(dif.cond(pred, *operands, linear=linear, regions=bodies))
     return outs, interleave(nz_out, dots, [Zero(aval_of(y)) for y, m in zip(outs, nz_out, strict=True) if not m])
+
+
+def _known_outside(part: Linearized, args: Sequence[ir.Value]) -> list[ir.Value | None]:
+    """Return, for each residual of a branch, its value where it exists outside or is a size, which costs nothing."""
+    operands = dict(zip(part.primal.arguments, args, strict=True))
+    finder = SizeFinder(lambda argument: shape_of(operands[argument]), operands.get)
+    return [operands[r] if r in operands else finder.value(r) if finder.is_size(r) else None for r in part.residuals]
 
 
 def _placeholders(values: Sequence[ir.Value], there: ir.Block, here: ir.Block) -> list[ir.Value]:

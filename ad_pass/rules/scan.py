@@ -22,7 +22,7 @@ from difc.ad_pass.rules.control import (
     take_sizes,
     transpose_sorted,
 )
-from difc.ad_pass.sizes import Sizes
+from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, shape_of, zeros_like, zeros_of
 from difc.dialects import Aval, Builder, ScanParts, aval_of, yield_
 from difc.dialects.mlir import ir
@@ -202,6 +202,7 @@ class _Invariant:
         self._xs = dict(zip(arguments[nc : nc + nx], parts.xs, strict=True))
         self._values = dict(zip(arguments[nc + nx :], parts.consts, strict=True))
         self._known: dict[ir.Value, bool] = {}
+        self._finder = SizeFinder(self._argument_sizes, self._values.get)
 
     def scanned(self, value: ir.Value) -> ir.Value | None:
         """Return the array whose slice `value` is, if it is one."""
@@ -219,23 +220,22 @@ class _Invariant:
         return all(self.is_invariant(v) for v in owner.operation.operands)
 
     def _size(self, value: ir.Value) -> bool:
-        """Say whether a value is the size of a carry or slice: their shapes do not change."""
+        """Say whether a value is a size that follows from those of the arguments: shapes do not change."""
         owner = value.owner
         if isinstance(owner, ir.Block) or owner.operation.name != "dif.dim":
             return False
-        return owner.operation.operands[0] in self._carry or owner.operation.operands[0] in self._xs
+        return self._finder.knows(owner.operation.operands[0])
+
+    def _argument_sizes(self, argument: ir.Value) -> Sizes:
+        return shape_of(self._carry[argument]) if argument in self._carry else shape_of(self._xs[argument])[1:]
 
     def value(self, value: ir.Value) -> ir.Value:
         """Return an invariant value, computed outside through the current builder."""
         if value not in self._values:
             operation = value.owner.operation
             if self._size(value):
-                of, d = operation.operands[0], Node.of(operation).attributes["dimension"]
-                found = (
-                    dif.dim(self._carry[of], dimension=d)
-                    if of in self._carry
-                    else dif.dim(self._xs[of], dimension=d + 1)
-                )
+                size = self._finder.sizes(operation.operands[0])[Node.of(operation).attributes["dimension"]]
+                found = size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))
             else:
                 (found,) = dif.clone_op(operation, [self.value(v) for v in operation.operands])
             self._values[value] = found

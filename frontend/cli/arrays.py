@@ -18,7 +18,7 @@ import numpy as np
 from difc.errors import InputError
 from difc.runtime.signature import ArraySpec
 
-__all__ = ["assign_inputs", "parse_array", "save_results"]
+__all__ = ["assign_inputs", "check_result_file", "parse_array", "save_results"]
 
 _DTYPES: dict[str, Any] = {
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
@@ -59,7 +59,7 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         array = np.array([_number(number, dtype) for number in numbers], dtype)
     except (ValueError, OverflowError) as error:
         raise InputError(f"`{text}` has a value that {dtype.name} cannot hold: {error}", remedy=_HOW) from error
-    return np.broadcast_to(array, shape).copy() if len(numbers) == 1 else array.reshape(shape)
+    return np.full(shape, array[0]) if len(numbers) == 1 else array.reshape(shape)
 
 
 def _number(text: str, dtype: np.dtype[Any]) -> Any:
@@ -70,6 +70,9 @@ def _number(text: str, dtype: np.dtype[Any]) -> Any:
     number = float(text)
     if dtype.kind == "b" and number not in (0, 1):
         raise ValueError(f"{text} is no bool")
+    with np.errstate(over="ignore"):
+        if np.isfinite(number) and not np.isfinite(dtype.type(number)):
+            raise OverflowError(f"{text} is too large")
     return number
 
 
@@ -148,17 +151,24 @@ def _restored(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array.view(ml_dtypes.bfloat16) if array.dtype == np.dtype("V2") else array
 
 
-def save_results(path: Path, results: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write results to an .npz file by name, or a single one to an .npy file.
+def check_result_file(path: Path, count: int) -> None:
+    """Check that a file can take that many results: an .npz file, or an .npy file for one.
 
     Raises:
       InputError: for a file of another kind.
+    """
+    if path.suffix != ".npz" and (path.suffix != ".npy" or count != 1):
+        what = "several results go to an .npz file" if path.suffix == ".npy" else "results go to an .npz file"
+        raise InputError(f"`{path}` is no place for the results: {what}", remedy=f"use -o {path.with_suffix('.npz')}")
+
+
+def save_results(path: Path, results: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write results to an .npz file by name, or one to an .npy file.
+
+    Raises:
       OSError: where the file cannot be written.
     """
     if path.suffix == ".npz":
-        np.savez(path, **dict(results))
-    elif path.suffix == ".npy" and len(results) == 1:
-        np.save(path, next(iter(results.values())))
+        np.savez(path, **dict(results))  # type: ignore[arg-type]
     else:
-        what = "several results go to an .npz file" if path.suffix == ".npy" else "results go to an .npz file"
-        raise InputError(f"`{path}` is no place for the results: {what}", remedy=f"use -o {path.with_suffix('.npz')}")
+        np.save(path, next(iter(results.values())))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +48,8 @@ def compile_model(
             if target.note:
                 note(target.note)
         stage(f"importing {model}")
-        exports = select_entries(load_model(model), entries, model)
+        with redirect_stdout(sys.stderr):  # standard output is for what is asked for, not for what models print
+            exports = select_entries(load_model(model), entries, model)
         out = _check_output(output, model, emit)
         stage(f"tracing {', '.join(exports)}")
         program = _traced(exports, model)
@@ -64,7 +67,7 @@ def compile_model(
 def _traced(exports: Mapping[str, Export], model: Path) -> Program:
     from difc.api import trace
 
-    with running_model(model, "while it was traced"):
+    with redirect_stdout(sys.stderr), running_model(model, "while it was traced"):
         return trace(exports)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from difc.cli.arrays import assign_inputs, save_results
+from difc.cli.arrays import assign_inputs, check_result_file, save_results
 from difc.cli.console import check_writable
 from difc.errors import InputError
 from difc.runtime.arguments import Dims, as_argument
@@ -36,6 +36,9 @@ def run_entry(
         )
     signature = module.signature(entry)
     call = module.entries[signature.entry]
+    if output is not None:
+        with check_writable(output):
+            check_result_file(output, len(signature.outputs))
     dims: Dims = {}
     arguments = []
     for (array, source), spec in zip(assign_inputs(inputs, signature.inputs, call.name), signature.inputs, strict=True):

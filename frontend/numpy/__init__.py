@@ -1,7 +1,8 @@
 """NumPy's functions for traced code: `from difc import numpy as np`.
 
-Outside a trace each function is NumPy's own, so that code can be debugged as plain NumPy. On traced arrays, and for functions
-that make arrays inside a trace, it builds the program. Sizes such as `x.shape[0]` may be known only at run time.
+Outside a trace each function is NumPy's own, so that code can be debugged as plain NumPy. On traced arrays, and for
+functions that make arrays inside a trace, it builds the program. Sizes such as `x.shape[0]` may be known only at run
+time.
 
 Importing this module does not import MLIR. A name is made when it is first used, from NumPy's name.
 

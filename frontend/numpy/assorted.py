@@ -1,4 +1,6 @@
-"""Functions that are a few lines of others: interpolation, polynomials, gradients on a grid, covariance, blocks, inserts."""
+"""Functions that are a few lines of others: interpolation, polynomials, gradients on a grid, covariance, blocks,
+inserts.
+"""
 
 from __future__ import annotations
 
@@ -107,16 +109,18 @@ def cov(
     """Return the covariances of variables, which are rows (or columns). (numpy.cov)"""
     if fweights is not None or aweights is not None:
         raise unsupported("numpy.cov with weights")
-    x = np.atleast_2d(_array(m))
+    x: Any = np.atleast_2d(_array(m))
     x = x if rowvar or x.aval.shape[0] == 1 else np.transpose(x)
     if y is not None:
-        other = np.atleast_2d(_array(y))
+        other: Any = np.atleast_2d(_array(y))
         x = np.concatenate([x, other if rowvar or other.aval.shape[0] == 1 else np.transpose(other)])
     # NumPy widens to float64 at least.
     x = x.astype(np.float64 if dtype is None else dtype)
     x = x - np.mean(x, axis=1, keepdims=True)
     count = x.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
-    return np.squeeze(x @ np.transpose(x) / np.float64(count) if isinstance(count, int) else x @ np.transpose(x) / count)
+    return np.squeeze(
+        x @ np.transpose(x) / np.float64(count) if isinstance(count, int) else x @ np.transpose(x) / count
+    )
 
 
 @implements(np.corrcoef)
@@ -134,7 +138,9 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 @implements(np.block)
 def block(arrays: Any) -> Any:
-    """Return nested lists of blocks joined: innermost lists along the last axis, outer ones along earlier axes. (numpy.block)"""
+    """Return nested lists of blocks joined: innermost lists along the last axis, outer ones along earlier axes.
+    (numpy.block)
+    """
     depth = _depth(arrays)
     rank = max(depth, *(a.ndim for a in _leaves(arrays)))
     return _block(arrays, depth, rank)
@@ -165,7 +171,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         x, axis = np.reshape(x, -1), 0
     dim = axis_of(axis, x.ndim)
     size = static_size(lift(x), dim, "insert")
-    new = _array(values).astype(x.dtype)
+    new: Any = _array(values).astype(x.dtype)
     single = np.ndim(obj) == 0 and not isinstance(obj, slice)
     if single:  # the values are one slice, or as many as they have along the axis
         new = np.moveaxis(np.reshape(new, (*[1] * (x.ndim - new.ndim), *new.shape)), 0, dim)
@@ -181,6 +187,4 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 def ix_(*args: Sequence[Any]) -> tuple[Any, ...]:
     """Return vectors of positions that index all their combinations. (numpy.ix_)"""
     vectors = [_array(a) for a in args]
-    return tuple(
-        np.reshape(v, [-1 if d == i else 1 for d in range(len(vectors))]) for i, v in enumerate(vectors)
-    )
+    return tuple(np.reshape(v, [-1 if d == i else 1 for d in range(len(vectors))]) for i, v in enumerate(vectors))

@@ -1,7 +1,7 @@
 """What the families share: numbers, axes and shapes of traced values, and errors at the user's line.
 
-Functions here take and give `ir.Value`s of the current frame; shapes hold ints and named run-time sizes (`Dim`). Imports no
-family. Invariant: a function that changes nothing returns its argument, so that no empty ops are built.
+Functions here take and give `ir.Value`s of the current frame; shapes hold ints and named run-time sizes (`Dim`).
+Imports no family. Invariant: a function that changes nothing returns its argument, so that no empty ops are built.
 """
 
 from __future__ import annotations

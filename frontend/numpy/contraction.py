@@ -1,7 +1,7 @@
 """Products of arrays that sum over shared axes: matmul, dot, tensordot, outer, kron and their kin.
 
-Everything comes down to `contracted`: two operands with a label for each axis, and the labels of the result. It builds one
-`dot_general`, after summing out labels that only one operand has, and before putting the axes in order.
+Everything comes down to `contracted`: two operands with a label for each axis, and the labels of the result. It
+builds one `dot_general`, after summing out labels that only one operand has, and before putting the axes in order.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def contracted(lhs: ir.Value, lhs_labels: Labels, rhs: ir.Value, rhs_labels: Lab
 
     Args:
       lhs_labels, rhs_labels: a label for each axis; none occurs twice in one operand.
-      out_labels: labels of the result, each in an operand. A label that both operands and the result have is a batch axis.
+      out_labels: labels of the result, each in an operand. A label that both operands and the result have is a batch
+      axis.
     """
     if aval_of(lhs).dtype == BOOL:  # a product of bool is "is there any pair of both"
         counts = contracted(to_dtype(lhs, I32), lhs_labels, to_dtype(rhs, I32), rhs_labels, out_labels)
@@ -106,8 +107,8 @@ def _check_core(name: str, shapes: Sequence[Any], cores: Sequence[str]) -> None:
         for label, size in zip(core, shape[len(shape) - len(core) :], strict=True):
             if sizes.setdefault(label, size) != size:
                 raise shape_error(
-                    f"{name}: shapes {list(shapes[0])} and {list(shapes[1])} do not fit: the axes that are summed over have "
-                    f"sizes {sizes[label]} and {size}",
+                    f"{name}: shapes {list(shapes[0])} and {list(shapes[1])} do not fit: the axes that are summed over "
+                    f"have sizes {sizes[label]} and {size}",
                     "make these sizes equal, for example by transposing an operand with .T",
                 )
 
@@ -122,7 +123,7 @@ def _without_repeats(x: ir.Value, own: Sequence[Any], lead: Sequence[Any], core:
 
 @implements(np.matmul)
 def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
-    """Return the matrix product of the last two axes; a vector is a row on the left, a column on the right. (numpy.matmul)
+    """Return the matrix product of the last two axes; a vector is a row (left) or a column (right). (numpy.matmul)
 
     Raises:
       ShapeError: if the inner sizes differ, or an operand is a scalar.
@@ -199,8 +200,8 @@ def _tensordot(name: str, x: ir.Value, y: ir.Value, x_axes: Sequence[int], y_axe
     for i, j in zip(x_axes, y_axes, strict=True):
         if shapes[0][i] != shapes[1][j]:
             raise shape_error(
-                f"{name}: shapes {list(shapes[0])} and {list(shapes[1])} do not fit: the axes that are summed over, {i} and "
-                f"{j}, have sizes {shapes[0][i]} and {shapes[1][j]}",
+                f"{name}: shapes {list(shapes[0])} and {list(shapes[1])} do not fit: the axes that are summed over, "
+                f"{i} and {j}, have sizes {shapes[0][i]} and {shapes[1][j]}",
                 "make these sizes equal, for example by transposing an operand with .T",
             )
         y_labels[j] = x_labels[i]

@@ -1,7 +1,7 @@
 """Functions that make arrays: zeros, ramps, grids, and arrays from lists. Sizes may be traced, as `x.shape[0]`.
 
-Inside a trace they give traced arrays even where everything is known, so that `np.zeros(n).at[i].add(x)` works. NumPy does not
-dispatch most of them, so they are entered by name, for `difc.numpy`.
+Inside a trace they give traced arrays even where everything is known, so that `np.zeros(n).at[i].add(x)` works. NumPy
+does not dispatch most of them, so they are entered by name, for `difc.numpy`.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def full_like(
 
 
 @creates("array", "asarray", "asanyarray", "ascontiguousarray")
-def array(object: Any, dtype: Any = None, *, copy: Any = None, order: Any = None, ndmin: int = 0, **ignored: Any) -> Any:
+def array(
+    object: Any, dtype: Any = None, *, copy: Any = None, order: Any = None, ndmin: int = 0, **ignored: Any
+) -> Any:
     """Return a traced array of numbers, arrays, or (nested) lists that may hold traced values. (numpy.array)"""
     if ignored:
         raise unsupported(f"numpy.array with {', '.join(ignored)}=")
@@ -153,9 +155,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **ign
 
 
 def _static_arange(begin: Any, end: Any, step: Any, dtype: Any) -> Any:
-    kind = np.arange(begin, begin, step, dtype).dtype
+    kind = np.arange(begin, begin, step, dtype=dtype).dtype
     if is_float(kind):
-        numbers = np.arange(begin, end, step, kind)
+        numbers = np.arange(begin, end, step, dtype=kind)
         if numbers.size <= MAX_CONSTANT_RAMP:
             return wrap(constant(numbers))
         first, delta = numbers[0], numbers[1] - numbers[0]
@@ -249,5 +251,9 @@ def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
     sizes = sized_shape(named_shape(dimensions))
     kind = dtype_from(dtype)
     if sparse:
-        return tuple(np.meshgrid(*(wrap(dif.iota(shape=(s,), dtype=kind, dimension=0)) for s in sizes), indexing="ij", sparse=True))
+        return tuple(
+            np.meshgrid(
+                *(wrap(dif.iota(shape=(s,), dtype=kind, dimension=0)) for s in sizes), indexing="ij", sparse=True
+            )
+        )
     return np.stack([wrap(dif.iota(shape=sizes, dtype=kind, dimension=d)) for d in range(len(sizes))])

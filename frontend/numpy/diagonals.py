@@ -69,7 +69,9 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     k = integer(offset, "offset")
     if not (isinstance(rows, int) and isinstance(columns, int)):
         if rows != columns or k:
-            raise shape_error(f"diagonal needs known sizes, or equal ones and no offset; the matrix is {rows} by {columns}")
+            raise shape_error(
+                f"diagonal needs known sizes, or equal ones and no offset; the matrix is {rows} by {columns}"
+            )
         mask = broadcast_to(diagonal_mask((rows, columns), 0, "eq", [x]), [(x, shape_of(x))], shape_of(x))
         return wrap(dif.reduce_sum(dif.select(mask, x, fill(x, 0)), axes=(len(batch) + 1,)))
     start = k if k >= 0 else -k * columns

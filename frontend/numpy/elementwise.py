@@ -1,7 +1,8 @@
 """NumPy's ufuncs on traced arrays, as two tables: those that are one op of the dialect, and those that are formulas.
 
-NumPy's own promotion decides the dtypes (`ufunc_dtypes`), so results have NumPy's dtypes; broadcasting happens here, and the
-dialect sees equal shapes only. Python numbers stay weak: a result is weak if all operands are. Formulas are in `formulas.py`.
+NumPy's own promotion decides the dtypes (`ufunc_dtypes`), so results have NumPy's dtypes; broadcasting happens here,
+and the dialect sees equal shapes only. Python numbers stay weak: a result is weak if all operands are. Formulas are
+in `formulas.py`.
 """
 
 from __future__ import annotations

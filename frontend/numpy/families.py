@@ -10,6 +10,7 @@ from difc.numpy import (  # noqa: F401
     joining,
     nan_reduction,
     norms,
+    padding,
     reduction,
     scanning,
     selection,

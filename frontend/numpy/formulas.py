@@ -1,7 +1,7 @@
 """Ufuncs that are formulas over others, written in NumPy on tracers whose dtypes are settled.
 
-Each formula is chosen so that neither its value nor its derivative goes through an overflow or 0/0 that the function itself
-does not have: a select feeds its unused side harmless operands. Imports no other family.
+Each formula is chosen so that neither its value nor its derivative goes through an overflow or 0/0 that the function
+itself does not have: a select feeds its unused side harmless operands. Imports no other family.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reading an index expression: which dims it slices, which it picks from, and how the result is laid out.
 
-`read_index` turns what stands in `x[...]` into one `Item` for each dim and each new axis, with NumPy's rules: a mask is as many
-integer arrays, an ellipsis is full slices, and where there is an array, integers count as arrays too. Nothing is built here
-but the wrap-around of negative traced indices.
+`read_index` turns what stands in `x[...]` into one `Item` for each dim and each new axis, with NumPy's rules: a mask
+is as many integer arrays, an ellipsis is full slices, and where there is an array, integers count as arrays too.
+Nothing is built here but the wrap-around of negative traced indices.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Item:
     """One entry of an index: a slice, a pick (an integer or an array of integers), or a new axis.
 
     Attributes:
-      dim: the dim of the indexed array; None for a new axis.
+      dim: the dim of the indexed array; -1 for a new axis.
       what: a `Range`, an int, an integer array (wrapped into 0..size-1), or a tracer of integers (likewise).
     """
 
     kind: Literal["slice", "pick", "new"]
-    dim: int | None = None
+    dim: int = -1
     what: Any = None
 
 
@@ -79,7 +79,7 @@ class IndexPlan:
 
     @property
     def ranges(self) -> dict[int, Range]:
-        return {item.dim: item.what for item in self.items if item.kind == "slice" and item.dim is not None}
+        return {item.dim: item.what for item in self.items if item.kind == "slice"}
 
 
 def read_index(x: ir.Value, index: Any) -> IndexPlan:
@@ -126,7 +126,7 @@ def _entries(index: Any) -> list[Any]:
             entries.extend(_mask(given))
         elif dtype.kind not in "iu":
             raise DtypeError(
-                f"an index must be an integer, a slice, a mask or an array of integers, not {type(entry).__name__} of {dtype}",
+                f"an index must be an integer, a slice, or an array of integers or bool, not {type(entry).__name__}",
                 where=user_frame_location(),
                 remedy="convert it with .astype(np.int64)",
             )
@@ -138,15 +138,17 @@ def _entries(index: Any) -> list[Any]:
 def _mask(mask: Any) -> Sequence[Any]:
     if isinstance(mask, Tracer):
         raise UnsupportedError(
-            "an array cannot be indexed with a traced mask: how many elements there would be is not known before the program "
-            "runs",
+            "an array cannot be indexed with a traced mask: how many elements there would be is not known before the "
+            "program runs",
             where=user_frame_location(),
             remedy="keep the shape: use np.where(mask, x, other), or x.at[mask].set(value)",
         )
     array = np.asarray(mask)
     if array.ndim == 0:
         raise UnsupportedError(
-            "an array cannot be indexed with True or False", where=user_frame_location(), remedy="use x[None] or np.where"
+            "an array cannot be indexed with True or False",
+            where=user_frame_location(),
+            remedy="use x[None] or np.where",
         )
     return [_MaskPart(part, size) for part, size in zip(np.nonzero(array), array.shape, strict=True)]
 

@@ -1,7 +1,8 @@
 """Reading elements: `x[index]`, take, take_along_axis, and functions that pick elements by known positions.
 
-Slices and integers are slices; a traced integer is a dynamic slice; arrays of integers are a gather, with NumPy's placement
-of the picked axes. Traced negative indices count from the end, and ones out of bounds are moved to the edge.
+Slices and integers are slices; a traced integer is a dynamic slice; arrays of integers are a gather, with NumPy's
+placement of the picked axes. Traced negative indices count from the end, and ones out of bounds are moved to the
+edge.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def _sliced(x: ir.Value, ranges: dict[int, Range]) -> ir.Value:
     rank = aval_of(x).ndim
     cut = {d: r for d, r in ranges.items() if r.count is None and (r.start or r.cut)}
     if cut:
-        low, high = ([-cut[d].start if d in cut else 0 for d in range(rank)], [-cut[d].cut if d in cut else 0 for d in range(rank)])
+        low, high = (
+            [-cut[d].start if d in cut else 0 for d in range(rank)],
+            [-cut[d].cut if d in cut else 0 for d in range(rank)],
+        )
         x = dif.pad(x, constant(np.zeros((), aval_of(x).dtype)), low=low, high=high, interior=[0] * rank)
     start, limit, stride = [0] * rank, [-1] * rank, [1] * rank
     for d, r in ranges.items():
@@ -80,7 +84,7 @@ def _sliced(x: ir.Value, ranges: dict[int, Range]) -> ir.Value:
 def _picked(x: ir.Value, plan: IndexPlan) -> ir.Value:
     """Pick single positions: known ones by a slice, traced ones by a dynamic slice."""
     known = {p.dim: Range(p.what, 1, 1, False) for p in plan.picks if not isinstance(p.what, Tracer)}
-    x = _sliced(x, known)  # type: ignore[arg-type]
+    x = _sliced(x, known)
     traced = {p.dim: p.what for p in plan.picks if isinstance(p.what, Tracer)}
     dropped = {p.dim for p in plan.picks}
     if traced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ from difc.numpy.common import (
 )
 from difc.numpy.registry import implements, unsupported
 from difc.numpy.shaping import sliced
-from difc.promotion import broadcast_to, common_dtype, sized_shape, to_dtype
+from difc.promotion import common_dtype, sized_shape, to_dtype
 from difc.tracer import Tracer, lift, wrap
 
-__all__ = ["concatenate", "concatenated", "pad", "stack"]
+__all__ = ["concatenate", "concatenated", "stack"]
 
 
 # ---- joining -------------------------------------------------------------------------------------
@@ -72,8 +73,8 @@ def concatenate(arrays: Any, /, axis: Any = 0, *, dtype: Any = None, casting: st
     for i, shape in enumerate(shapes):
         if len(shape) != ndim or any(a != b for d, (a, b) in enumerate(zip(shape, shapes[0], strict=True)) if d != dim):
             raise shape_error(
-                f"concatenate: array {i} has shape {list(shape)}, which does not fit shape {list(shapes[0])} of the first "
-                f"along axis {dim}",
+                f"concatenate: array {i} has shape {list(shape)}, which does not fit shape {list(shapes[0])} of the "
+                f"first along axis {dim}",
                 "make all sizes but that of the axis equal",
             )
     return wrap(concatenated(values, dim))
@@ -117,7 +118,9 @@ implements(np.dstack)(_stacker("dstack", np.atleast_3d, lambda ndim: 2))
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
     """Return 1-D arrays as columns of a matrix, beside 2-D ones. (numpy.column_stack)"""
-    values = [expand(v, (1,)) if aval_of(v).ndim == 1 else lift(np.atleast_2d(wrap(v))) for v in _parts(tup, "column_stack")]
+    values = [
+        expand(v, (1,)) if aval_of(v).ndim == 1 else lift(np.atleast_2d(wrap(v))) for v in _parts(tup, "column_stack")
+    ]
     return concatenate([wrap(v) for v in values], 1)
 
 
@@ -145,7 +148,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             raise shape_error(f"cannot split an array into {sections} sections")
         each, extra = divmod(size, sections)
         bounds = [0, *np.cumsum([each + 1] * extra + [each] * (sections - extra)).tolist()]
-    return [wrap(sliced(x, dim, a, max(a, b))) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [wrap(sliced(x, dim, a, max(a, b))) for a, b in pairwise(bounds)]
 
 
 @implements(np.split)
@@ -159,7 +162,9 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         x = lift(ary)
         size = static_size(x, axis_of(axis, aval_of(x).ndim), "splitting an array")
         if size % integer(indices_or_sections, "the number of sections"):
-            raise shape_error(f"{size} elements do not split into {indices_or_sections} equal parts", "use np.array_split")
+            raise shape_error(
+                f"{size} elements do not split into {indices_or_sections} equal parts", "use np.array_split"
+            )
     return array_split(ary, indices_or_sections, axis)
 
 
@@ -234,9 +239,6 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     return np.take(wrap(x), np.repeat(np.arange(size), counts), axis=dim)
 
 
-# ---- padding -------------------------------------------------------------------------------------
-
-
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     """Return an array of a new shape, filled with the elements over and over. (numpy.resize)"""
@@ -244,67 +246,3 @@ def resize(a: Any, new_shape: Any) -> Any:
     shape = tuple(new_shape) if isinstance(new_shape, (tuple, list)) else (new_shape,)
     size = static_size(lift(x), 0, "resize")
     return np.take(x, np.resize(np.arange(size), shape))
-
-
-def _pairs(given: Any, ndim: int, what: str) -> list[tuple[Any, Any]]:
-    """Return a (before, after) pair for each axis, from a number, a pair, or pairs."""
-    if isinstance(given, dict):
-        found = [(0, 0)] * ndim
-        for axis, pair in given.items():
-            found[axis_of(axis, ndim)] = pair if isinstance(pair, tuple) else (pair, pair)
-        return found
-    if isinstance(given, Tracer):
-        return [(given, given)] * ndim
-    try:
-        return [tuple(p) for p in np.broadcast_to(np.asarray(given), (ndim, 2)).tolist()]
-    except ValueError:
-        raise shape_error(f"pad: {what} {given} does not give a pair for each of {ndim} axes") from None
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """Return the array with elements put around it; modes constant, edge, reflect, symmetric and wrap. (numpy.pad)"""
-    x = lift(array)
-    ndim = aval_of(x).ndim
-    widths = [(integer(a, "pad_width"), integer(b, "pad_width")) for a, b in _pairs(pad_width, ndim, "pad_width")]
-    if any(w < 0 for pair in widths for w in pair):
-        raise shape_error("pad: a width is negative", "use a slice to remove elements")
-    if mode == "constant":
-        values = _pairs(kwargs.pop("constant_values", 0), ndim, "constant_values")
-        return wrap(_pad_constant(x, widths, values))
-    if mode not in ("edge", "reflect", "symmetric", "wrap") or kwargs:
-        raise unsupported(f"numpy.pad with mode={mode!r}" + "".join(f" and {k}=" for k in kwargs))
-    for axis, width in enumerate(widths):
-        if width != (0, 0):
-            x = _pad_edge(x, axis, width) if mode == "edge" else _pad_copy(x, axis, width, mode)
-    return wrap(x)
-
-
-def _pad_constant(x: ir.Value, widths: list[Any], values: list[Any]) -> ir.Value:
-    dtype = aval_of(x).dtype
-    numbers = {v for pair in values for v in pair if not isinstance(v, Tracer)}
-    if len(numbers) == 1 and not any(isinstance(v, Tracer) for pair in values for v in pair):
-        low, high = ([pair[side] for pair in widths] for side in (0, 1))
-        return dif.pad(x, lift(numbers.pop(), dtype), low=low, high=high, interior=[0] * len(widths))
-    for axis, (width, pair) in enumerate(zip(widths, values, strict=True)):
-        for side in (0, 1):
-            low, high = ([width[side] * (d == axis and s == side) for d in range(len(widths))] for s in (0, 1))
-            scalar = to_dtype(lift(pair[side]), dtype)
-            x = dif.pad(x, scalar, low=low, high=high, interior=[0] * len(widths))
-    return x
-
-
-def _pad_edge(x: ir.Value, axis: int, width: tuple[int, int]) -> ir.Value:
-    size = static_size(x, axis, "pad with mode 'edge'")
-    edges = []
-    for count, at in zip(width, (0, size - 1), strict=True):
-        shape = [count if d == axis else s for d, s in enumerate(shape_of(x))]
-        edges.append(broadcast_to(sliced(x, axis, at, at + 1), [(x, shape_of(x))], shape) if count else None)
-    return concatenated([part for part in (edges[0], x, edges[1]) if part is not None], axis)
-
-
-def _pad_copy(x: ir.Value, axis: int, width: tuple[int, int], mode: str) -> ir.Value:
-    """Pad with a copy of the array, reversed or not: the positions are those that NumPy pads a ramp with."""
-    size = static_size(x, axis, f"pad with mode {mode!r}")
-    source = np.pad(np.arange(size), width, mode)  # type: ignore[call-overload]
-    return lift(np.take(wrap(x), source, axis=axis))

@@ -1,4 +1,6 @@
-"""Reductions that leave out NaN: nansum, nanmean, nanmax and their kin. Integers have no NaN, so there they are the plain ones."""
+"""Reductions that leave out NaN: nansum, nanmean, nanmax and their kin. Integers have no NaN, so there they are the
+plain ones.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reductions: sums, products, extremes, moments, positions and running sums; also as methods of ufuncs.
 
-Dtypes are NumPy's: small integers and bool are summed in 64 bits, means of integers are float64, float16 stays float16 but is
-summed in float32. A mean over a run-time size divides by that size at run time.
+Dtypes are NumPy's: small integers and bool are summed in 64 bits, means of integers are float64, float16 stays
+float16 but is summed in float32. A mean over a run-time size divides by that size at run time.
 """
 
 from __future__ import annotations
@@ -257,7 +257,9 @@ _argmin = implements(np.argmin)(_position(dif.argmin, "argmin"))
 def _enter_method(ufunc: np.ufunc, function: Callable[..., Any]) -> None:
     """Enter `ufunc.reduce`, which differs from the function in that it reduces axis 0 by default."""
 
-    def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+    def reduce(
+        array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False, **rest: Any
+    ) -> Any:
         extra = {} if dtype is None else {"dtype": dtype}
         if extra and function not in (_sum, _prod):
             raise unsupported(f"numpy.{ufunc.__name__}.reduce with dtype=")

@@ -13,7 +13,18 @@ import numpy as np
 from difc.errors import MutationError, UnsupportedError
 from difc.source import user_frame_location
 
-__all__ = ["CREATION", "FUNCTIONS", "METHODS", "UFUNCS", "call_function", "call_ufunc", "creates", "implements", "load", "unsupported"]
+__all__ = [
+    "CREATION",
+    "FUNCTIONS",
+    "METHODS",
+    "UFUNCS",
+    "call_function",
+    "call_ufunc",
+    "creates",
+    "implements",
+    "load",
+    "unsupported",
+]
 
 #: NumPy ufunc -> function of its operands, traced
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}

@@ -1,4 +1,6 @@
-"""Functions along an axis that keep its order: running sums, products and extremes, differences, integrals, convolutions."""
+"""Functions along an axis that keep its order: running sums, products and extremes, differences, integrals,
+convolutions.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +146,9 @@ def _difference(x: Any, dim: int) -> Any:
 
 
 def _without_end(x: Any, axis: int, end: int) -> Any:
-    """Return the array without its first (0) or last (1) element along an axis, whose size may be known only at run time."""
+    """Return the array without its first (0) or last (1) element along an axis, whose size may be known only at run
+    time.
+    """
     value = lift(x)
     size = shape_of(value)[axis]
     if size == 0 and isinstance(size, int):

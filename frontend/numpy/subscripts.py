@@ -30,8 +30,8 @@ ASSUMED_SIZE = 64
 def einsum(*operands: Any, out: Any = None, optimize: Any = True, dtype: Any = None, **ignored: Any) -> Any:
     """Return the sum of products that subscripts such as "ij,jk->ik" describe. (numpy.einsum)
 
-    Subscripts may repeat a label (a diagonal), have an ellipsis, or be lists of integers after each operand. The order of
-    contractions is always optimized.
+    Subscripts may repeat a label (a diagonal), have an ellipsis, or be lists of integers after each operand. The
+    order of contractions is always optimized.
 
     Raises:
       InputError: for subscripts that do not fit the operands.
@@ -81,7 +81,7 @@ def _labels(part: str) -> list[Label]:
     return [*before, *([_ELLIPSIS] if dots else []), *after]
 
 
-def _interleaved(operands: Sequence[Any]) -> tuple[list[Any], list[list[Label]], list[Label] | None]:
+def _interleaved(operands: Sequence[Any]) -> tuple[tuple[Any, ...], list[list[Label]], list[Label] | None]:
     """Read operands that are each followed by a list of integers."""
 
     def read(labels: Any) -> list[Label]:
@@ -89,7 +89,7 @@ def _interleaved(operands: Sequence[Any]) -> tuple[list[Any], list[list[Label]],
 
     given = list(operands)
     result = read(given.pop()) if len(given) % 2 else None
-    return given[0::2], [read(labels) for labels in given[1::2]], result
+    return tuple(given[0::2]), [read(labels) for labels in given[1::2]], result
 
 
 def _expand_ellipsis(
@@ -163,7 +163,9 @@ def _on_diagonal(x: ir.Value, labels: list[Label], label: Label) -> Term:
     second = labels.index(label, first + 1)
     shape = shape_of(x)
     if shape[first] != shape[second]:
-        raise shape_error(f"einsum: label {label!r} names axes of sizes {shape[first]} and {shape[second]} of one operand")
+        raise shape_error(
+            f"einsum: label {label!r} names axes of sizes {shape[first]} and {shape[second]} of one operand"
+        )
     rest = [i for i in range(len(labels)) if i not in (first, second)]
     moved = transposed(x, [*rest, first, second])
     return lift(np.diagonal(wrap(moved), 0, -2, -1)), [*(labels[i] for i in rest), label]
@@ -197,7 +199,9 @@ def _combined(chosen: list[Term], out_labels: list[Label], others: list[Term]) -
     (lhs, lhs_labels), (rhs, rhs_labels) = chosen
     kept = list(dict.fromkeys(label for label in (*lhs_labels, *rhs_labels) if label in needed))
     batch = [label for label in kept if label in lhs_labels and label in rhs_labels]
-    ordered = out_labels if set(kept) == set(out_labels) and not others else [*batch, *(k for k in kept if k not in batch)]
+    ordered = (
+        out_labels if set(kept) == set(out_labels) and not others else [*batch, *(k for k in kept if k not in batch)]
+    )
     return contracted(lhs, lhs_labels, rhs, rhs_labels, ordered), list(ordered)
 
 

@@ -1,4 +1,4 @@
-"""What `difc.numpy` and `difc.numpy.linalg` are made of: NumPy's own names, each of which traces where it meets a tracer.
+"""What `difc.numpy` and `difc.numpy.linalg` are made of: NumPy's names, which trace where they meet a tracer.
 
 Must not import MLIR: where `difc.tracer` has not been imported there is no tracer, and a call is NumPy's own.
 """
@@ -47,15 +47,18 @@ def names(module: ModuleType) -> list[str]:
 def attribute(module: ModuleType, ours: str, name: str) -> Any:
     """Return our form of a name of a NumPy module.
 
-    Ufuncs, types, constants and numbers are NumPy's own (ufuncs dispatch by themselves). Functions become ones that trace where
-    a tracer is among their arguments, and where they make arrays inside a trace; else they are NumPy's own.
+    Ufuncs, types, constants and numbers are NumPy's own (ufuncs dispatch by themselves). Functions become ones that
+    trace where a tracer is among their arguments, and where they make arrays inside a trace; else they are NumPy's
+    own.
 
     Raises:
       AttributeError: for a name that NumPy does not have, with the closest one.
     """
     if name.startswith("_") or not hasattr(module, name) or isinstance(getattr(module, name), ModuleType):
         close = difflib.get_close_matches(name, names(module), 1)
-        raise AttributeError(f"module {ours!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        raise AttributeError(
+            f"module {ours!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        )
     found = getattr(module, name)
     if isinstance(found, (type, np.ufunc)) or not callable(found):
         return found

@@ -1,8 +1,8 @@
 """The walk that lowers a block, the table of lowering rules, and what a rule may ask about its operands.
 
-A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the `Context`,
-the `Out` that describes the op's result, and lowered operands; it returns the lowered result. The rule of an op with
-regions gets the operation instead of `out` and the attributes, and returns a list.
+A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the
+`Context`, the `Out` that describes the op's result, and lowered operands; it returns the lowered result. The rule of an
+op with regions gets the operation instead of `out` and the attributes, and returns a list.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`cond` and `scan` as `scf.if` and `scf.for` over tensors.
 
-A carry keeps its sizes from step to step. Integers and bools that a body computes from such alone (counters, sizes, loop
-bounds) are carried as scalars on the host, so that reading with them needs no read-back. Each stacked result is one
-tensor, written one slice a step; the write is the last use of the old one, so that it happens in place.
+A carry keeps its sizes from step to step. Integers and bools that a body computes from such alone (counters, sizes,
+loop bounds) are carried as scalars on the host, so that reading with them needs no read-back. Each stacked result is
+one tensor, written one slice a step; the write is the last use of the old one, so that it happens in place.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def _neg(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
 def _abs(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     if dtype.kind == "u":
         return x
-    return c.value("math.absf" if is_float(dtype) else "math.absi", [x], x.type)
+    if is_float(dtype):
+        return c.value("math.absf", [x], x.type)
+    return c.select(compare(c, dtype, x, number(c, dtype, 0), "lt"), _neg(c, dtype, x), x)
 
 
 def _sign(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:

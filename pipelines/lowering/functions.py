@@ -83,6 +83,18 @@ def _tan(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return _arith(c, "divf", c.value("math.sin", [x], x.type), c.value("math.cos", [x], x.type))
 
 
+def _round(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    if dtype != F64 or c.target_kind != "vulkan":
+        return c.value("math.roundeven", [x], x.type)
+    # Vulkan has no f64 bit patterns to round with: adding 2^52 leaves no fraction bits, and rounds to even.
+    zero, shift = number(c, dtype, 0), number(c, dtype, 2.0**52)
+    size = c.value("math.absf", [x], x.type)
+    whole = _arith(c, "subf", _arith(c, "addf", size, shift), shift)
+    signed = c.select(compare(c, dtype, x, zero, "lt"), c.value("arith.negf", [whole], x.type), whole)
+    signed = c.select(compare(c, dtype, whole, zero, "eq"), _arith(c, "mulf", x, zero), signed)
+    return c.select(compare(c, dtype, size, shift, "lt"), signed, x)
+
+
 def _rsqrt(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return _arith(c, "divf", number(c, dtype, 1), c.value("math.sqrt", [x], x.type))
 
@@ -110,7 +122,7 @@ FUNCTIONS: dict[dif.OpDef, ScalarFunction] = {
     for opdef, function in {
         dif.floor: _op("floor"),
         dif.ceil: _op("ceil"),
-        dif.round: _op("roundeven"),
+        dif.round: _round,
         dif.exp: _op("exp"),
         dif.expm1: _expm1,
         dif.log: _op("log"),

@@ -21,8 +21,8 @@ class Value:
     Attributes:
       aval: its shape and dtype in the dialect.
       sizes: its run-time sizes, ints where the shape is static, or None for one not asked for yet.
-      base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). All dims
-        of the tensor are walked along.
+      base, dims: a tensor, and for each dim of the array the dim of the tensor it walks along (None: repeats it). All
+        dims of the tensor are walked along.
       scalar: instead of `base`, an SSA scalar on the host that every element equals.
       pieces: instead of `base`, the dim and the arrays that this is the concatenation of.
       is_count: whether this is 0, 1, 2, ... along one dim, so that an element is known from its position.

@@ -81,7 +81,9 @@ def test_vmap_is_a_loop_under_every_mask(sample: Sample, dynamic: bool) -> None:
     f = Program.of(sample.module(dynamic))
     for mask in masks([i not in sample.shared for i in range(len(sample.specs))]):
         lanes = lanes_of(sample, mask)
-        stacked = [np.stack(column) if m else column[0] for column, m in zip(zip(*lanes, strict=True), mask, strict=True)]
+        stacked = [
+            np.stack(column) if m else column[0] for column, m in zip(zip(*lanes, strict=True), mask, strict=True)
+        ]
         expected = [np.stack(column) for column in zip(*(f(*lane) for lane in lanes), strict=True)]
         mapped = f.vmap([0 if m else -1 for m in mask], [0] * len(expected), dif.DYN if dynamic else len(lanes))
         for a, b in zip(mapped(*stacked), expected, strict=True):
@@ -99,7 +101,9 @@ def test_vmap_of_the_gradient(sample: Sample, dynamic: bool) -> None:
     rows = [[*lane, *directions(f"{sample.name}{i}", pick(outs, reals))] for i, lane in enumerate(lanes)]
     expected = [np.stack(column) for column in zip(*(gradient(*row) for row in rows), strict=True)]
     axes = [-1 if i in sample.shared else 0 for i in range(len(rows[0]))]
-    stacked = [column[0] if axis else np.stack(column) for column, axis in zip(zip(*rows, strict=True), axes, strict=True)]
+    stacked = [
+        column[0] if axis else np.stack(column) for column, axis in zip(zip(*rows, strict=True), axes, strict=True)
+    ]
     mapped = gradient.vmap(axes, [0] * len(expected), dif.DYN if dynamic else len(rows))
     for a, b in zip(mapped(*stacked), expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
@@ -120,4 +124,5 @@ def test_a_mapped_number_of_steps_is_refused_at_the_users_line() -> None:
     module = traced(lambda x, n: difc.fori_loop(0, n, lambda i, x: x * x, x), difc.f64[2], difc.i64[()])
     with pytest.raises(UnsupportedError, match="the number of steps of a scan differs") as error:
         Program.of(module).vmap([-1, 0], [0], 4)
-    assert "difc.fori_loop(0, n" in str(error.value) and "np.where" in error.value.remedy
+    assert "difc.fori_loop(0, n" in str(error.value)
+    assert "np.where" in error.value.remedy

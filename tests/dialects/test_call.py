@@ -31,7 +31,8 @@ def _module(text: str) -> ir.Module:
         f'%r:2 = "fun.call"(%x, %n) {{callee = @f}} : ({X}, tensor<i32>) -> ({X}, tensor<i32>)',
         f'%r:3 = "fun.jvp"(%x, %n, %x) {{callee = @f, mask = array<i1: true, false>}} '
         f": ({X}, tensor<i32>, {X}) -> ({X}, tensor<i32>, {X})",
-        f'%r:3 = "fun.vjp"(%x, %n, %x) {{callee = @f, mask = array<i1: true, false>, out_mask = array<i1: true, false>}} '
+        '%r:3 = "fun.vjp"(%x, %n, %x) '
+        "{callee = @f, mask = array<i1: true, false>, out_mask = array<i1: true, false>} "
         f": ({X}, tensor<i32>, {X}) -> ({X}, tensor<i32>, {X})",
         '%r:2 = "fun.vmap"(%m, %n) {callee = @f, in_axes = array<i64: 0, -1>, out_axes = array<i64: 1, -1>} '
         ": (tensor<5x2xf32>, tensor<i32>) -> (tensor<2x5xf32>, tensor<i32>)",

@@ -35,7 +35,7 @@ def forms(draw: Any) -> tuple[Form, tuple[int, ...], np.ndarray]:
 
 
 def _windows(form: Form, shape: tuple[int, ...], indices: np.ndarray) -> Iterator[tuple[tuple, tuple | None]]:
-    """Give, for each point in row-major order, its place in the gathered array and that of its window, if it has one."""
+    """Give, for each point in row-major order, its place in the gathered array and that of its window, if any."""
     for point in np.ndindex(indices.shape[:-1]):
         place: list[Any] = [*point[: form["batch"]], *[slice(None)] * (len(shape) - form["batch"])]
         valid = True

@@ -16,7 +16,7 @@ from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Diagnostic, StageFailure
-from difc.pipelines.target import DATA_TILING, Target
+from difc.pipelines.target import Target
 from difc.runtime import available
 from tests.pipelines.artifacts import elementwise, load
 
@@ -88,14 +88,35 @@ def test_reductions_on_vulkan_do_not_depend_on_the_subgroup_size(dtype: str, num
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), x.sum(axis=1), rtol=1e-5 if dtype == "f32" else 1e-13)
 
 
+def matmul(size: int) -> str:
+    tensor = f"tensor<{size}x{size}xf32>"
+    return f"""
+func.func @f(%x : {tensor}, %y : {tensor}) -> {tensor} {{
+  %zero = arith.constant 0.0 : f32
+  %out = tensor.empty() : {tensor}
+  %start = linalg.fill ins(%zero : f32) outs(%out : {tensor}) -> {tensor}
+  %z = linalg.matmul ins(%x, %y : {tensor}, {tensor}) outs(%start : {tensor}) -> {tensor}
+  return %z : {tensor}
+}}"""
+
+
+def test_matmuls_are_tiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = compile_module(matmul(96), CPU)
+    assert tiled != compile_module(matmul(96), CPU, opt_level=1)
+    monkeypatch.setattr(compile_file, "DATA_TILING", "--iree-opt-data-tiling=false")
+    assert tiled != compile_module(matmul(96), CPU)
+    x, y = np.random.default_rng(0).random((2, 96, 96), dtype=np.float32)
+    np.testing.assert_allclose(load(tiled)(x, y)[0], x @ y, rtol=1e-5)
+
+
 def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) -> None:
     real, seen = compile_file._run, []
 
-    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
-        seen.append(DATA_TILING in flags)
-        if seen[-1]:
+    def run(text: str, flags: tuple[str, ...], staged: bool | None, *, tiling: bool) -> bytes:
+        seen.append(tiling)
+        if tiling:
             raise StageFailure("code generation", [Diagnostic("error", "<module>:1:1: large vector sizes")])
-        return real(text, flags, staged)
+        return real(text, flags, staged, tiling=tiling)
 
     monkeypatch.setattr(compile_file, "_run", run)
     assert compile_module(unary("math.exp %element : f32"), CPU)
@@ -104,7 +125,7 @@ def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_low_levels_and_gpus_do_not_tile(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: seen.append(DATA_TILING in flags) or b"")
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged, *, tiling: seen.append(tiling) or b"")
     compile_module("", CPU, opt_level=1)
     compile_module("", Target.parse("cuda"))
     assert seen == [False, False]
@@ -206,7 +227,7 @@ def test_threads_compile_one_after_the_other() -> None:
 
 def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: calls.append(text) or b"artifact")
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged, *, tiling: calls.append(text) or b"artifact")
     with config.override(cache_dir=tmp_path):
         for line in (3, 4):
             text = f'#loc1 = loc("model.py":{line}:1)\nfunc.func @f() loc(#loc1)\n#loc = loc(unknown)\n'

@@ -1,0 +1,108 @@
+"""What the tests of the lowering share: several functions lowered and compiled as one module, run beside the interpreter."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from iree import runtime
+
+from difc import dialects as dif
+from difc.dialects import BF16, Aval, Builder, add_function, context, interpreter, is_float, new_block, return_
+from difc.dialects.mlir import ir
+from difc.pipelines.compile import compile_module
+from difc.pipelines.lower import lower
+from difc.pipelines.target import Target
+
+__all__ = ["TOLERANCE", "Function", "build", "check", "compiled", "compiles", "loop", "assert_close", "text_of"]
+
+#: A function to build: what it emits, and the types of its arguments.
+Function = tuple[Callable[..., Any], Sequence[Aval]]
+#: Relative and absolute tolerance against the interpreter, which computes in at least f32.
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 2e-6, "float64": 1e-13}
+
+
+def build(functions: Mapping[str, Function]) -> ir.Module:
+    """Return a verified module of public functions."""
+    with context(), ir.Location.unknown():
+        module = ir.Module.create()
+        for name, (emit, avals) in functions.items():
+            block = new_block(avals)
+            with dif.use_builder(Builder(block)):
+                results = emit(*block.arguments)
+            return_(block, list(results) if isinstance(results, tuple | list) else [results])
+            add_function(module, name, block, private=False)
+        dif.verify(module)
+    return module
+
+
+def loop(
+    avals: Sequence[Aval], body: Callable[..., Any], operands: Sequence[ir.Value], *, carry: int, xs: int = 0, **rest: Any
+) -> tuple[ir.Value, ...]:
+    """Emit a scan whose body takes `avals`."""
+    block = new_block(avals)
+    with dif.use_builder(Builder(block)):
+        dif.yield_(*body(*block.arguments))
+    attributes = {"length": -1, "reverse": False, "linear": (), **rest}
+    results = dif.scan(*operands, regions=[block], num_carry=carry, num_xs=xs, **attributes)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def text_of(emit: Callable[..., Any], avals: Sequence[Aval], target: str = "cpu") -> str:
+    """Return the lowered text of one function, verified."""
+    lowered = lower(build({"f": (emit, avals)}), target_kind=target)
+    lowered.operation.verify()
+    return str(lowered)
+
+
+def compiles(module: ir.Module, target: str, opt_level: int = 1) -> bytes:
+    """Lower and compile a module."""
+    resolved = Target.parse(target)
+    lowered = lower(module, target_kind=resolved.family.split("-")[0])
+    lowered.operation.verify()
+    return compile_module(str(lowered), resolved, opt_level=opt_level)
+
+
+@functools.cache
+def _device() -> runtime.HalDevice:
+    return runtime.get_device("local-sync")
+
+
+def compiled(module: ir.Module, opt_level: int = 1) -> Any:
+    """Compile a module for this machine's processor and load it; its entries are attributes."""
+    loaded = runtime.SystemContext(config=runtime.Config(device=_device()))
+    artifact = compiles(module, "cpu", opt_level)
+    loaded.add_vm_module(runtime.VmModule.copy_buffer(loaded.instance, artifact))
+    return loaded.modules.module
+
+
+def call(entry: Callable[..., Any], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Call an entry on arrays; return copies of its results (unsigned and bf16 ones as plain bits)."""
+    results = entry(*(runtime.asdevicearray(_device(), a) for a in arrays))
+    return [np.array(r.to_host()) for r in (results if isinstance(results, tuple | list) else (results,))]
+
+
+def assert_close(name: str, got: np.ndarray, want: np.ndarray, tolerance: float | None = None) -> None:
+    """Assert that a result is the interpreter's: exactly for integers, NaN where that is NaN, else within a tolerance."""
+    assert got.shape == want.shape, f"{name}: shape {got.shape}, not {want.shape}"
+    if got.dtype != want.dtype:
+        got = got.view(want.dtype)
+    if not is_float(want.dtype):
+        np.testing.assert_array_equal(got, want, err_msg=name)
+        return
+    limit = TOLERANCE[want.dtype.name] if tolerance is None else tolerance
+    wide = [a.astype(np.float32) if a.dtype in (np.float16, BF16) else a for a in (got, want)]
+    np.testing.assert_allclose(*wide, rtol=limit, atol=limit, err_msg=name)
+
+
+def check(functions: Mapping[str, tuple[Callable[..., Any], Sequence[Aval], Sequence[Any]]], opt_level: int = 1) -> None:
+    """Compile functions as one module, and compare each on its arguments with the interpreter."""
+    module = build({name: (emit, avals) for name, (emit, avals, _) in functions.items()})
+    entries = compiled(module, opt_level)
+    for name, (_, avals, arguments) in functions.items():
+        arrays = [np.asarray(a, aval.dtype) for a, aval in zip(arguments, avals, strict=True)]
+        wanted = interpreter.run(module, name, *arrays)
+        for i, (got, want) in enumerate(zip(call(getattr(entries, name), arrays), wanted, strict=True)):
+            assert_close(f"{name}, result {i}", got, want)

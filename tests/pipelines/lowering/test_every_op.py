@@ -1,0 +1,104 @@
+"""Every row of the case table, lowered, compiled and run beside the interpreter; and compiled for every target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from difc.dialects import REQUESTS, interpreter
+from difc.errors import UnsupportedError
+from difc.pipelines.lower import lower
+from difc.pipelines.lowering.context import LOWERINGS
+from tests.case import Case
+from tests.cases import CASES
+from tests.pipelines.lowered import assert_close, build, call, compiled, compiles
+
+#: (dtype, dynamic dims, level): together they meet every rule in every kind of dtype; the rest is slow and adds little.
+RUNS = [("f32", True, 3), ("f64", False, 1), ("i32", False, 1), ("u8", False, 1)]
+MORE = [("f32", False, 3), ("f16", False, 1), ("bf16", False, 1), ("i8", False, 1), ("i64", True, 1), ("bool", True, 1)]
+COMPILES = [("vulkan:rdna3", "f32", False), ("cuda", "f32", True)]
+MORE_COMPILES = [("vulkan:rdna3", "i64", True), ("vulkan", "u8", False), ("vulkan", "f64", True), ("cuda", "f64", True)]
+
+slow = pytest.mark.slow
+
+
+def _lowered_rows(dtype: str, dynamic: bool, target: str) -> dict[str, Case]:
+    """Return the rows that the target has, by the name of their function."""
+    rows = {f"row_{i}": c for i, c in enumerate(CASES) if dtype in c.dtypes and (c.dynamic or not dynamic)}
+    found = {}
+    for name, case in rows.items():
+        try:
+            lower(build({name: (case.fn, case.avals(dtype, dynamic))}), target_kind=target)
+        except UnsupportedError:
+            assert dtype == "f64", f"{case.name} is not lowered for {target}"
+        else:
+            found[name] = case
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dynamic", "opt_level"), [*RUNS, *(pytest.param(*more, marks=slow) for more in MORE)]
+)
+def test_runs_as_the_interpreter_says(dtype: str, dynamic: bool, opt_level: int) -> None:
+    rows = _lowered_rows(dtype, dynamic, "cpu")
+    module = build({name: (case.fn, case.avals(dtype, dynamic)) for name, case in rows.items()})
+    entries = compiled(module, opt_level)
+    for name, case in rows.items():
+        arrays = case.draw(dtype)
+        wanted = interpreter.run(module, name, *arrays)
+        for got, want in zip(call(getattr(entries, name), arrays), wanted, strict=True):
+            assert_close(case.name, got, want)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "dynamic"), [*COMPILES, *(pytest.param(*more, marks=slow) for more in MORE_COMPILES)]
+)
+def test_compiles_for_other_targets(target: str, dtype: str, dynamic: bool) -> None:
+    rows = _lowered_rows(dtype, dynamic, target.partition(":")[0])
+    module = build({name: (case.fn, case.avals(dtype, dynamic)) for name, case in rows.items()})
+    assert compiles(module, target)
+
+
+def test_every_op_has_a_lowering() -> None:
+    """Calls and requests are gone by then, and a body's end is no op of its own."""
+    wanted = set(dif.OPS) - {"fun.call", "fun.yield", *REQUESTS}
+    assert wanted == set(LOWERINGS)
+
+
+def test_every_op_has_a_row() -> None:
+    ops = {case.op for case in CASES}
+    assert {name for name in LOWERINGS if name.startswith("dif.")} <= ops
+
+
+SPECIAL = np.array([0.0, -0.0, 1, -1, 0.5, -2.5, 3.5, 7.25, -100, 1e-3, 1e30, -1e30, np.inf, -np.inf, np.nan])
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_special_values(dtype: str) -> None:
+    """Infinities, NaN, signed zeros and halves, in every pair, through all elementwise ops at once."""
+    aval = dif.Aval((dif.DYN,), np.dtype({"f32": np.float32, "f64": np.float64}[dtype]))
+    pairs = [a.ravel().astype(aval.dtype) for a in np.meshgrid(SPECIAL, SPECIAL)]
+    missing = {"sin", "cos", "tan", "erf"} if dtype == "f64" else {"sin", "cos", "tan"}  # of 1e30: IREE's reduction
+    unary = [op for op in dif.UNARY if op.name != "dif.not" and op.__name__ not in missing]
+    binary = [op for op in dif.BINARY if op.__name__ not in ("and", "or", "xor")]
+    functions = {op.__name__: (op, [aval] * (1 if op in unary else 2)) for op in (*unary, *binary)}
+    functions |= {
+        f"compare_{d}": (lambda x, y, d=d: dif.compare(x, y, direction=d), [aval] * 2)
+        for d in ("eq", "ne", "lt", "le", "gt", "ge")
+    }
+    targets = [np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int32, np.uint32, np.int64, np.float16)]
+    functions |= {f"to_{t.name}": (lambda x, t=t: dif.convert(x, dtype=t), [aval]) for t in targets}
+    module = build(functions)
+    entries = compiled(module)
+    for name, (_, avals) in functions.items():
+        arrays = pairs[: len(avals)]
+        (want,) = interpreter.run(module, name, *arrays)
+        (got,) = call(getattr(entries, name), arrays)
+        if name.startswith("to_") and "int" in name:  # beyond the range NumPy's result is the processor's: ours saturates
+            info = np.iinfo(want.dtype)
+            inside = (arrays[0] > info.min) & (arrays[0] < info.max) & np.isfinite(arrays[0])
+            got, want = got.view(want.dtype)[inside], want[inside]
+        assert_close(name, got, want)
+        if want.dtype == aval.dtype:
+            np.testing.assert_array_equal(np.signbit(got)[got == 0], np.signbit(want)[got == 0], err_msg=name)
