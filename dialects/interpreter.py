@@ -9,8 +9,9 @@ Example: `interpreter.run(module, "f", np.ones(3))` returns a tuple of arrays.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from difc.dialects import semantics_moving  # noqa: F401 - registers meanings
 from difc.dialects.base import OPS, OpDef
 from difc.dialects.body import is_terminator
 from difc.dialects.call import REQUESTS, functions_of
-from difc.dialects.control import ScanParts, yielded
+from difc.dialects.interpreter_control import CONTROL, Control, Known, sized
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
-from difc.dialects.semantics import MEANINGS
+from difc.dialects.semantics import MEANINGS, Meaning
 from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of
 from difc.errors import DifcError, EntryError, InputError, ShapeError, UnsupportedError
 
@@ -54,7 +55,7 @@ def run(module: ir.Module, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
 def run_block(block: ir.Block, arrays: Arrays, functions: Mapping[str, func.FuncOp]) -> list[np.ndarray]:
     """Run a block on arrays for its arguments; return what its terminator gives. `functions` are those it may call."""
     with np.errstate(all="ignore"):
-        return _Block(block, _Functions(functions))(arrays)
+        return _Functions(functions).decode(block).run(arrays)
 
 
 class Interpreter:
@@ -66,12 +67,12 @@ class Interpreter:
 
     def run(self, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run a function; see the module's `run`."""
-        block = self._functions.block(name)
+        block = self._functions.function(name)
         given = [np.asarray(array) for array in arrays]
         if problem := _misfit(given, block.arguments):
             raise InputError(f"{name}: {problem}")
         with np.errstate(all="ignore"):
-            return tuple(np.array(result) for result in block(given))  # copies, which alias no argument or constant
+            return tuple(np.array(result) for result in block.run(given))  # copies, which alias no argument or constant
 
 
 class _Functions:
@@ -81,14 +82,18 @@ class _Functions:
         self._functions = functions
         self._blocks: dict[str, _Block] = {}
 
-    def block(self, name: str) -> _Block:
+    def decode(self, block: ir.Block) -> _Block:
+        """Decode a block."""
+        return _Block(block, self)
+
+    def function(self, name: str) -> _Block:
         """Return the decoded body of a function."""
         if name not in self._functions:
             raise EntryError(f"there is no function {name!r}, only {', '.join(map(repr, self._functions)) or 'none'}")
         if self._functions[name].is_external:
             raise UnsupportedError(f"function {name!r} is only declared: it has no body to run")
         if name not in self._blocks:
-            self._blocks[name] = _Block(self._functions[name].entry_block, self)
+            self._blocks[name] = self.decode(self._functions[name].entry_block)
         return self._blocks[name]
 
 
@@ -126,15 +131,27 @@ class _Block:
             self._steps.append(_Step(operation, operands, functions))
             for result in operation.results:
                 slots[result] = len(slots)
-        self.results = [aval_of(value) for value in yielded(block)]
 
-    def __call__(self, arrays: Arrays) -> list[np.ndarray]:
+    def run(self, arrays: Arrays) -> list[np.ndarray]:
+        """Return what the terminator gives."""
         if problem := _misfit(arrays, self.arguments):
             raise ShapeError(f"a body or function is given what does not fit it: {problem}")
         slots = list(arrays)
         for step in self._steps:
             slots.extend(step.run([slots[i] for i in step.operands]))
         return [slots[i] for i in self._outputs]
+
+    def sizes(self, values: Sequence[Known]) -> list[Known]:
+        """Return what is known of what the terminator gives, for arguments of which only the sizes may be known."""
+        slots = list(values)
+        for step in self._steps:
+            slots.extend(step.sizes([slots[i] for i in step.operands]))
+        return [slots[i] for i in self._outputs]
+
+
+@functools.cache
+def _takes_avals(compute: Meaning) -> bool:
+    return "avals" in inspect.signature(compute).parameters
 
 
 class _Step:
@@ -156,87 +173,47 @@ class _Step:
         self._attributes = opdef.decode(operation)
         self._results = [aval_of(result) for result in operation.results]
         avals = [aval_of(value) for value in operation.operands]
-        if operation.name in _FUN:
-            self._compute = _FUN[operation.name](operation, self._attributes, functions)
-            self._is_static, self._is_fun = True, True
+        self._control: Control | None = None
+        if operation.name in CONTROL:
+            control = CONTROL[operation.name](operation, self._attributes, functions)
+            self._is_static, self._control, self._run = True, control, control.run
             return
-        self._is_static, self._is_fun = all(a.is_static for a in (*avals, *self._results)), False
+        self._is_static = all(a.is_static for a in (*avals, *self._results))
         compute, attributes = MEANINGS[operation.name], dict(self._attributes)
-        if "avals" in inspect.signature(compute).parameters:
+        if _takes_avals(compute):
             attributes["avals"] = avals
-        self._compute = lambda *arrays: [np.asarray(compute(*arrays, **attributes))]
+        self._run = lambda *arrays: [np.asarray(compute(*arrays, **attributes))]
 
     def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Return the results for the given operands."""
         try:
             expected = self._results if self._is_static else self._actual_types(arrays)
-            results = self._compute(*arrays)
-            if self._is_fun and (problem := _misfit(results, self._results)):
+            results = self._run(*arrays)
+            if self._control is not None and (problem := _misfit(results, self._results)):
                 raise ShapeError(f"'{self._opdef.name}' gives what does not fit its type: {problem}")
         except DifcError as error:
             where = user_location(self._operation.location)
             if error.where is not None or where is None:
                 raise
             raise type(error)(error.message, where=where, remedy=error.remedy) from None
-        if problem := _misfit(results, expected) or _misfit(results, self._results):
+        if problem := _misfit(results, self._results) or _misfit(results, expected):
             raise AssertionError(f"'{self._opdef.name}' computed a wrong result: {problem}: {self._operation}")
         return results
 
     def _actual_types(self, arrays: list[np.ndarray]) -> list[Aval]:
         """Run the type rule on the actual sizes, which also checks that the operands fit together."""
-        avals = [SizedAval(a.shape, a.dtype, int(a) if a.shape == () and a.dtype == I64 else DYN) for a in arrays]
-        found = self._opdef.result_avals(avals, self._attributes, ())
+        found = self._opdef.result_avals(list(map(sized, arrays)), self._attributes, ())
         return [Aval(a.shape, a.dtype) for a in found]
 
-
-# ---- ops with bodies, and calls ------------------------------------------------------------------
-
-
-def _call(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
-    name = attributes["callee"]
-    return lambda *arrays: functions.block(name)(arrays)
-
-
-def _cond(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
-    on_true, on_false = [_Block(region.blocks[0], functions) for region in operation.regions]
-    return lambda pred, *arrays: (on_true if pred else on_false)(arrays)
-
-
-def _scan(operation: Any, attributes: dict[str, Any], functions: _Functions) -> Callable[..., list[np.ndarray]]:
-    body = _Block(operation.regions[0].blocks[0], functions)
-    num_carry, num_xs, length = attributes["num_carry"], attributes["num_xs"], attributes["length"]
-    ys_avals = body.results[num_carry:]
-
-    def loop(*operands: np.ndarray) -> list[np.ndarray]:
-        parts = ScanParts.of(operands, num_carry, num_xs, length)
-        trips = int(parts.length[0]) if length == -1 else length
-        for i, x in enumerate(parts.xs):
-            if len(x) != trips:
-                raise ShapeError(f"scan: runs {trips} steps, but xs {i} has {len(x)} slices")
-        if trips < 0:
-            raise ShapeError(f"scan: cannot run {trips} steps")
-        carry, ys = parts.carry, None
-        for step in reversed(range(trips)) if attributes["reverse"] else range(trips):
-            outs = body([*carry, *(np.asarray(x[step]) for x in parts.xs), *parts.consts])
-            carry, slices = outs[:num_carry], outs[num_carry:]
-            if ys is None:
-                ys = [np.empty((trips, *part.shape), part.dtype) for part in slices]
-            for i, (y, part) in enumerate(zip(ys, slices, strict=True)):
-                if part.shape != y.shape[1:]:
-                    raise ShapeError(f"scan: y {i} has shape {y.shape[1:]} in one step and {part.shape} in another")
-                y[step] = part
-        if ys is None:
-            ys = empty_ys(parts)
-        return [*carry, *ys]
-
-    def empty_ys(parts: ScanParts) -> list[np.ndarray]:
-        if all(a.is_static for a in ys_avals):
-            return [np.empty((0, *a.shape), a.dtype) for a in ys_avals]
-        # Only a step can tell the sizes that the slices would have: run one on zeros and keep the shapes.
-        slices = [np.zeros(x.shape[1:], x.dtype) for x in parts.xs]
-        return [np.empty((0, *y.shape), y.dtype) for y in body([*parts.carry, *slices, *parts.consts])[num_carry:]]
-
-    return loop
-
-
-_FUN = {"fun.call": _call, "fun.cond": _cond, "fun.scan": _scan}
+    def sizes(self, values: list[Known]) -> list[Known]:
+        """Return what is known of the results for operands of which only the sizes may be known."""
+        arrays = [value for value in values if isinstance(value, np.ndarray)]
+        if len(arrays) == len(values):
+            return list(self.run(arrays))
+        if self._control is not None:
+            return self._control.sizes(*values)
+        avals = list(map(sized, values))
+        if self._opdef.name == "dif.dim" and isinstance(size := avals[0].shape[self._attributes["dimension"]], int):
+            return [np.array(size, I64)]
+        found = self._opdef.result_avals(avals, self._attributes, ())
+        return [SizedAval(a.shape, a.dtype) for a in found]

@@ -9,19 +9,23 @@ import numpy as np
 import difc
 from difc import f32, i32
 
-SIZES = (64, 128, 128, 10)
-
 # Specs of the arguments: pytrees, as the arguments are. "batch" is a size that is known only at run time.
-PARAMS = [{"w": f32[n, m], "b": f32[m]} for n, m in zip(SIZES, SIZES[1:], strict=False)]
+PARAMS = {
+    "w1": f32[64, 128],
+    "b1": f32[128],
+    "w2": f32[128, 128],
+    "b2": f32[128],
+    "w3": f32[128, 10],
+    "b3": f32[10],
+}
 ADAM = {"step": f32, "mean": PARAMS, "square": PARAMS}
 IMAGES, LABELS = f32["batch", 64], i32["batch"]
 
 
 def logits(params, images):
-    x = images
-    for layer in params[:-1]:
-        x = difc.nn.relu(x @ layer["w"] + layer["b"])
-    return x @ params[-1]["w"] + params[-1]["b"]
+    x = difc.nn.relu(images @ params["w1"] + params["b1"])
+    x = difc.nn.relu(x @ params["w2"] + params["b2"])
+    return x @ params["w3"] + params["b3"]
 
 
 def cross_entropy(params, images, labels):
@@ -31,24 +35,16 @@ def cross_entropy(params, images, labels):
 
 def adam(params, grads, state, learning_rate, decay=0.9, square_decay=0.999):
     step = state["step"] + 1
-
-    def update(p, g, mean, square):
-        mean = decay * mean + (1 - decay) * g
-        square = square_decay * square + (1 - square_decay) * g**2
-        unbiased_mean, unbiased_square = mean / (1 - decay**step), square / (1 - square_decay**step)
-        return p - learning_rate * unbiased_mean / (np.sqrt(unbiased_square) + 1e-8), mean, square
-
-    new = [
-        {name: update(p[name], g[name], mean[name], square[name]) for name in p}
-        for p, g, mean, square in zip(params, grads, state["mean"], state["square"], strict=True)
-    ]
-    params, mean, square = ([{name: parts[i] for name, parts in layer.items()} for layer in new] for i in range(3))
+    mean = {k: decay * state["mean"][k] + (1 - decay) * g for k, g in grads.items()}
+    square = {k: square_decay * state["square"][k] + (1 - square_decay) * g**2 for k, g in grads.items()}
+    rate = learning_rate * np.sqrt(1 - square_decay**step) / (1 - decay**step)
+    params = {k: p - rate * mean[k] / (np.sqrt(square[k]) + 1e-8) for k, p in params.items()}
     return params, {"step": step, "mean": mean, "square": square}
 
 
 @difc.export
 def train_step(params: PARAMS, state: ADAM, images: IMAGES, labels: LABELS, learning_rate: f32):
-    """One step of Adam; gives the new parameters, the new state of the optimizer, and the loss before the step."""
+    """One step of Adam: the new parameters, the new state of the optimizer, and the loss before the step."""
     loss, grads = difc.value_and_grad(cross_entropy)(params, images, labels)
     params, state = adam(params, grads, state, learning_rate)
     return params, state, loss

@@ -6,13 +6,12 @@ every failure of IREE is a `CompileError`.
 Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two cores):
 
 - Matmuls. `linalg.matmul` with explicit transposes, with transposed indexing maps, and `linalg.generic` contractions
-  are equally fast (2.6 ms on local-task, 4.7 ms on local-sync). Data tiling for the whole module gains 10 to 15 %
-  (2.35 ms, 4.0 ms) for 0.7 s more compile time, and hints on single operations gain nothing over that, so it is a flag
-  of the session, and no business of the lowering. Shapes that IREE cannot tile fail with "large vector sizes"; the
-  module is then compiled again without.
+  are equally fast (2.6 ms on local-task, 4.7 ms on local-sync), and data tiling gains 10 to 15 % (2.35 ms, 4.0 ms) for
+  0.7 s more compile time. It is on if the lowering left hints, and then IREE tiles nothing else: within a loop small
+  operands would be laid out anew in every step (an LSTM takes 3.1 ms instead of 1.9 ms). Shapes that IREE cannot tile
+  fail with "large vector sizes"; the module is then compiled again without.
 - Loops. Modules with control flow on the host go through `staged.py`, which makes loops update in place, and rightly:
-  an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead of 7.9 ms on local-sync. They are not tiled: operands
-  would be laid out anew in every step (3.1 ms).
+  an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead of 7.9 ms on local-sync.
 - Sessions are not reused: one costs 0.3 ms to open, and keeps all types and constants it has seen.
 """
 
@@ -76,18 +75,16 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None, til
         # Some shapes cannot be tiled. If that was not the reason, the second attempt explains the failure, without data
         # tiling's encodings in its messages.
         with contextlib.suppress(StageFailure):
-            return _run(text, flags, staged, tiling=True)
+            return _run(text, (*flags, DATA_TILING), staged)
     try:
-        return _run(text, flags, staged, tiling=False)
+        return _run(text, flags, staged)
     except StageFailure as failure:
         full = config.get("traceback") == "full"
         raise compile_error(failure, text, target, flags) from (failure if full else None)
 
 
-def _run(text: str, flags: tuple[str, ...], staged: bool | None, *, tiling: bool) -> bytes:
+def _run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
     with quiet(config.get("traceback") != "full"), Invocation(text, flags) as run:
         if has_host_control_flow(run.module) if staged is None else staged:
             return compile_staged(run)
-        if tiling:
-            run.set_flags(DATA_TILING)
         return run.to_bytecode()

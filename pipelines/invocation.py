@@ -117,13 +117,6 @@ class Invocation:
         self.module = None
         self._session.close()
 
-    def set_flags(self, *flags: str) -> None:
-        """Add flags for the phases that have not run."""
-        self._session.set_flags(*flags)
-        self._run.close()
-        self._run = self._begin()
-        self._run.import_module(self.module)
-
     def to_phase(self, phase: str) -> None:
         """Run IREE's pipeline up to and including a phase."""
         self._api.dylib.ireeCompilerInvocationSetCompileToPhase(self._run._inv_p, phase.encode())

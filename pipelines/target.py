@@ -10,8 +10,7 @@ Why the entries are what they are, measured with IREE 3.13:
   are declared as capabilities, which bind a device only where a kernel uses them. `vulkan:rdna3` opts into a GPU.
 - CUDA: an artifact holds PTX, which a newer driver compiles for its own GPU: `sm_80` code runs on an H100 or H200.
   IREE does not know `sm_90` and newer, so those become `sm_89`.
-- CPU: data tiling makes large matmuls up to 2.4 times faster. IREE refuses it for some shapes; `compile_module` then
-  compiles again without it.
+- CPU: data tiling makes large matmuls faster, by 10 % to 2.4 times; `compile_module` turns it on.
 """
 
 from __future__ import annotations

@@ -94,6 +94,16 @@ class Signature:
         """The names of the positional parameters, or `()` where the compiler did not store them."""
         return tuple(self.meta.get("arg_names", ()))
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The specs of each argument by its name, as a pytree like the argument.
+
+        Example: `module.signature("loss").arguments["params"]["w"].shape`.
+        """
+        positional, keywords = self.in_tree.unflatten(self.inputs)
+        names = self.arg_names or tuple(f"arg{i}" for i in range(len(positional)))
+        return {**dict(zip(names, positional, strict=True)), **keywords}
+
     def __str__(self) -> str:
         takes = ", ".join(f"{spec.name}: {spec}" if spec.name else str(spec) for spec in self.inputs)
         gives = ", ".join(f"{spec.name}: {spec}" if spec.name else str(spec) for spec in self.outputs)

@@ -62,9 +62,8 @@ def configure(
 ) -> subprocess.CompletedProcess[str]:
     (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "CMakeLists.txt").write_text(project)
-    return cmake(
-        "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DDIFC_EXECUTABLE={DIFC}", check=check
-    )  # fmt: skip
+    settings = f"-DCMAKE_PREFIX_PATH={prefix}", f"-DDIFC_EXECUTABLE={DIFC}"
+    return cmake("-S", tmp_path, "-B", tmp_path / "build", *settings, check=check)
 
 
 def test_a_project_builds_a_module_and_rebuilds_it_when_the_model_changes(tmp_path: Path, prefix: Path) -> None:

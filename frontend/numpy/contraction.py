@@ -121,7 +121,7 @@ def _without_repeats(x: ir.Value, own: Sequence[Any], lead: Sequence[Any], core:
     return reshaped(x, shape), [*(i + shift for i in kept), *core]
 
 
-@implements(np.matmul)
+@implements(np.matmul, np.linalg.matmul)
 def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     """Return the matrix product of the last two axes; a vector is a row (left) or a column (right). (numpy.matmul)
 
@@ -133,7 +133,7 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
     return _core_product("matmul", x1, x_core, x2, y_core, "n" * (left != 1) + "m" * (right != 1), dtype)
 
 
-@implements(np.vecdot)
+@implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, dtype: Any = None) -> Any:
     """Return the products of vectors along an axis. (numpy.vecdot)"""
     x1, x2 = (np.moveaxis(wrap(lift(as_operand(x))), axis, -1) for x in (x1, x2))

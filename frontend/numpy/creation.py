@@ -6,7 +6,6 @@ does not dispatch most of them, so they are entered by name, for `difc.numpy`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -156,16 +155,15 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **ign
 
 def _static_arange(begin: Any, end: Any, step: Any, dtype: Any) -> Any:
     kind = np.arange(begin, begin, step, dtype=dtype).dtype
-    if is_float(kind):
-        numbers = np.arange(begin, end, step, dtype=kind)
-        if numbers.size <= MAX_CONSTANT_RAMP:
-            return wrap(constant(numbers))
-        first, delta = numbers[0], numbers[1] - numbers[0]
-        return wrap(ramp(numbers.size, kind)) * delta + first
-    size = max(0, -((begin - end) // step))
-    numbers = wrap(ramp(operator.index(size), kind))
-    numbers = numbers if step == 1 else numbers * step
-    return numbers if begin == 0 else (numbers + begin).astype(kind)
+    if all(isinstance(x, (int, np.integer)) for x in (begin, end, step)) and not is_float(kind):
+        numbers = wrap(ramp(max(0, -((int(begin) - int(end)) // int(step))), kind))
+        numbers = numbers if step == 1 else numbers * step
+        return numbers if begin == 0 else (numbers + begin).astype(kind)
+    known = np.arange(begin, end, step, dtype=kind)
+    if known.size <= MAX_CONSTANT_RAMP or not is_float(kind):
+        return wrap(constant(known))
+    first, delta = known[0], known[1] - known[0]
+    return wrap(ramp(known.size, kind)) * delta + first
 
 
 @creates("linspace")

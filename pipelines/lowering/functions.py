@@ -79,6 +79,10 @@ def _logistic(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return _arith(c, "divf", top, _arith(c, "addf", one, e))
 
 
+def _erf(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    return c.value("math.copysign", [c.value("math.erf", [x], x.type), x], x.type)  # IREE's loses the sign of -0
+
+
 def _tan(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return _arith(c, "divf", c.value("math.sin", [x], x.type), c.value("math.cos", [x], x.type))
 
@@ -134,6 +138,6 @@ FUNCTIONS: dict[dif.OpDef, ScalarFunction] = {
         dif.tan: _tan,
         dif.tanh: _tanh,
         dif.logistic: _logistic,
-        dif.erf: _op("erf"),
+        dif.erf: _erf,
     }.items()
 }

@@ -207,3 +207,23 @@ def test_a_request_must_be_expanded_before_a_run(name: str) -> None:
         )
     assert raised.value.where == SourceLocation("user.py", 3, 4, 4)
     assert "Remedy: expand requests" in str(raised.value)
+
+
+def test_sizes_go_through_calls() -> None:
+    """A scan of no steps, whose stacked results get their sizes from a function."""
+    v = "tensor<?xf32>"
+    with context(), ir.Location.unknown():
+        module = ir.Module.parse(
+            f"func.func @twice(%x: {v}) -> {v} {{\n"
+            f'  %r = "dif.concatenate"(%x, %x) {{dimension = 0 : i64}} : ({v}, {v}) -> {v}\n'
+            f"  return %r : {v} }}\n"
+            f"func.func @g(%xs: tensor<0x?xf32>) -> tensor<0x?xf32> {{\n"
+            f'  %r = "fun.scan"(%xs) ({{^b(%x: {v}):\n'
+            f'    %y = "fun.call"(%x) {{callee = @twice}} : ({v}) -> {v}\n'
+            f'    "fun.yield"(%y) : ({v}) -> () }})\n'
+            f"    {{num_carry = 0, num_xs = 1, length = 0, reverse = false, linear = array<i1>}}\n"
+            f"    : (tensor<0x?xf32>) -> tensor<0x?xf32>\n"
+            f"  return %r : tensor<0x?xf32> }}"
+        )
+    dif.verify(module)
+    assert interpreter.run(module, "g", np.ones((0, 3), np.float32))[0].shape == (0, 6)

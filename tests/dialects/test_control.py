@@ -72,6 +72,69 @@ def test_a_scan_of_nothing_knows_the_sizes_of_its_slices(length: int) -> None:
     same(evaluate(fn, np.array(0.0), np.ones(2), np.array(length), dynamic=0b1), np.ones((length, 4)))
 
 
+def _outer(x: ir.Value, n: ir.Value) -> ir.Value:
+    return dif.broadcast_in_dim(x, shape=(n,), dimensions=())
+
+
+def _rows(size: ir.Value) -> Body:
+    """A body whose y has as many elements as `size(its vector, its number)` says."""
+    return lambda carry, vector, number: [carry, _outer(carry, size(vector, number))]
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        (lambda vector, number: dif.dim(vector, dimension=0), 4),
+        (lambda vector, number: dif.mul(dif.dim(vector, dimension=0), dif.constant(value=np.array(2))), 8),
+        (lambda vector, number: number, 0),  # nothing tells
+        (lambda vector, number: _chosen(number, vector, vector), 4),
+        (lambda vector, number: _chosen(number, vector, dif.concatenate(vector, vector, dimension=0)), 0),
+        (lambda vector, number: dif.dim(_summed(vector), dimension=0), 4),
+        (lambda vector, number: dif.dim(_doubled(vector), dimension=0), 8),
+    ],
+)
+def test_a_scan_of_nothing_follows_sizes_through_its_body(size: Any, wanted: int) -> None:
+    """The slices, of which there are none, are vectors of 4 elements and numbers."""
+
+    def fn(start: ir.Value, vectors: ir.Value, numbers: ir.Value) -> Any:
+        avals = [aval("f64[]"), aval("f64[?]"), aval("i64[]")]
+        return scan(_rows(size), avals, start, vectors, numbers, carry=1, xs=2, length=0)[1]
+
+    assert evaluate(fn, np.array(0.0), np.ones((0, 4)), np.zeros(0, np.int64), dynamic=0b10).shape == (0, wanted)
+
+
+def _chosen(number: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    """The size of one of two vectors."""
+    pred = dif.compare(number, dif.constant(value=np.array(0)), direction="lt")
+    bodies = [block(lambda x, y, i=i: [(x, y)[i]], aval("f64[?]"), aval("f64[?]")) for i in range(2)]
+    return dif.dim(dif.cond(pred, x, y, linear=(), regions=bodies), dimension=0)
+
+
+def _summed(x: ir.Value) -> ir.Value:
+    """A vector after a loop that keeps its size."""
+    body = lambda carry, x: [dif.add(carry, x)]  # noqa: E731
+    return scan(body, [aval("f64[?]")] * 2, x, x, carry=1, xs=0, length=2)
+
+
+def _doubled(x: ir.Value) -> ir.Value:
+    """The only row that a loop gives, twice as long as `x`."""
+    body = lambda c, x: [c, dif.concatenate(x, x, dimension=0)]  # noqa: E731
+    zero = dif.constant(value=np.array(0.0))
+    rows = scan(body, [aval("f64[]"), aval("f64[?]")], zero, x, carry=1, xs=0, length=1)[1]
+    return dif.reshape(rows, shape=(dif.dim(rows, dimension=1),))
+
+
+def test_a_size_that_is_carried_unchanged_is_known_in_a_scan_of_nothing() -> None:
+    def step(size: ir.Value, other: ir.Value, x: ir.Value) -> list[ir.Value]:
+        return [size, dif.add(other, other), _outer(x, size), _outer(x, other)]
+
+    def fn(size: ir.Value, xs: ir.Value) -> Any:
+        avals = [aval("i64[]"), aval("i64[]"), aval("f64[]")]
+        return scan(step, avals, size, size, xs, carry=2, xs=1, length=0)[2:]
+
+    assert [y.shape for y in evaluate(fn, np.array(5), np.ones(0))] == [(0, 5), (0, 0)]
+
+
 def test_a_carry_may_grow() -> None:
     def step(carry: ir.Value) -> list[ir.Value]:
         return [dif.concatenate(carry, carry, dimension=0)]

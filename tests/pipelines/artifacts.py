@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,4 +50,23 @@ def elementwise(result: str, expression: str, operand: str, size: str, dtype: st
 """
 
 
-needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+def run_on_vulkan(artifact: bytes, arguments: list[np.ndarray], results: int, folder: Path) -> list[np.ndarray]:
+    """Return the results of the entry `f` on the first Vulkan device, by IREE's own tool."""
+    (folder / "f.vmfb").write_bytes(artifact)
+    command = [
+        str(Path(sys.executable).parent / "iree-run-module"),
+        "--module=f.vmfb",
+        "--device=vulkan",
+        "--function=f",
+    ]
+    for index, argument in enumerate(arguments):
+        np.save(folder / f"x{index}.npy", argument)
+        command.append(f"--input=@x{index}.npy")
+    command += [f"--output=@y{index}.npy" for index in range(results)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return [np.load(folder / f"y{index}.npy") for index in range(results)]
+
+
+def needs_vulkan(test: Any) -> Any:
+    """Mark a test that needs a Vulkan device; it is skipped where there is none."""
+    return pytest.mark.vulkan(pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")(test))

@@ -1,16 +1,14 @@
-"""Tests of the pipelines neither fill the user's disk cache nor leave dumps in the current folder."""
+"""Tests of the pipelines neither use the user's disk cache nor leave dumps in the current folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from difc import config
-
 
 @pytest.fixture(autouse=True)
-def _no_disk_cache(tmp_path: Path) -> Iterator[None]:
-    with config.override(cache_dir=Path(), dump_to=tmp_path / "dump"):
-        yield
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The environment, because overrides of the configuration do not reach other threads.
+    monkeypatch.setenv("DIFC_CACHE_DIR", "")
+    monkeypatch.setenv("DIFC_DUMP_TO", str(tmp_path / "dump"))

@@ -16,9 +16,9 @@ from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Diagnostic, StageFailure
-from difc.pipelines.target import Target
-from difc.runtime import available
-from tests.pipelines.artifacts import elementwise, load
+from difc.pipelines.lowering.tiling import HINT
+from difc.pipelines.target import DATA_TILING, Target
+from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
 CPU = Target.parse("cpu")
 
@@ -66,26 +66,13 @@ def test_targets(name: str) -> None:
     assert compile_module(unary("math.sqrt %element : f64", "f64"), Target.parse(name))
 
 
-@pytest.mark.vulkan
-@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+@needs_vulkan
 @pytest.mark.parametrize(("dtype", "numpy_dtype"), [("f32", np.float32), ("f64", np.float64)])
 def test_reductions_on_vulkan_do_not_depend_on_the_subgroup_size(dtype: str, numpy_dtype: type, tmp_path: Path) -> None:
     # With the flags of one GPU, this sum is wrong on a device of another subgroup size.
     x = np.random.default_rng(0).random((64, 1024)).astype(numpy_dtype)
-    (tmp_path / "f.vmfb").write_bytes(compile_module(reduction("64x1024", dtype), Target.parse("vulkan")))
-    np.save(tmp_path / "x.npy", x)
-    command = [
-        "iree-run-module",
-        "--module=f.vmfb",
-        "--device=vulkan",
-        "--function=f",
-        "--input=@x.npy",
-        "--output=@y.npy",
-    ]
-    subprocess.run(
-        [Path(sys.executable).parent / command[0], *command[1:]], cwd=tmp_path, check=True, capture_output=True
-    )
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), x.sum(axis=1), rtol=1e-5 if dtype == "f32" else 1e-13)
+    (y,) = run_on_vulkan(compile_module(reduction("64x1024", dtype), Target.parse("vulkan")), [x], 1, tmp_path)
+    np.testing.assert_allclose(y, x.sum(axis=1), rtol=1e-5 if dtype == "f32" else 1e-13)
 
 
 def matmul(size: int) -> str:
@@ -95,7 +82,7 @@ func.func @f(%x : {tensor}, %y : {tensor}) -> {tensor} {{
   %zero = arith.constant 0.0 : f32
   %out = tensor.empty() : {tensor}
   %start = linalg.fill ins(%zero : f32) outs(%out : {tensor}) -> {tensor}
-  %z = linalg.matmul ins(%x, %y : {tensor}, {tensor}) outs(%start : {tensor}) -> {tensor}
+  %z = linalg.matmul {{"{HINT}"}} ins(%x, %y : {tensor}, {tensor}) outs(%start : {tensor}) -> {tensor}
   return %z : {tensor}
 }}"""
 
@@ -112,23 +99,23 @@ def test_matmuls_are_tiled(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) -> None:
     real, seen = compile_file._run, []
 
-    def run(text: str, flags: tuple[str, ...], staged: bool | None, *, tiling: bool) -> bytes:
-        seen.append(tiling)
-        if tiling:
+    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
+        seen.append(DATA_TILING in flags)
+        if seen[-1]:
             raise StageFailure("code generation", [Diagnostic("error", "<module>:1:1: large vector sizes")])
-        return real(text, flags, staged, tiling=tiling)
+        return real(text, flags, staged)
 
     monkeypatch.setattr(compile_file, "_run", run)
-    assert compile_module(unary("math.exp %element : f32"), CPU)
+    assert compile_module(matmul(8), CPU)
     assert seen == [True, False]
 
 
-def test_low_levels_and_gpus_do_not_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "level", "text"), [("cpu", 1, HINT), ("cuda", 3, HINT), ("cpu", 3, "no hint")])
+def test_when_not_to_tile(name: str, level: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged, *, tiling: seen.append(tiling) or b"")
-    compile_module("", CPU, opt_level=1)
-    compile_module("", Target.parse("cuda"))
-    assert seen == [False, False]
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: seen.append(DATA_TILING in flags) or b"")
+    compile_module(text, Target.parse(name), opt_level=level)
+    assert seen == [False]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +214,7 @@ def test_threads_compile_one_after_the_other() -> None:
 
 def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged, *, tiling: calls.append(text) or b"artifact")
+    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: calls.append(text) or b"artifact")
     with config.override(cache_dir=tmp_path):
         for line in (3, 4):
             text = f'#loc1 = loc("model.py":{line}:1)\nfunc.func @f() loc(#loc1)\n#loc = loc(unknown)\n'
@@ -237,41 +224,6 @@ def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.Mo
         compile_module(text, Target.parse("cpu-generic"))
         compile_module(text.replace("@f", "@g"), CPU)
         assert len(calls) == 4
-
-
-def test_a_loop_whose_results_differ_from_its_operands() -> None:
-    # IREE itself crashes on these: MLIR's canonicalizer drops what enters the loop unread.
-    text = """
-func.func @f(%x : tensor<?xf32>, %n : tensor<i64>) -> (tensor<?xf32>, tensor<?xf32>) {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %n_i64 = tensor.extract %n[] : tensor<i64>
-  %end = arith.index_cast %n_i64 : i64 to index
-  %size = tensor.dim %x, %c0 : tensor<?xf32>
-  %r:3 = scf.while (%t = %c0, %a = %x, %b = %x) : (index, tensor<?xf32>, tensor<?xf32>)
-      -> (index, tensor<?xf32>, tensor<?xf32>) {
-    %more = arith.cmpi slt, %t, %end : index
-    scf.condition(%more) %t, %a, %b : index, tensor<?xf32>, tensor<?xf32>
-  } do {
-  ^bb0(%t : index, %a : tensor<?xf32>, %b : tensor<?xf32>):
-    %t1 = arith.addi %t, %c1 : index
-    %out = tensor.empty(%size) : tensor<?xf32>
-    %a1 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
-        iterator_types = ["parallel"]} ins(%a : tensor<?xf32>) outs(%out : tensor<?xf32>) {
-    ^bb0(%e : f32, %o : f32):
-      %s = arith.addf %e, %e : f32
-      linalg.yield %s : f32
-    } -> tensor<?xf32>
-    scf.yield %t1, %a1, %a : index, tensor<?xf32>, tensor<?xf32>
-  }
-  return %r#1, %r#2 : tensor<?xf32>, tensor<?xf32>
-}"""
-    entry = load(compile_module(text, CPU))
-    x = np.arange(1, 5, dtype=np.float32)
-    for n in range(4):
-        a, b = entry(x, np.array(n))
-        np.testing.assert_array_equal(a, x * 2**n)
-        np.testing.assert_array_equal(b, x * 2 ** max(n - 1, 0))
 
 
 def test_a_failure_on_the_staged_way_is_a_compile_error(monkeypatch: pytest.MonkeyPatch) -> None:

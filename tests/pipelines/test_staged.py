@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Invocation, quiet
 from difc.pipelines.staged import has_host_control_flow
 from difc.pipelines.target import Target
-from tests.pipelines.artifacts import elementwise, load
+from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
 CPU = Target.parse("cpu")
 ROWS, WIDTH = 6, 16
@@ -318,6 +319,16 @@ def test_a_tape_whose_length_is_known_at_run_time(start: str, driver: str) -> No
 def test_loops_compile_for_every_target(target: str) -> None:
     text = recurrence("?", "START").replace("START : ", "tensor.empty(%n) : ")
     assert compile_module(text, Target.parse(target))
+
+
+@needs_vulkan
+@pytest.mark.parametrize("n", [0, 1, 20])
+def test_loops_on_vulkan(n: int, tmp_path: Path) -> None:
+    text = recurrence("?", "START").replace("START : ", "tensor.empty(%n) : ")
+    x = np.random.default_rng(1).random(8, dtype=np.float32)
+    got = run_on_vulkan(compile_module(text, Target.parse("vulkan")), [x, np.array(n)], 2, tmp_path)
+    for result, expected in zip(got, recurrence_reference(x, n), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
 def test_a_step_costs_the_same_for_a_longer_tape() -> None:
