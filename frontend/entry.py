@@ -24,7 +24,7 @@ class Export:
     def __init__(self, fun: Callable[..., Any], specs: Sequence[Any] | None, name: str | None) -> None:
         functools.update_wrapper(self, fun)
         self.fun, self.specs = fun, specs
-        self.name: str = name or getattr(fun, "__name__", "entry")
+        self.name: str = name or str(getattr(fun, "__name__", "entry"))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)

@@ -61,16 +61,19 @@ def jit(
       >>> difc.jit(lambda x: np.sin(x) ** 2)(np.ones(3, np.float32))  # doctest: +SKIP
     """
     if fun is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target)  # type: ignore[return-value]
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return _Jitted(fun, numbers, names, target)
 
 
 class _Jitted:
+    __name__: str
+
     def __init__(
         self, fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...], target: str | None
     ) -> None:
+        self.__name__ = getattr(fun, "__name__", type(fun).__name__)
         functools.update_wrapper(self, fun)
         self._fun, self._numbers, self._names, self._target = fun, numbers, names, target
         self._compiled: dict[Any, Callable[[list[Any]], Any]] = {}

@@ -7,7 +7,7 @@ It has the surface of an ndarray. Its operators and NumPy's own functions arrive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 
@@ -171,10 +171,9 @@ class Tracer:
 
         return astype(self, dtype)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
-        return np.reshape(
-            self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape, order=order
-        )
+    def reshape(self, *shape: Any, order: Literal["C", "F", "A"] = "C") -> Any:
+        sizes: Any = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return np.reshape(cast(Any, self), sizes, order=order)
 
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
@@ -210,7 +209,7 @@ class DimTracer(Tracer):
     def __ne__(self, other: Any) -> Any:
         return not self == other if isinstance(other, (DimTracer, int)) else np.not_equal(self, other)
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.dim)
 
     def __repr__(self) -> str:

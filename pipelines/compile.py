@@ -10,6 +10,9 @@ Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two
   0.7 s more compile time. It is on if the lowering left hints, and then IREE tiles nothing else: within a loop small
   operands would be laid out anew in every step (an LSTM takes 3.1 ms instead of 1.9 ms). Shapes that IREE cannot tile
   fail with "large vector sizes"; the module is then compiled again without.
+- Fusion. Reductions of run-time size, fused with their producers, can fail with "exceeded stack allocation limit" or
+  "exceeded the limit" of shared memory (a mean over a gather, a softmax loss over a run-time batch). The module is then
+  compiled again with less fusion.
 - Loops. Modules with control flow on the host go through `staged.py`, which makes loops update in place, and rightly:
   an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead of 7.9 ms on local-sync.
 - Sessions are not reused: one costs 0.3 ms to open, and keeps all types and constants it has seen.
@@ -26,12 +29,13 @@ from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, quiet
 from difc.pipelines.lowering.tiling import HINT
 from difc.pipelines.staged import compile_staged, has_host_control_flow
-from difc.pipelines.target import DATA_TILING, Target
+from difc.pipelines.target import DATA_TILING, LESS_FUSION, Target
 from difc.pipelines.versions import check_versions, installed_versions
 
 __all__ = ["compile_module"]
 
 _TILING_FROM_LEVEL = 2
+_FUSION_FROM_LEVEL = 2  # below it, IREE fuses little anyway
 
 # Locations, as MLIR prints them: they do not change the code, so moving a line in a file should not compile again.
 _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?|\s*\bloc\((?:#loc\w*|unknown)\)", re.MULTILINE)
@@ -70,12 +74,16 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
 
 
 def _compile(text: str, target: Target, opt_level: int, staged: bool | None, tiling: bool) -> bytes:
-    flags = target.flags(opt_level)
+    attempts = [target.flags(opt_level)]
+    if opt_level >= _FUSION_FROM_LEVEL:
+        attempts.append((*attempts[0], LESS_FUSION))
     if tiling:
-        # Some shapes cannot be tiled. If that was not the reason, the second attempt explains the failure, without data
-        # tiling's encodings in its messages.
+        attempts = [*((*flags, DATA_TILING) for flags in attempts), *attempts]
+    # If none of this was the reason, the last attempt explains the failure: its kernels are the smallest.
+    *attempts, flags = attempts
+    for others in attempts:
         with contextlib.suppress(StageFailure):
-            return _run(text, (*flags, DATA_TILING), staged)
+            return _run(text, others, staged)
     try:
         return _run(text, flags, staged)
     except StageFailure as failure:

@@ -75,14 +75,7 @@ def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> li
                 break
             results = visit_op(old, given, visit)
             values.update(zip(old.results, results, strict=True))
-    linear = ()  # marks matter only until a linear scan is transposed
-    made = {**attributes, "num_carry": len(moving), "linear": linear}
-    results = iter(
-        emit(
-            dif.OPS["fun.scan"],
-            [*(parts.carry[i] for i in moving), *parts.xs, *distinct, *parts.length],
-            made,
-            [new_body],
-        )
-    )
-    return [parts.carry[i] if i < nc and fixed[i] else next(results) for i in range(len(outs))]
+    made = {**attributes, "num_carry": len(moving), "linear": ()}  # marks matter only until a scan is transposed
+    new_operands = [*(parts.carry[i] for i in moving), *parts.xs, *distinct, *parts.length]
+    kept_results = iter(emit(dif.OPS["fun.scan"], new_operands, made, [new_body]))
+    return [parts.carry[i] if i < nc and fixed[i] else next(kept_results) for i in range(len(outs))]

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from difc.errors import TargetError
 
-__all__ = ["DATA_TILING", "TARGETS", "Target"]
+__all__ = ["DATA_TILING", "LESS_FUSION", "TARGETS", "Target"]
 
 DATA_TILING = "--iree-dispatch-creation-data-tiling"
+LESS_FUSION = "--iree-dispatch-creation-enable-aggressive-fusion=false"
 """The flag that lays the operands of matmuls out in tiles; not among `Target.flags`."""
 
 # Of a profile without subgroup operations, widened to the element types that difc has.

@@ -100,7 +100,8 @@ class Signature:
 
         Example: `module.signature("loss").arguments["params"]["w"].shape`.
         """
-        positional, keywords = self.in_tree.unflatten(self.inputs)
+        tree: Any = self.in_tree.unflatten(self.inputs)
+        positional, keywords = tree
         names = self.arg_names or tuple(f"arg{i}" for i in range(len(positional)))
         return {**dict(zip(names, positional, strict=True)), **keywords}
 

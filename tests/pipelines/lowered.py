@@ -39,7 +39,13 @@ def build(functions: Mapping[str, Function]) -> ir.Module:
 
 
 def loop(
-    avals: Sequence[Aval], body: Callable[..., Any], operands: Sequence[ir.Value], *, carry: int, xs: int = 0, **rest: Any
+    avals: Sequence[Aval],
+    body: Callable[..., Any],
+    operands: Sequence[ir.Value],
+    *,
+    carry: int,
+    xs: int = 0,
+    **rest: Any,
 ) -> tuple[ir.Value, ...]:
     """Emit a scan whose body takes `avals`."""
     block = new_block(avals)
@@ -97,7 +103,9 @@ def assert_close(name: str, got: np.ndarray, want: np.ndarray, tolerance: float 
     np.testing.assert_allclose(*wide, rtol=limit, atol=limit, err_msg=name)
 
 
-def check(functions: Mapping[str, tuple[Callable[..., Any], Sequence[Aval], Sequence[Any]]], opt_level: int = 1) -> None:
+def check(
+    functions: Mapping[str, tuple[Callable[..., Any], Sequence[Aval], Sequence[Any]]], opt_level: int = 1
+) -> None:
     """Compile functions as one module, and compare each on its arguments with the interpreter."""
     module = build({name: (emit, avals) for name, (emit, avals, _) in functions.items()})
     entries = compiled(module, opt_level)

@@ -81,7 +81,11 @@ def test_arrays_without_elements() -> None:
                 [empty],
                 [np.zeros((0, 3))],
             ),
-            "joined": (lambda x, y: dif.concatenate(x, y, dimension=0), [empty, Aval((2, 3), F32)], [np.zeros((0, 3)), np.ones((2, 3))]),
+            "joined": (
+                lambda x, y: dif.concatenate(x, y, dimension=0),
+                [empty, Aval((2, 3), F32)],
+                [np.zeros((0, 3)), np.ones((2, 3))],
+            ),
             "reshaped": (lambda x: dif.reshape(x, shape=(3, 0, 2)), [empty], [np.zeros((0, 3))]),
             "dotted": (
                 lambda x: dif.dot_general(x, x, lhs_batch=(), rhs_batch=(), lhs_contract=(0,), rhs_contract=(0,)),
@@ -101,7 +105,9 @@ func.func @f(%x: tensor<3xf64>) -> tensor<3xf64> {
 
 
 def test_a_function_that_the_target_lacks_is_named_with_its_line() -> None:
-    message = r"'dif.sin': sin of float64 has no implementation for target 'cpu'\n  model.py:12:7(.|\n)*Remedy: .*float32"
+    message = (
+        r"'dif.sin': sin of float64 has no implementation for target 'cpu'\n  model.py:12:7(.|\n)*Remedy: .*float32"
+    )
     with pytest.raises(UnsupportedError, match=message):
         lower(_parsed(LOCATED), target_kind="cpu")
     assert "math.sin" in str(lower(_parsed(LOCATED), target_kind="cuda"))
@@ -109,7 +115,9 @@ def test_a_function_that_the_target_lacks_is_named_with_its_line() -> None:
 
 def test_powers_of_float64_need_a_target_that_has_logarithms() -> None:
     module = build({"f": (dif.pow, [Aval((3,), F64)] * 2)})
-    with pytest.raises(UnsupportedError, match="'dif.pow': powers of float64 have no implementation for target 'vulkan'"):
+    with pytest.raises(
+        UnsupportedError, match="'dif.pow': powers of float64 have no implementation for target 'vulkan'"
+    ):
         lower(module, target_kind="vulkan")
 
 
@@ -131,7 +139,12 @@ def test_sizes_never_come_from_the_device() -> None:
     text = text_of(emit, [Aval((DYN,), F32)])
     assert "tensor.extract" not in text
     assert "tensor.from_elements" not in text
-    check({"f": (emit, [Aval((DYN,), F32)], [np.zeros(5)]), "size": (lambda x: dif.dim(x, dimension=0), [Aval((DYN,), I64)], [np.zeros(3)])})
+    check(
+        {
+            "f": (emit, [Aval((DYN,), F32)], [np.zeros(5)]),
+            "size": (lambda x: dif.dim(x, dimension=0), [Aval((DYN,), I64)], [np.zeros(3)]),
+        }
+    )
 
 
 def test_three_hundred_ops_take_milliseconds() -> None:

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from difc import dialects as dif
-from difc.dialects import context, copy_function, functions_of, interpreter
+from difc.ad_pass.zero import const_like
+from difc.dialects import DYN, F64, Aval, context, copy_function, functions_of, interpreter
 from difc.dialects.mlir import ir
 from difc.pipelines import simplify as passes
 from difc.pipelines.prune import prune_dead
 from difc.pipelines.simplify import simplify
+from tests.case import module_of, sizes
 from tests.harness import Program, directions, is_real, pick
 from tests.programs import PROGRAMS, VARIANTS, Sample
 
@@ -59,7 +63,12 @@ def derivatives(sample: Sample, dynamic: bool) -> tuple[ir.Module, dict[str, lis
         second.name: [*both, *directions("ct2", pick(backward(*both), map(is_real, backward(*both))))],
         mapped.name: [x if axis else np.stack([x, x]) for x, axis in zip(both, axes, strict=True)],
     }
-    return f.derivatives.module, arguments
+    with context(), ir.Location.unknown():
+        module = ir.Module.create()
+        for name, function in functions_of(f.derivatives.module).items():
+            if name in arguments:
+                copy_function(function, name, function.entry_block, module)
+    return module, arguments
 
 
 @functools.cache
@@ -86,3 +95,140 @@ def test_simplifying_again_changes_nothing(sample: Sample, dynamic: bool) -> Non
     with context(), ir.Location.unknown():
         once = simplify(named(sample.name, dynamic)[0])
         assert str(simplify(once)) == str(once)
+
+
+# ---- the folds, one by one -----------------------------------------------------------------------
+
+
+def ones(x: Any) -> Any:
+    return const_like(x, 1.0)
+
+
+def nothing(x: Any) -> Any:
+    return const_like(x, 0.0)
+
+
+def padded(x: Any, low: int, high: int) -> Any:
+    return dif.pad(x, dif.zeros(shape=(), dtype=F64), low=(low, 0), high=(high, 0), interior=(0, 0))
+
+
+def cut(x: Any, start: int, limit: int) -> Any:
+    return dif.slice(x, start=(start, 0), limit=(limit, 3), stride=(1, 1))
+
+
+CONSTANTS = ("constant", "zeros")
+FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
+    ("add_zero", lambda x, y: dif.add(x, nothing(x)), []),
+    ("add_to_zero", lambda x, y: dif.add(nothing(x), x), []),
+    ("add_negated", lambda x, y: dif.add(x, dif.neg(y)), ["sub"]),
+    ("add_to_negated", lambda x, y: dif.add(dif.neg(y), x), ["sub"]),
+    (
+        "add_pieces",
+        lambda x, y: dif.add(padded(cut(x, 0, 1), 0, 1), padded(cut(x, 1, 2), 1, 0)),
+        ["slice"] * 2 + ["concatenate"],
+    ),
+    ("sub_zero", lambda x, y: dif.sub(x, nothing(x)), []),
+    ("sub_from_zero", lambda x, y: dif.sub(nothing(x), x), ["neg"]),
+    ("mul_one", lambda x, y: dif.mul(x, ones(x)), []),
+    ("mul_by_one", lambda x, y: dif.mul(ones(x), x), []),
+    ("mul_minus_one", lambda x, y: dif.mul(const_like(x, -1.0), x), ["neg"]),
+    ("div_one", lambda x, y: dif.div(x, ones(x)), []),
+    ("neg_neg", lambda x, y: dif.neg(dif.neg(x)), []),
+    ("stop_gradient", lambda x, y: dif.stop_gradient(x), []),
+    ("select_same", lambda x, y: dif.select(dif.compare(x, y, direction="lt"), x, x), []),
+    ("select_true", lambda x, y: dif.select(const_like(dif.compare(x, y, direction="lt"), True), x, y), []),
+    ("select_false", lambda x, y: dif.select(const_like(dif.compare(x, y, direction="lt"), False), x, y), []),
+    ("convert_same", lambda x, y: dif.convert(x, dtype=F64), []),
+    ("transpose_same", lambda x, y: dif.transpose(x, permutation=(0, 1)), []),
+    ("transpose_twice", lambda x, y: dif.transpose(dif.transpose(x, permutation=(1, 0)), permutation=(1, 0)), []),
+    ("reshape_same", lambda x, y: dif.reshape(x, shape=(2, 3)), []),
+    ("reshape_twice", lambda x, y: dif.reshape(dif.reshape(x, shape=(3, 2)), shape=(6,)), ["reshape"]),
+    ("broadcast_same", lambda x, y: dif.broadcast_in_dim(x, shape=(2, 3), dimensions=(0, 1)), []),
+    (
+        "broadcast_twice",
+        lambda x, y: dif.broadcast_in_dim(
+            dif.broadcast_in_dim(x, shape=(5, 2, 3), dimensions=(1, 2)), shape=(4, 5, 2, 3), dimensions=(1, 2, 3)
+        ),
+        ["broadcast_in_dim"],
+    ),
+    ("sum_of_nothing", lambda x, y: dif.reduce_sum(x, axes=()), []),
+    ("sum_twice", lambda x, y: dif.reduce_sum(dif.reduce_sum(x, axes=(1,)), axes=(0,)), ["reduce_sum"]),
+    ("pad_nothing", lambda x, y: padded(x, 0, 0), []),
+    ("slice_all", lambda x, y: cut(x, 0, 2), []),
+    ("concatenate_empty", lambda x, y: dif.concatenate(x, cut(y, 0, 0), dimension=0), []),
+    ("concatenate_to_empty", lambda x, y: dif.concatenate(cut(y, 0, 0), x, dimension=0), []),
+    ("number_of_numbers", lambda x, y: dif.mul(x, dif.exp(dif.add(ones(x), ones(x)))), ["mul"]),
+]
+
+
+@pytest.mark.parametrize(("name", "fn", "expected"), FOLDED, ids=[name for name, _, _ in FOLDED])
+def test_a_fold(name: str, fn: Callable[[Any, Any], Any], expected: list[str]) -> None:
+    module = module_of(fn, [Aval((2, 3), F64)] * 2)
+    arrays = directions(name, [np.zeros((2, 3))] * 2)
+    (wanted,) = interpreter.run(module, "f", *arrays)
+    with context(), ir.Location.unknown():
+        made = simplify(module)
+        dif.verify(made)
+        assert [o for o in ops_of(made) if o not in CONSTANTS] == expected
+    np.testing.assert_allclose(interpreter.run(made, "f", *arrays)[0], wanted, rtol=1e-15)
+
+
+def ops_of(module: ir.Module) -> list[str]:
+    """Return the names of the ops of @f, without those of bodies."""
+    block = functions_of(module)["f"].entry_block
+    return [op.operation.name.removeprefix("dif.") for op in block.operations][:-1]
+
+
+def test_every_fold_has_a_test() -> None:
+    tested = {name.split("_")[0] for name, _, _ in FOLDED} | {"stop_gradient", "broadcast_in_dim", "reduce_sum"}
+    assert {name.removeprefix("dif.") for name in passes.FOLDS} <= tested
+
+
+DYNAMIC = [
+    ("reshape", lambda x, y: dif.reshape(x, shape=sizes(y)), ["dim", "dim", "reshape"]),
+    ("broadcast", lambda x, y: dif.broadcast_in_dim(x, shape=sizes(y), dimensions=(0, 1)), None),
+    ("slice", lambda x, y: dif.slice(x, start=(0, 0), limit=(2, 3), stride=(1, 1)), ["slice"]),
+]
+
+
+@pytest.mark.parametrize(("name", "fn", "expected"), DYNAMIC, ids=[name for name, _, _ in DYNAMIC])
+def test_a_run_time_size_is_not_folded_away(name: str, fn: Callable[[Any, Any], Any], expected: Any) -> None:
+    """Sizes that only happen to be equal are checked where the program runs, so the op stays."""
+    module = module_of(fn, [Aval((DYN, DYN), F64)] * 2)
+    with context(), ir.Location.unknown():
+        made = simplify(module)
+        dif.verify(made)
+        assert ops_of(made) == (expected or ops_of(module))
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_random_arithmetic_keeps_its_numbers(seed: int) -> None:
+    """Chains of foldable ops on two arrays and the numbers that folds look for."""
+    rng = np.random.default_rng(seed)
+
+    def build(x: Any, y: Any) -> Any:
+        values = [x, y, nothing(x), ones(x), const_like(x, -1.0)]
+        for _ in range(12):
+            a, b = (values[i] for i in rng.integers(len(values), size=2))
+            match rng.integers(7):
+                case 0:
+                    values.append(dif.neg(a))
+                case 1:
+                    values.append(dif.select(dif.compare(a, b, direction="le"), a, b))
+                case 2:
+                    values.append(dif.transpose(dif.transpose(a, permutation=(1, 0)), permutation=(1, 0)))
+                case 3:
+                    values.append(dif.reshape(dif.reshape(a, shape=(3, 2)), shape=(2, 3)))
+                case n:
+                    values.append((dif.add, dif.sub, dif.mul)[n - 4](a, b))
+        return tuple(values[-3:])
+
+    module = module_of(build, [Aval((2, 3), F64)] * 2)
+    arrays = [rng.integers(-3, 4, (2, 3)).astype(float) for _ in range(2)]  # sums of these are exact
+    with context(), ir.Location.unknown():
+        made = simplify(module)
+        dif.verify(made)
+        assert str(simplify(made)) == str(made)
+    for a, b in zip(interpreter.run(made, "f", *arrays), interpreter.run(module, "f", *arrays), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -14,7 +14,7 @@ func.func @scale_and_shift(%x: tensor<?x4xf32>, %b: tensor<4xf32>) -> tensor<?x4
 // CHECK: arith.mulf %{{.*}}, %[[TWO]] : f32
 // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %arg1 : tensor<?x4xf32>, tensor<4xf32>)
 // CHECK: arith.addf
-// CHECK-NOT: linalg
+// CHECK-NOT: linalg.generic
 // CHECK: return
 
 // -----

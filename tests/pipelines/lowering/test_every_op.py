@@ -100,7 +100,9 @@ def test_special_values(dtype: str) -> None:
         arrays = pairs[: len(avals)]
         (want,) = interpreter.run(module, name, *arrays)
         (got,) = call(getattr(entries, name), arrays)
-        if name.startswith("to_") and "int" in name:  # beyond the range NumPy's result is the processor's: ours saturates
+        if (
+            name.startswith("to_") and "int" in name
+        ):  # beyond the range NumPy's result is the processor's: ours saturates
             info = np.iinfo(want.dtype)
             inside = (arrays[0] > info.min) & (arrays[0] < info.max) & np.isfinite(arrays[0])
             got, want = got.view(want.dtype)[inside], want[inside]

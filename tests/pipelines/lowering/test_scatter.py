@@ -1,0 +1,60 @@
+"""Scatters: equal points, all forms against the interpreter, sizes beyond a workgroup's memory, and speed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from difc.dialects import DYN, F32, I64, Aval
+from difc.dialects.mlir import ir
+from tests.pipelines.lowered import build, call, check, compiled, compiles
+
+RNG = np.random.default_rng(0)
+TABLE, POINTS, ROWS = Aval((DYN, 4), F32), Aval((DYN, 1), I64), Aval((DYN, 4), F32)
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill"])
+def test_equal_points(mode: str) -> None:
+    """Many writes to few rows, some outside: the last wins, or all add up; producers and consumers are elementwise."""
+
+    def program(op: dif.OpDef) -> tuple:
+        def emit(x: ir.Value, i: ir.Value, u: ir.Value) -> ir.Value:
+            written = op(dif.tanh(x), dif.add(i, i), dif.mul(u, u), axes=(0,), batch=0, mode=mode)
+            return dif.neg(written)
+
+        points = RNG.integers(-1, 6, (50, 1))
+        return emit, [TABLE, POINTS, ROWS], [RNG.standard_normal((9, 4)), points, RNG.standard_normal((50, 4))]
+
+    check({op.__name__: program(op) for op in (dif.scatter, dif.scatter_add)})
+
+
+@pytest.mark.parametrize("target", ["cpu", "vulkan:rdna3", "cuda"])
+@pytest.mark.parametrize("count", [100_000, DYN], ids=["many", "unknown"])
+def test_points_may_be_many(target: str, count: int) -> None:
+    """Coordinates are computed in their own kernel: fused into the scatter they would need a stack of their size."""
+
+    def emit(x: ir.Value, i: ir.Value, u: ir.Value) -> ir.Value:
+        return dif.exp(dif.scatter_add(x, dif.add(i, i), dif.mul(u, u), axes=(0, 1), batch=0, mode="fill"))
+
+    avals = [Aval((DYN, 64), F32), Aval((count, 2), I64), Aval((count,), F32)]
+    assert compiles(build({"f": (emit, avals)}), target, opt_level=3)
+
+
+def test_an_embedding_gradient_is_fast() -> None:
+    def emit(x: ir.Value, i: ir.Value, u: ir.Value) -> ir.Value:
+        return dif.scatter_add(x, i, u, axes=(0,), batch=0, mode="clip")
+
+    avals = [Aval((10_000, 64), F32), Aval((1000, 1), I64), Aval((1000, 64), F32)]
+    entry = compiled(build({"f": (emit, avals)}), opt_level=3).f
+    points, rows = RNG.integers(0, 10_000, (1000, 1)), RNG.standard_normal((1000, 64)).astype(np.float32)
+    arguments = [np.zeros((10_000, 64), np.float32), points, rows]
+    call(entry, arguments)
+    start = time.perf_counter()
+    (got,) = call(entry, arguments)
+    assert time.perf_counter() - start < 0.5
+    want = arguments[0].copy()
+    np.add.at(want, points[:, 0], rows)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
