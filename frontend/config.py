@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SETTINGS", "Setting", "get", "override"]
+__all__ = ["SETTINGS", "Setting", "get", "is_overridden", "override"]
 
 
 def _flag(text: str) -> bool:
@@ -58,6 +58,11 @@ def get(name: str) -> Any:
     setting = SETTINGS[name]
     text = os.environ.get(setting.variable)
     return setting.default if text is None else setting.parse(text)
+
+
+def is_overridden() -> bool:
+    """Say whether an `override` is in force here."""
+    return bool(_overrides.get())
 
 
 @contextmanager

@@ -76,7 +76,9 @@ class _Jitted:
         self.__name__ = getattr(fun, "__name__", type(fun).__name__)
         functools.update_wrapper(self, fun)
         self._fun, self._numbers, self._names, self._target = fun, numbers, names, target
-        self._compiled: dict[Any, Callable[[list[Any]], Any]] = {}
+        self._compiled: dict[Any, Callable[[Sequence[Any]], Any]] = {}
+        # for calls on device arrays alone: their kinds -> what to run, without flattening or looking at settings
+        self._on_device: dict[tuple[Any, ...], Callable[[Sequence[Any]], Any]] = {}
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -84,9 +86,22 @@ class _Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_tracing():
             return self._fun(*args, **kwargs)
+        all_on_device = bool(args) and not kwargs and all([type(a) is DeviceArray for a in args])
+        if all_on_device and not config.is_overridden():
+            kinds = tuple([a._kind for a in args])
+            known = self._on_device.get(kinds)
+            if known is None and not self._numbers:
+                leaves, structure = flatten((args, kwargs))
+                known = self._on_device[kinds] = self._find(leaves, structure)
+            if known is not None:
+                return known(args)
         marked = self._mark(args), {k: _Static(v) if k in self._names else v for k, v in kwargs.items()}
         leaves, structure = flatten(marked)
-        key = (structure, config.get("interpret"), *map(_leaf_key, leaves))
+        return self._find(leaves, structure)(leaves)
+
+    def _find(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
+        """Return what runs the function on leaves of these types, compiling it if they are new."""
+        key = (structure, config.get("interpret"), config.get("target"), *map(_leaf_key, leaves))
         try:
             run = self._compiled.get(key)
         except TypeError as error:
@@ -96,7 +111,7 @@ class _Jitted:
             ) from None
         if run is None:
             run = self._compiled[key] = self._prepare(leaves, structure)
-        return run(leaves)
+        return run
 
     def _mark(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self._numbers:
@@ -111,7 +126,7 @@ class _Jitted:
 
         return trace(self._fun, *args, **kwargs)
 
-    def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[list[Any]], Any]:
+    def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
         from difc.program import Program, compile_program, trace_entry
         from difc.tracing import lock
 
@@ -136,7 +151,7 @@ class _Jitted:
         call, out_tree = entry.call_leaves, traced.out_tree
         everything, single = len(dynamic) == len(leaves), out_tree.is_leaf()
 
-        def run(leaves: list[Any]) -> Any:
+        def run(leaves: Sequence[Any]) -> Any:
             results = call(leaves if everything else [leaves[i] for i in dynamic])
             return results[0] if single else unflatten(out_tree, results)
 
@@ -153,15 +168,17 @@ def _new_module() -> Any:
 
 def _runner(program: Any, name: str) -> Callable[[list[Any]], list[Any]]:
     """Return an entry of a program as a function on leaves that runs through the interpreter."""
-    from difc.dialects import context, interpreter
+    from difc.dialects import context
+    from difc.dialects.interpreter import Interpreter
 
     dtypes = [s.dtype for s in program.signatures[name].inputs]
-    module = program.expanded
+    with context():
+        interpreter = Interpreter(program.expanded)
 
     def run(leaves: list[Any]) -> list[Any]:
         with context():
             arrays = [np.asarray(leaf, dtype) for leaf, dtype in zip(leaves, dtypes, strict=True)]
-            return list(interpreter.run(module, name, *arrays))
+            return list(interpreter.run(name, *arrays))
 
     return run
 
@@ -197,7 +214,7 @@ _BUILTINS: dict[Any, dict[Any, Any]] = {}  # for ufuncs, which live as long as N
 def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
     """Do `difc.vjp` on arrays: run `fun`, keep its residuals (on the device), and return the pullback."""
     leaves, structure = flatten(primals)
-    key = (structure, has_aux, config.get("interpret"), *map(_leaf_key, leaves))
+    key = (structure, has_aux, config.get("interpret"), config.get("target"), *map(_leaf_key, leaves))
     known = (_BUILTINS if isinstance(fun, np.ufunc) else _PULLBACKS).setdefault(fun, {})
     if key not in known:
         known[key] = _prepare_pullback(fun, leaves, structure, has_aux)

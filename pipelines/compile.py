@@ -74,11 +74,11 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
 
 
 def _compile(text: str, target: Target, opt_level: int, staged: bool | None, tiling: bool) -> bytes:
-    attempts = [target.flags(opt_level)]
+    plain = target.flags(opt_level)
+    attempts = [(*plain, DATA_TILING)] if tiling else []
+    attempts.append(plain)
     if opt_level >= _FUSION_FROM_LEVEL:
-        attempts.append((*attempts[0], LESS_FUSION))
-    if tiling:
-        attempts = [*((*flags, DATA_TILING) for flags in attempts), *attempts]
+        attempts.append((*plain, LESS_FUSION))
     # If none of this was the reason, the last attempt explains the failure: its kernels are the smallest.
     *attempts, flags = attempts
     for others in attempts:

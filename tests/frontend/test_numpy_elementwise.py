@@ -136,7 +136,7 @@ def test_operators_and_functions_of_difc_numpy() -> None:
 
 
 def test_python_numbers_beyond_the_dtype_compare_as_numbers() -> None:
-    check(lambda x: [x < 300, x > -1, 300 == x, -5 <= x], np.uint8([0, 200, 255]))
+    check(lambda x: [x < 300, x > -1, x == 300, x >= -5], np.uint8([0, 200, 255]))
     check(lambda x, y: [x < y, x == y, y >= x, y != x], np.array([-1, 0, 5]), np.array([2**64 - 1, 0, 5], np.uint64))
 
 

@@ -152,7 +152,9 @@ def test_out_of_bounds() -> None:
 
 def test_positions_that_repeat_add_up() -> None:
     compare(trace_and_run(lambda x, i: x.at[i].add(1.0), np.zeros(3), [1, 1, 2]), np.array([0, 2.0, 1]))
-    compare(trace_and_run(lambda x: x.at[np.array([1, 1])].set(np.array([4.0, 5.0])), np.zeros(3)), np.array([0, 5.0, 0]))
+    compare(
+        trace_and_run(lambda x: x.at[np.array([1, 1])].set(np.array([4.0, 5.0])), np.zeros(3)), np.array([0, 5.0, 0])
+    )
 
 
 def test_masks() -> None:

@@ -13,7 +13,7 @@ import pytest
 import difc.numpy as dnp
 from difc.dialects import Aval
 from difc.dims import Dim
-from difc.errors import ConcretizationError, DtypeError, MutationError, UnsupportedError
+from difc.errors import ConcretizationError, DtypeError, MutationError, ShapeError, UnsupportedError
 from tests.frontend.traced import compare, module_of, trace_and_run
 
 
@@ -74,7 +74,9 @@ N = Dim.named("n")
         (lambda x: int(x[0, 0]), ConcretizationError, r"int\(x\)"),
         (lambda x: list(range(x[0, 0].astype(int))), ConcretizationError, "difc.scan or difc.fori_loop"),
         (lambda x: np.array([x[0, 0]]), ConcretizationError, "np.stack"),
-        (lambda x: np.zeros(x.shape[0]), ConcretizationError, "difc.numpy"),
+        (lambda x: np.zeros(x.shape[0]), ShapeError, "the size n is known only at run time.*difc.numpy"),
+        (lambda x: np.ones((x.shape[0], 2)), ShapeError, "difc.numpy"),
+        (lambda x: [x for _ in range(x.shape[0])], ShapeError, "difc.scan"),
         (lambda x: len(x), ConcretizationError, r"x\.shape\[0\]"),
         (lambda x: x.item(), ConcretizationError, r"x\.item\(\)"),
         (lambda x: x.__setitem__(0, 1.0), MutationError, "cannot be assigned to in place"),
@@ -84,7 +86,7 @@ N = Dim.named("n")
         (lambda x: np.zeros(2).__iadd__(x[0]), MutationError, r"a \+= x"),
         (np.sort, UnsupportedError, "numpy.sort cannot be traced"),
         (np.arctan, UnsupportedError, "numpy.arctan cannot be traced"),
-        (np.add.reduceat, UnsupportedError, "numpy.add.reduceat"),
+        (lambda x: np.add.reduceat(x, [0]), UnsupportedError, "numpy.add.reduceat"),
         (dnp.median, UnsupportedError, "numpy.median cannot be traced"),
         (np.linalg.inv, UnsupportedError, "numpy.linalg.inv cannot be traced"),
         (lambda x: np.sin(x, where=x > 0), UnsupportedError, "numpy.sin with where="),

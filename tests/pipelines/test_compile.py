@@ -17,7 +17,7 @@ from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Diagnostic, StageFailure
 from difc.pipelines.lowering.tiling import HINT
-from difc.pipelines.target import DATA_TILING, Target
+from difc.pipelines.target import DATA_TILING, LESS_FUSION, Target
 from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
 CPU = Target.parse("cpu")
@@ -108,6 +108,44 @@ def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compile_file, "_run", run)
     assert compile_module(matmul(8), CPU)
     assert seen == [True, False]
+
+
+_SUM_OF_GATHERED = """
+func.func @f(%x : tensor<?xf32>, %places : tensor<?xi32>) -> tensor<f32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %places, %c0 : tensor<?xi32>
+  %out = tensor.empty(%n) : tensor<?xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%places : tensor<?xi32>) outs(%out : tensor<?xf32>) {
+  ^bb0(%place : i32, %o : f32):
+    %index = arith.index_cast %place : i32 to index
+    %element = tensor.extract %x[%index] : tensor<?xf32>
+    linalg.yield %element : f32
+  } -> tensor<?xf32>
+  %empty = tensor.empty() : tensor<f32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<f32>) -> tensor<f32>
+  %z = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> ()>], iterator_types = ["reduction"]}
+      ins(%y : tensor<?xf32>) outs(%start : tensor<f32>) {
+  ^bb0(%a : f32, %o : f32):
+    %s = arith.addf %a, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<f32>
+  return %z : tensor<f32>
+}"""
+
+
+def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Fused, the kernel would need shared memory of the run-time size.
+    real, seen = compile_file._run, []
+
+    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
+        seen.append(LESS_FUSION in flags)
+        return real(text, flags, staged)
+
+    monkeypatch.setattr(compile_file, "_run", run)
+    assert compile_module(_SUM_OF_GATHERED, Target.parse("vulkan"))
+    assert seen == [False, True]
 
 
 @pytest.mark.parametrize(("name", "level", "text"), [("cpu", 1, HINT), ("cuda", 3, HINT), ("cpu", 3, "no hint")])

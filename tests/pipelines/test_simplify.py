@@ -157,7 +157,7 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("slice_all", lambda x, y: cut(x, 0, 2), []),
     ("concatenate_empty", lambda x, y: dif.concatenate(x, cut(y, 0, 0), dimension=0), []),
     ("concatenate_to_empty", lambda x, y: dif.concatenate(cut(y, 0, 0), x, dimension=0), []),
-    ("number_of_numbers", lambda x, y: dif.mul(x, dif.exp(dif.add(ones(x), ones(x)))), ["mul"]),
+    ("number_of_numbers", lambda x, y: dif.mul(x, dif.exp(dif.add(ones(x), ones(x)))), ["broadcast_in_dim", "mul"]),
 ]
 
 

@@ -30,6 +30,15 @@ def test_json_round_trip() -> None:
     assert again.inputs[2].shape == ("batch", 784)
 
 
+def test_arguments_by_name() -> None:
+    inputs = [ArraySpec((3,), np.float32), ArraySpec((2, 3), np.float32), ArraySpec((), np.int32)]
+    tree = (({"b": 0, "w": 0},), {"steps": 0})
+    named = signature("f", inputs, [], in_tree=tree, arg_names=["params"])
+    assert named.arguments == {"params": {"b": inputs[0], "w": inputs[1]}, "steps": inputs[2]}
+    unnamed = signature("f", inputs, [], in_tree=tree)
+    assert set(unnamed.arguments) == {"arg0", "steps"}
+
+
 @pytest.mark.parametrize("name", DTYPES)
 def test_every_dtype_round_trips(name: str) -> None:
     sig = signature("f", [ArraySpec((2,), DTYPES[name])], [ArraySpec((), DTYPES[name])])
