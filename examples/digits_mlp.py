@@ -1,7 +1,7 @@
 """A classifier of handwritten digits, with its training step: the functions that `difc compile` makes an artifact of.
 
-    difc compile examples/digits_mlp.py -o digits.vmfb
-    python examples/train_digits.py digits.vmfb
+difc compile examples/digits_mlp.py -o digits.vmfb
+python examples/train_digits.py digits.vmfb
 """
 
 import numpy as np

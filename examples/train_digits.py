@@ -1,7 +1,7 @@
 """Trains the classifier of `digits_mlp.py` through its artifact alone: no compiler, no framework, on any device.
 
-    python examples/train_digits.py digits.vmfb
-    python examples/train_digits.py digits.vulkan.vmfb --epochs 5
+python examples/train_digits.py digits.vmfb
+python examples/train_digits.py digits.vulkan.vmfb --epochs 5
 """
 
 import argparse
@@ -45,9 +45,7 @@ def train(module, epochs, learning_rate, console):
     """Train on four fifths of the digits; return the accuracy on the rest."""
     digits = load_digits()
     images, labels = (digits.data / 16).astype(np.float32), digits.target.astype(np.int32)
-    train_x, test_x, train_y, test_y = train_test_split(
-        images, labels, test_size=0.2, random_state=0, stratify=labels
-    )
+    train_x, test_x, train_y, test_y = train_test_split(images, labels, test_size=0.2, random_state=0, stratify=labels)
     random = np.random.default_rng(0)
     params, state = initial(module.signature("train_step").arguments["params"], random)
     columns = (
@@ -70,9 +68,13 @@ def train(module, epochs, learning_rate, console):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Train a classifier of handwritten digits through a compiled artifact.")
+    parser = argparse.ArgumentParser(
+        description="Train a classifier of handwritten digits through a compiled artifact."
+    )
     parser.add_argument("artifact", help="what `difc compile examples/digits_mlp.py` made")
-    parser.add_argument("--device", help="local-task, local-sync, vulkan or cuda (default: what the artifact is made for)")
+    parser.add_argument(
+        "--device", help="local-task, local-sync, vulkan or cuda (default: what the artifact is made for)"
+    )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     options = parser.parse_args()

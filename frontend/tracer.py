@@ -15,7 +15,7 @@ from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim
-from difc.errors import ConcretizationError, MutationError, UnsupportedError
+from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError
 from difc.source import user_frame_location
 from difc.tracing import Frame, constant, current_frame
 
@@ -208,6 +208,14 @@ class DimTracer(Tracer):
 
     def __ne__(self, other: Any) -> Any:
         return not self == other if isinstance(other, (DimTracer, int)) else np.not_equal(self, other)
+
+    def __index__(self) -> int:
+        # A ShapeError, because NumPy replaces a TypeError of __index__ by its own message.
+        raise ShapeError(
+            f"the size {self.dim} is known only at run time, and a number was asked for",
+            where=user_frame_location(),
+            remedy="use difc.numpy to make arrays (its zeros, arange, ... take run-time sizes), difc.scan for loops",
+        )
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.dim)

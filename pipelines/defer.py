@@ -143,6 +143,8 @@ class _Plan:
 def defer_scan(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | None:
     """Build a scan again without the contractions that can run outside it; None if there are none."""
     plan = _Plan(operation, operands)
+    if any((plan.attributes["length"] == -1) == isinstance(aval_of(x).shape[0], int) for x in plan.parts.xs):
+        return None  # the results of all steps would have another type than those of the loop
     _compute_early(plan)
     nc = plan.attributes["num_carry"]
     for y in range(nc, len(plan.outs)):  # stacked results stay, but for those computed after the loop
@@ -159,8 +161,7 @@ def defer_scan(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | Non
         cost = plan.total_cost(increment)
         if cost is not None and cost <= _elements(aval_of(increment)):
             plan.late[i] = _sum_onto(plan.parts.carry[i], plan.total(increment))
-    moved = plan.early or any(i in plan.late for i in range(nc)) or len(plan.stacked) != len(plan.outs) - nc
-    if not moved or (not plan.early and _unchanged(plan, nc)):
+    if not plan.early and list(plan.stacked) == plan.outs[nc:] and not any(i in plan.late for i in range(nc)):
         return None
     plan.results = _build(plan)
     kept = iter(plan.results)
@@ -169,13 +170,6 @@ def defer_scan(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | Non
 
 def _sum_onto(initial: ir.Value, total: Outside) -> Outside:
     return lambda: dif.add(initial, total())
-
-
-def _unchanged(plan: _Plan, nc: int) -> bool:
-    """Say whether the loop would stack just what it stacks now and keep its carries."""
-    return set(plan.stacked) == {v for v in plan.outs[nc:] if v not in plan.scanned} and not any(
-        i in plan.late for i in range(nc)
-    )
 
 
 def _compute_early(plan: _Plan) -> None:

@@ -87,7 +87,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         kwargs.pop(ignored, None)
     if kwargs.get("where") is True:
         del kwargs["where"]
-    if method == "__call__" and not kwargs.keys() <= {"dtype", "axes", "axis", "keepdims"}:
+    if method == "__call__" and not kwargs.keys() <= ({"dtype", "axis"} if ufunc is np.vecdot else {"dtype"}):
         raise unsupported(f"{name} with {', '.join(kwargs)}=")
     return table[key](*inputs, **kwargs)  # type: ignore[index]
 

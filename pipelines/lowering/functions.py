@@ -90,13 +90,22 @@ def _tan(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
 def _round(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     if dtype != F64 or c.target_kind != "vulkan":
         return c.value("math.roundeven", [x], x.type)
-    # Vulkan has no f64 bit patterns to round with: adding 2^52 leaves no fraction bits, and rounds to even.
-    zero, shift = number(c, dtype, 0), number(c, dtype, 2.0**52)
-    size = c.value("math.absf", [x], x.type)
-    whole = _arith(c, "subf", _arith(c, "addf", size, shift), shift)
-    signed = c.select(compare(c, dtype, x, zero, "lt"), c.value("arith.negf", [whole], x.type), whole)
-    signed = c.select(compare(c, dtype, whole, zero, "eq"), _arith(c, "mulf", x, zero), signed)
-    return c.select(compare(c, dtype, size, shift, "lt"), signed, x)
+    # Vulkan has no f64 bit patterns to round with, and its drivers cancel adding and subtracting 2^52.
+    one, half = number(c, dtype, 1), number(c, dtype, 0.5)
+    below = c.value("math.floor", [x], x.type)
+    above = _arith(c, "addf", below, one)
+    rest = _arith(c, "subf", x, below)
+    pairs = c.value("math.floor", [_arith(c, "mulf", below, half)], x.type)
+    is_even = compare(c, dtype, _arith(c, "addf", pairs, pairs), below, "eq")
+    middle = c.select(is_even, below, above)
+    nearest = c.select(compare(c, dtype, rest, half, "eq"), middle, below)
+    nearest = c.select(compare(c, dtype, rest, half, "gt"), above, nearest)
+    is_zero = compare(c, dtype, nearest, number(c, dtype, 0), "eq")
+    return c.select(
+        c.value("arith.andi", [is_zero, compare(c, dtype, x, number(c, dtype, 0), "lt")], c.i1),
+        number(c, dtype, -0.0),
+        nearest,
+    )
 
 
 def _rsqrt(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:

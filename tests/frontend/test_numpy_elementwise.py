@@ -125,8 +125,10 @@ def test_broadcasting(a: tuple[int, ...], b: tuple[int, ...], left: np.dtype, ri
 def test_operators_and_functions_of_difc_numpy() -> None:
     def f(x: Any, n: Any) -> Any:
         return [
-            -x, +x, abs(x), x + 1, 1 - x, 2 * x, x / 2, 1 / x, x // 0.3, x % 0.3, 7 % x, x**2, x**-1, x**0.5, 2**x, x**3.0,
-            x > 0, x <= 1, x == x, x != 1, ~n, n & 3, n | 4, n ^ 1, n << 2, n >> 1, 1 << n, divmod(x, 0.4), divmod(n, -2),
+            -x, +x, abs(x), x + 1, 1 - x, 2 * x, x / 2, 1 / x, x // 0.3, x % 0.3, 7 % x, x**2, x**-1, x**0.5, 2**x,
+            x**3.0,
+            x > 0, x <= 1, x == x, x != 1, ~n, n & 3, n | 4, n ^ 1, n << 2, n >> 1, 1 << n,
+            divmod(x, 0.4), divmod(n, -2),
             x.astype(np.float32), x.astype(int), n.astype(bool), x @ x, n // 2, n % -3,
         ]  # fmt: skip
 

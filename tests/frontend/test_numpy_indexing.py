@@ -15,16 +15,17 @@ from difc.errors import DtypeError, MutationError, ShapeError, UnsupportedError
 from tests.frontend.traced import check, compare, module_of, trace_and_run
 
 X = np.arange(120.0).reshape(4, 5, 6)
-I, J = np.array([1, -1]), np.array([[0], [2], [1]])
+P, Q = np.array([1, -1]), np.array([[0], [2], [1]])
 ALL = slice(None)
 MASK = np.arange(20).reshape(4, 5) % 3 == 0
 
 INDICES: list[Any] = [
     0, -1, np.int64(2), (1, 2, 3), slice(1, 3), slice(None, None, -1), slice(3, 0, -2), slice(5, 2), ..., (..., 0), ALL,
     (ALL, slice(4, None, -2)), (None, 0, ..., None, slice(1, 2)), (slice(None, None, 2), slice(1, None, 3)),
-    I, (I, I), (ALL, I, I), (I, ALL, I), (0, ALL, I), (ALL, 0, I), (ALL, I, 0), (J, I), (ALL, J, I), (None, I, None),
-    (slice(1, 3), J, slice(None, None, 2)), (I, None, I), (ALL, None, I, 0), (ALL, I, ..., I), (I, ..., I), [0, 2],
-    ([0, 1], [1, 2]), (ALL, I, None, I), (np.array(1), ALL, I), MASK, (MASK, 0), (ALL, [True, False, True, False, True]),
+    P, (P, P), (ALL, P, P), (P, ALL, P), (0, ALL, P), (ALL, 0, P), (ALL, P, 0), (Q, P), (ALL, Q, P), (None, P, None),
+    (slice(1, 3), Q, slice(None, None, 2)), (P, None, P), (ALL, None, P, 0), (ALL, P, ..., P), (P, ..., P), [0, 2],
+    ([0, 1], [1, 2]), (ALL, P, None, P), (np.array(1), ALL, P), MASK, (MASK, 0),
+    (ALL, [True, False, True, False, True]),
     np.zeros((2, 0), int), [],
 ]  # fmt: skip
 
@@ -89,7 +90,7 @@ def _entries(draw: st.DrawFn) -> Any:
         st.integers(-4, 3),
         st.none(),
         st.lists(st.integers(-4, 3), min_size=2, max_size=2).map(np.array),
-        st.just(J[:, :]),
+        st.just(Q[:, :]),
     )
     found = draw(st.lists(entry, max_size=5))
     if draw(st.booleans()):
@@ -115,8 +116,8 @@ def test_any_index(index: Any) -> None:
 
 RUN_TIME: list[Any] = [
     slice(1, None), slice(None, -1), slice(1, -1), slice(None, None, 2), slice(1, None, 2), slice(None, None, -1),
-    slice(None, None, -2), 0, -1, 2, I, (I, 0), (ALL, 1), (slice(1, None), I), (0, slice(None, None, -1)), ..., None,
-    (ALL, None), (ALL, slice(1, 3)), (-1, I),
+    slice(None, None, -2), 0, -1, 2, P, (P, 0), (ALL, 1), (slice(1, None), P), (0, slice(None, None, -1)), ..., None,
+    (ALL, None), (ALL, slice(1, 3)), (-1, P),
 ]  # fmt: skip
 
 

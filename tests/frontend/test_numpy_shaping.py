@@ -28,9 +28,11 @@ def test_random_shapes(shape: tuple[int, ...], data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(shape))))
     check(
         lambda a: [
-            np.transpose(a, order), np.flip(a, axis), np.roll(a, 2, axis), np.concatenate([a, a, a], axis), np.repeat(a, 2, axis),
+            np.transpose(a, order), np.flip(a, axis), np.roll(a, 2, axis), np.concatenate([a, a, a], axis),
+            np.repeat(a, 2, axis),
             np.stack([a, a], axis), np.expand_dims(a, axis), np.moveaxis(a, axis, 0), np.reshape(a, (-1, shape[0])),
-            np.array_split(a, 3, axis), np.cumsum(a, axis), np.cumprod(a, axis), np.diff(a, axis=axis), np.ravel(a), a.T,
+            np.array_split(a, 3, axis), np.cumsum(a, axis), np.cumprod(a, axis), np.diff(a, axis=axis), np.ravel(a),
+            a.T,
         ],
         x,
     )  # fmt: skip

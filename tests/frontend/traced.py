@@ -1,4 +1,4 @@
-"""What tests of the NumPy surface share: a function traced, verified and run by the interpreter, compared with NumPy."""
+"""What tests of the NumPy surface share: a function traced, verified, run by the interpreter, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 3e-6, np.dtype(n
 
 
 def _avals(arrays: Sequence[np.ndarray], dynamic: Sequence[tuple[int, int]]) -> list[Aval]:
-    """Return types of arrays, in which `(argument, axis)` pairs have run-time sizes, of one name for each actual size."""
+    """Return types of arrays; `(argument, axis)` pairs have run-time sizes, of one name for each actual size."""
     return [
         Aval(tuple(Dim.named(f"n{d}") if (i, axis) in dynamic else d for axis, d in enumerate(a.shape)), a.dtype)
         for i, a in enumerate(arrays)

@@ -1,4 +1,4 @@
-"""What the tests of the lowering share: several functions lowered and compiled as one module, run beside the interpreter."""
+"""What tests of the lowering share: functions lowered and compiled as one module, and run beside the interpreter."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def call(entry: Callable[..., Any], arrays: Sequence[np.ndarray]) -> list[np.nda
 
 
 def assert_close(name: str, got: np.ndarray, want: np.ndarray, tolerance: float | None = None) -> None:
-    """Assert that a result is the interpreter's: exactly for integers, NaN where that is NaN, else within a tolerance."""
+    """Assert that a result is the interpreter's: the same integers and NaN, other floats within a tolerance."""
     assert got.shape == want.shape, f"{name}: shape {got.shape}, not {want.shape}"
     if got.dtype != want.dtype:
         got = got.view(want.dtype)

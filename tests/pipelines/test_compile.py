@@ -115,18 +115,20 @@ func.func @f(%x : tensor<?xf32>, %places : tensor<?xi32>) -> tensor<f32> {
   %zero = arith.constant 0.0 : f32
   %c0 = arith.constant 0 : index
   %n = tensor.dim %places, %c0 : tensor<?xi32>
-  %out = tensor.empty(%n) : tensor<?xf32>
-  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
-      ins(%places : tensor<?xi32>) outs(%out : tensor<?xf32>) {
-  ^bb0(%place : i32, %o : f32):
+  %out = tensor.empty(%n) : tensor<?x1xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      outs(%out : tensor<?x1xf32>) {
+  ^bb0(%o : f32):
+    %i = linalg.index 0 : index
+    %place = tensor.extract %places[%i] : tensor<?xi32>
     %index = arith.index_cast %place : i32 to index
     %element = tensor.extract %x[%index] : tensor<?xf32>
     linalg.yield %element : f32
-  } -> tensor<?xf32>
+  } -> tensor<?x1xf32>
   %empty = tensor.empty() : tensor<f32>
   %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<f32>) -> tensor<f32>
-  %z = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> ()>], iterator_types = ["reduction"]}
-      ins(%y : tensor<?xf32>) outs(%start : tensor<f32>) {
+  %z = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> ()>],
+      iterator_types = ["reduction", "reduction"]} ins(%y : tensor<?x1xf32>) outs(%start : tensor<f32>) {
   ^bb0(%a : f32, %o : f32):
     %s = arith.addf %a, %o : f32
     linalg.yield %s : f32

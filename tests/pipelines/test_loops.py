@@ -40,14 +40,9 @@ def test_an_op_on_a_carry_that_never_changes_is_computed_once() -> None:
 
 
 def test_equal_constants_are_one() -> None:
-    def step(c: Any, s: Any) -> Any:
-        return np.sin(c * w[0] + w[1]) + s, None
-
-    w: list[Any] = []
-
     def program(a: Any, b: Any, xs: Any) -> Any:
-        w[:] = b * 1.0, b + 0.0  # both are b once they are folded
-        return difc.scan(step, a, xs)[0]
+        v, w = b * 1.0, b + 0.0  # both are b once they are folded
+        return difc.scan(lambda c, s: (np.sin(c * v + w) + s, None), a, xs)[0]
 
     assert Simplified(program, V, V, XS).check(x, x, xs).loop.counts == (1, 1, 1, 0)
 
@@ -59,14 +54,10 @@ def test_numbers_stay_in_the_body() -> None:
 
 
 def test_a_loop_in_a_loop_is_shaped_too() -> None:
-    def outer(c: Any, s: Any) -> Any:
-        return difc.scan(lambda c, e: (np.sin(c * np.exp(e0)) + e, None), c, s)[0], None
-
-    e0 = 0.0
-
     def program(w: Any, c: Any, xs: Any) -> Any:
-        nonlocal e0
-        e0 = w
+        def outer(c: Any, s: Any) -> Any:
+            return difc.scan(lambda c, e: (np.sin(c * np.exp(w)) + e, None), c, s)[0], None
+
         return difc.scan(outer, c, xs)[0]
 
     made = Simplified(program, difc.f64[()], difc.f64[()], XS).check(0.3, 0.2, xs)
@@ -77,13 +68,10 @@ def test_a_loop_in_a_loop_is_shaped_too() -> None:
 def test_a_conditional_keeps_to_its_branch() -> None:
     """What a branch computes is not moved in front of the loop: it might be undefined where it is not taken."""
 
-    def step(c: Any, s: Any) -> Any:
-        return difc.cond(s > 0.0, lambda c: c * np.exp(w[0]), lambda c: c + s, c), None
-
-    w: list[Any] = []
-
     def program(a: Any, b: Any, xs: Any) -> Any:
-        w[:] = [b]
+        def step(c: Any, s: Any) -> Any:
+            return difc.cond(s > 0.0, lambda c: c * np.exp(b), lambda c: c + s, c), None
+
         return difc.scan(step, a, xs)[0]
 
     made = Simplified(program, difc.f64[()], difc.f64[()], difc.f64[4]).check(0.5, 0.1, np.array([1.0, -1.0, 2.0, 0.0]))

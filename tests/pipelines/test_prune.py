@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 import difc
-from difc import dialects as dif
 from difc.dialects import context, functions_of, yielded
 from difc.dialects.mlir import ir
 from difc.pipelines.prune import live_values
@@ -30,13 +29,11 @@ def test_stacked_results_that_nothing_uses_go() -> None:
 
 
 def test_a_carry_that_only_feeds_itself_goes_with_its_operands() -> None:
-    def step(carry: Any, s: Any) -> Any:
-        a, b = carry
-        return (np.sin(a) + s[0], b * s[1] + unused), a
-
     def program(a: Any, b: Any, xs: Any, ys: Any, w: Any) -> Any:
-        global unused
-        unused = w
+        def step(carry: Any, s: Any) -> Any:
+            a, b = carry
+            return (np.sin(a) + s[0], b * s[1] + w), a
+
         (a, _), stacked = difc.scan(step, (a, b), (xs, ys))
         return a, stacked
 
@@ -93,9 +90,9 @@ def test_the_forward_loop_of_a_gradient_does_not_compute_the_value() -> None:
 
 def test_live_values() -> None:
     with context(), ir.Location.unknown():
-        block = functions_of(traced(lambda a, b: (np.sin(a), np.cos(b)), V, V))["f"].entry_block
+        module = traced(lambda a, b: (np.sin(a), np.cos(b)), V, V)
+        block = functions_of(module)["f"].entry_block
         first, second = yielded(block)
         assert live_values(block, [True, False]) == {first, block.arguments[0]}
         assert live_values(block, [False, True]) == {second, block.arguments[1]}
         assert live_values(block, [False, False]) == set()
-        dif.verify(traced(np.sin, V))

@@ -1,0 +1,23 @@
+"""What all tests share: where dumps go, and that required devices are there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _dumps_go_to_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFC_DUMP_TO", str(tmp_path / "difc-dump"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+    """Fail skipped Vulkan tests where `DIFC_REQUIRE_VULKAN` says that there is a device, as in CI."""
+    report = yield
+    if os.environ.get("DIFC_REQUIRE_VULKAN") and report.skipped and item.get_closest_marker("vulkan"):
+        report.outcome = "failed"
+        report.longrepr = f"a Vulkan test was skipped where Vulkan is required: {report.longrepr}"
+    return report
