@@ -1,6 +1,7 @@
-"""Writes the IR in `architecture.md` anew: `python docs/generate.py`.
+"""Writes the generated parts of the pages anew: `python docs/generate.py`. A test compares the pages with it.
 
-Each block of code after a line `<!-- generated: NAME -->` is what the entry NAME of `BLOCKS` makes. A test compares.
+A part stands between the lines `<!-- generated: NAME -->` and `<!-- end -->`, and is what the entry NAME of `PARTS`
+makes: IR of an example after each stage, and tables of targets and settings.
 """
 
 from __future__ import annotations
@@ -12,17 +13,28 @@ from pathlib import Path
 import numpy as np
 
 import difc
+from difc.config import SETTINGS
 from difc.opt import module_text, parse_pipeline, run_passes
+from difc.pipelines.target import TARGETS
 
-__all__ = ["BLOCKS", "PAGE", "generated"]
+__all__ = ["PAGES", "PARTS", "generated"]
 
-PAGE = Path(__file__).with_name("architecture.md")
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
 
-_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n```mlir\n).*?(```\n)", re.DOTALL)
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
 def f(x):
     return np.sum(x * np.sin(x))
+
+
+def _code(text: str) -> str:
+    return f"```mlir\n{text.strip()}\n```\n"
+
+
+def _stage(stage: str) -> str:
+    return _code(difc.trace(difc.grad(f), difc.f32["n"]).ir(stage))
 
 
 def _after_passes(pipeline: str, shown: str) -> str:
@@ -30,31 +42,48 @@ def _after_passes(pipeline: str, shown: str) -> str:
     module = run_passes(difc.trace(f, difc.f32["n"]).module, parse_pipeline(pipeline))
     functions = re.findall(r"^  func\.func .*?^  }\n", module_text(module), re.DOTALL | re.MULTILINE)
     (text,) = (text for text in functions if f"@{shown}(" in text)
-    return re.sub(r"^  ", "", text, flags=re.MULTILINE)
+    return _code(re.sub(r"^  ", "", text, flags=re.MULTILINE))
 
 
-def _stage(stage: str) -> str:
-    return difc.trace(difc.grad(f), difc.f32["n"]).ir(stage).strip() + "\n"
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
+def _targets() -> str:
+    rows = [[f"`{name}`", row.doc, ", ".join(f"`{d}`" for d in row.drivers)] for name, row in TARGETS.items()]
+    return _table(["`--target`", "compiles for", "runs on devices"], rows)
+
+
+def _settings() -> str:
+    rows = []
+    for name, setting in SETTINGS.items():
+        default = "~/.cache/difc" if name == "cache_dir" else str(setting.default)  # it depends on the home folder
+        default = str(int(setting.default)) if isinstance(setting.default, bool) else default
+        rows.append([f"`{setting.variable}`", f"`{default}`" if default else "", setting.doc])
+    return _table(["variable", "default", "what it does"], rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
     "dif": lambda: _stage("dif"),
     "fwd": lambda: _after_passes("linearize{fn=f}", "f_fwd"),
     "lin": lambda: _after_passes("linearize{fn=f}", "f_lin"),
     "bwd": lambda: _after_passes("linearize{fn=f},transpose{fn=f_lin},canonicalize", "f_bwd"),
     "ad": lambda: _stage("ad"),
     "linalg": lambda: _stage("linalg"),
+    "targets": _targets,
+    "settings": _settings,
 }
 
 
 def generated(page: str) -> str:
-    """Return the text of the page with its generated blocks made anew.
+    """Return the text of a page with its generated parts made anew.
 
     Raises:
-      KeyError: for a block of an unknown name.
+      KeyError: for a part of an unknown name.
     """
-    return _BLOCK.sub(lambda found: found[1] + BLOCKS[found[2]]() + found[3], page)
+    return _PART.sub(lambda found: found[1] + PARTS[found[2]]() + found[3], page)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(generated(PAGE.read_text()))
+    for path in PAGES:
+        path.write_text(generated(path.read_text()))

@@ -36,7 +36,7 @@ _NAMES = {
         ("bf16", "bool_", "f16", "f32", "f64", "i16", "i32", "i64", "i8", "u16", "u32", "u64", "u8"), "difc.spec"
     ),
 }
-_MODULES = ("errors", "nn", "numpy", "runtime", "scipy", "testing")
+_MODULES = ("config", "errors", "nn", "numpy", "runtime", "scipy", "testing")
 
 __all__ = [*_NAMES, *_MODULES, "__version__"]
 

@@ -65,9 +65,8 @@ class Program:
     def lowered(self, target: Target, reflection: Mapping[str, Mapping[str, str]] | None = None) -> ir.Module:
         """Return the module in upstream dialects, for a target."""
         with context(), ir.Location.unknown():
-            module = lower(self.expanded, target_kind=target.family.partition("-")[0], reflection=reflection)
-            _dump(module, "linalg")
-            return module
+            kind = target.family.partition("-")[0]
+            return _checked(lower(self.expanded, target_kind=kind, reflection=reflection), "linalg")
 
     def ir(self, stage: str = "dif", target: str = "cpu") -> str:
         """Return the IR after a stage: "dif" as traced, "ad" after differentiation, "linalg" as handed to IREE.

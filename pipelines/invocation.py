@@ -25,6 +25,7 @@ __all__ = ["MODULE_NAME", "Diagnostic", "Invocation", "StageFailure", "quiet"]
 MODULE_NAME = "<module>"
 """The file name in locations that point into the module's own text."""
 
+_LAST_PHASES = ("vm", "end")  # these generate the code of the kernels on their way
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -117,11 +118,16 @@ class Invocation:
         self.module = None
         self._session.close()
 
-    def to_phase(self, phase: str) -> None:
-        """Run IREE's pipeline up to and including a phase."""
-        self._api.dylib.ireeCompilerInvocationSetCompileToPhase(self._run._inv_p, phase.encode())
+    def to_phase(self, phase: str, after: str = "start") -> None:
+        """Run the phases of IREE's pipeline after `after`, up to and including `phase`."""
+        set_from, set_to = (
+            self._api.dylib.ireeCompilerInvocationSetCompileFromPhase,
+            self._api.dylib.ireeCompilerInvocationSetCompileToPhase,
+        )
+        set_from(self._run._inv_p, after.encode())
+        set_to(self._run._inv_p, phase.encode())
         if not self._run.execute():
-            raise StageFailure(phase, self._diagnostics)
+            raise StageFailure("code generation" if phase in _LAST_PHASES else phase, self._diagnostics)
 
     def passes(self, stage: str, pipeline: str) -> None:
         """Run a textual pass pipeline on the module."""
@@ -130,14 +136,7 @@ class Invocation:
 
     def to_bytecode(self, after: str = "start") -> bytes:
         """Run the phases after `after` and return the bytes of the artifact."""
-        set_from, set_to = (
-            self._api.dylib.ireeCompilerInvocationSetCompileFromPhase,
-            self._api.dylib.ireeCompilerInvocationSetCompileToPhase,
-        )
-        set_from(self._run._inv_p, after.encode())
-        set_to(self._run._inv_p, b"end")
-        if not self._run.execute():
-            raise StageFailure("code generation", self._diagnostics)
+        self.to_phase("end", after)
         output = self._api.module.Output.open_membuffer()
         try:
             self._run.output_vm_bytecode(output)

@@ -1,10 +1,11 @@
 """Host loops through IREE: every loop-carried tensor owns its buffer, so loops update in place, and rightly.
 
-IREE 3.13 has two faults in loops on the host. Carried tensors are copied whole in every step (1.7 ms for a
+IREE 3.13 has faults in loops on the host. Carried tensors are copied whole in every step (1.7 ms for a
 [1000, 4096] tape), because the copies at the head of a body have no source affinity. And where copies are elided they
 are elided wrongly: two carries that start from one value, or that are yielded one value, share a buffer; a tensor from
 outside that a body updates accumulates over the steps (this one without any of our doing). After a loop of zero steps,
-results have wrong offsets in a shared allocation, or memory that was given back.
+results have wrong offsets in a shared allocation, or memory that was given back. A third is in the VM: a branch that
+passes one buffer twice can lose it (`branches.py`).
 
 So modules with host control flow are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies
 their affinity and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's,
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from difc.pipelines.branches import separate_references
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.ownership import CONTROL, hide_copies, operations, own_carries, show_copies
 from difc.pipelines.while_form import align_whiles
@@ -120,7 +122,10 @@ def compile_staged(run: Invocation) -> bytes:
     with run.context:
         show_copies(run.module)
     run.passes("stream", _TO_COMMANDS)
-    return run.to_bytecode(after="stream")
+    run.to_phase("vm", after="stream")
+    with run.context:
+        separate_references(run.module)
+    return run.to_bytecode(after="vm")
 
 
 def _on_host(op: Any) -> bool:

@@ -75,7 +75,7 @@ def _(
         return _pad_by_selection(c, out, x, value, low, interior)
     made = c.operation(
         "tensor.pad",
-        [c.tensor(x), padding],
+        [c.tensor(x)],
         [tensor_type_of(out.sizes, out.element)],
         {
             "static_low": ir.DenseI64ArrayAttr.get(list(low)),
@@ -84,6 +84,8 @@ def _(
         },
         regions=1,
     )
+    with c.within(c.block(made.regions[0], [ir.IndexType.get()] * out.aval.ndim)):
+        c.operation("tensor.yield", [padding])
     return out.value(made.results[0])
 
 
