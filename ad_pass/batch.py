@@ -97,7 +97,11 @@ def batch_block(
         for i, (y, mark, axis) in enumerate(zip(outs, batched, out_axes, strict=True)):
             if axis == -1:
                 if mark:
-                    raise ShapeError(f"vmap: result {i} depends on a mapped argument, so its out axis cannot be None")
+                    raise ShapeError(
+                        f"vmap: result {i} depends on a mapped argument, so its out axis cannot be None",
+                        where=user_location(location),
+                        remedy="give its axis in out_axes",
+                    )
                 final.append(y)
             else:
                 final.append(move_axis(y if mark else add_batch(y, amount), 0, axis))

@@ -32,6 +32,7 @@ class SizeFinder:
     ) -> None:
         self._argument_sizes, self._value_of = argument_sizes, value_of
         self._found: dict[ir.Value, Sizes] = {}
+        self._values: dict[ir.Value, ir.Value | None] = {}
 
     def sizes(self, value: ir.Value) -> Sizes:
         """Return the sizes of a value.
@@ -89,6 +90,11 @@ class SizeFinder:
 
     def value(self, value: ir.Value) -> ir.Value | None:
         """Return a value in the current builder, computed again from values that exist there if that is possible."""
+        if value not in self._values:
+            self._values[value] = self._compute(value)
+        return self._values[value]
+
+    def _compute(self, value: ir.Value) -> ir.Value | None:
         known = self._value_of(value)
         if known is not None or isinstance(value.owner, ir.Block):
             return known

@@ -64,7 +64,7 @@ def reify(
     Args:
       result: a result of a `dif` op without regions.
       sizes_of: gives the sizes of an operand: ints, or i64 scalar values in the current builder.
-      value_of: gives an operand itself in the current builder, where it exists there, else None.
+      value_of: gives a scalar i64 operand itself in the current builder, where it exists there, else None.
 
     Returns:
       For each dim an int or an i64 scalar value; None where it is the value of an operand that `value_of` lacks.
@@ -74,7 +74,7 @@ def reify(
     avals = []
     for operand in operation.operands:
         shape = tuple(d if isinstance(d, int) else SymbolicDim(d) for d in sizes_of(operand))
-        value = value_of(operand)
+        value = value_of(operand) if aval_of(operand) == Aval((), I64) else None
         avals.append(SizedAval(shape, aval_of(operand).dtype, None if value is None else SymbolicDim(value)))
     found = opdef.infer(*avals, **opdef.decode(operation))
     aval = found if isinstance(found, Aval) else found[list(operation.results).index(result)]

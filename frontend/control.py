@@ -69,8 +69,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
                 frame.capture(value)
             arguments = [wrap(a, w) for a, w in zip(list(frame.block.arguments)[: len(values)], weak, strict=True)]
             results, tree = flatten(fun(*unflatten(structure, arguments)))
-            extra = list(frame.captured)
             bodies.append((frame, [lift(x) for x in results], [is_weak(x) for x in results]))
+            extra = list(frame.captured)  # also what is returned as it is
             trees.append(tree)
             outs.append([Aval(frame.builder.shape(v), aval_of(v).dtype) for v in bodies[-1][1]])
     _check_branches(trees, outs, bodies)
@@ -263,14 +263,20 @@ def _python_scan(f: Any, init: Any, xs: Any, length: Any, reverse: bool) -> tupl
     x_leaves, x_tree = flatten(xs)
     steps = len(x_leaves[0]) if x_leaves else length
     if steps is None:
-        raise InputError("scan: the number of steps is not known", remedy="pass xs, or length=n")
+        raise InputError(
+            "scan: the number of steps is not known", where=user_frame_location(), remedy="pass xs, or length=n"
+        )
     carry, rows, y_tree = init, [], None
     for t in reversed(range(int(steps))) if reverse else range(int(steps)):
         carry, y = _pair(f(carry, unflatten(x_tree, [x[t] for x in x_leaves])))
         leaves, y_tree = flatten(y)
         rows.append(leaves)
     if y_tree is None:
-        raise InputError("scan: no steps to run outside a trace, so the ys have no shape", remedy="use difc.jit")
+        raise InputError(
+            "scan: no steps to run outside a trace, so the ys have no shape",
+            where=user_frame_location(),
+            remedy="use difc.jit",
+        )
     rows = rows[::-1] if reverse else rows
     return carry, unflatten(y_tree, [np.stack(column) for column in zip(*rows, strict=True)])
 

@@ -64,7 +64,7 @@ class Dim(NamedDim):
 
     def __floordiv__(self, other: Any) -> Any:
         exact = exact_quotient(self, other)
-        return Dim.named(f"(({self}) // ({other}))") if exact is None else exact
+        return Dim.named(f"({_grouped(self)} // {_grouped(other)})") if exact is None else exact
 
     def at_least(self, bound: int) -> Any:
         return Dim.named(f"max({self}, {bound})") if any(f < 0 for f in self.terms.values()) else self
@@ -88,6 +88,11 @@ class Dim(NamedDim):
         return joined[3:] if joined.startswith(" + ") else f"-{joined[3:]}"
 
     __repr__ = __str__
+
+
+def _grouped(x: Any) -> str:
+    text = str(x)
+    return f"({text})" if " " in text else text
 
 
 def fresh_dim() -> Dim:

@@ -17,7 +17,7 @@ from difc.dialects import Aval, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.pytree import flatten, unflatten
-from difc.source import user_frame_location
+from difc.source import is_library, user_frame_location
 from difc.tracer import Tracer, lift, wrap
 from difc.tracing import Frame, current_frame, new_frame
 
@@ -82,7 +82,7 @@ def trace_function(
 
 def _definition(fun: Any) -> ir.Location:
     code = getattr(getattr(fun, "__wrapped__", fun), "__code__", None)
-    if code is not None and "difc" not in code.co_filename:
+    if code is not None and not is_library(code.co_filename):
         return ir.Location.file(code.co_filename, code.co_firstlineno, 1)
     place = user_frame_location()
     return ir.Location.file(place.file, place.line, place.column) if place else ir.Location.unknown()

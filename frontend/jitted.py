@@ -18,6 +18,7 @@ from difc import config
 from difc.errors import InputError, ShapeError
 from difc.pytree import flatten, unflatten
 from difc.runtime.array import DeviceArray
+from difc.source import user_frame_location
 from difc.state import is_tracing
 
 __all__ = ["disable_jit", "jit", "linearized"]
@@ -107,6 +108,7 @@ class _Jitted:
         except TypeError as error:
             raise InputError(
                 f"jit: a static argument of `{self.__name__}` cannot be hashed: {error}",
+                where=user_frame_location(),
                 remedy="pass arrays as arrays, and static values as hashable ones (tuples instead of lists)",
             ) from None
         if run is None:
@@ -128,6 +130,7 @@ class _Jitted:
 
     def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
         from difc.program import Program, compile_program, trace_entry
+        from difc.promotion import is_weak
         from difc.tracing import lock
 
         dynamic = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
@@ -143,7 +146,7 @@ class _Jitted:
         with lock:
             program = Program(_new_module())
             given = [leaves[i] for i in dynamic]
-            traced = trace_entry(program, fun, (given,), {}, weak=lambda x: isinstance(x, _NUMBERS))
+            traced = trace_entry(program, fun, (given,), {}, weak=is_weak)
             if config.get("interpret"):
                 call = _runner(program, traced.name)
                 return lambda leaves: unflatten(traced.out_tree, call([leaves[i] for i in dynamic]))
@@ -228,11 +231,14 @@ def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool)
     def pullback(ct: Any) -> Any:
         cts, tree = flatten(ct)
         if tree != value_tree:
-            raise ShapeError(f"vjp: the value has the structure {value_tree}, the cotangent {tree}")
+            raise ShapeError(
+                f"vjp: the value has the structure {value_tree}, the cotangent {tree}", where=user_frame_location()
+            )
         for i, (x, aval) in enumerate(zip(cts, avals, strict=False)):
             if np.shape(x) != aval.shape:
                 raise ShapeError(
                     f"vjp: the cotangent for result {i} has shape {list(np.shape(x))}, but result {i} is {aval}",
+                    where=user_frame_location(),
                     remedy="pass an array of the same shape",
                 )
         given = [np.asarray(x, avals[i].dtype) if not isinstance(x, DeviceArray) else x for i, x in enumerate(cts)]

@@ -10,6 +10,7 @@ from optree import PyTreeSpec
 
 from difc.errors import InputError
 from difc.runtime.tree import NAMESPACE
+from difc.source import user_frame_location
 
 __all__ = ["broadcast_prefix", "flatten", "flatten_with_names", "tree_map", "unflatten"]
 
@@ -35,7 +36,7 @@ def flatten_with_names(tree: Any, root: str) -> tuple[list[str], list[Any], PyTr
     return [path.codify(root) for path in paths], leaves, structure
 
 
-def broadcast_prefix(prefix: Any, tree: Any, what: str, stop: Callable[[Any], bool] | None = None) -> list[Any]:
+def broadcast_prefix(prefix: Any, tree: Any, what: str) -> list[Any]:
     """Return one entry for each leaf of `tree` from a tree prefix, such as the `in_axes` of vmap.
 
     Args:
@@ -48,7 +49,11 @@ def broadcast_prefix(prefix: Any, tree: Any, what: str, stop: Callable[[Any], bo
     try:
         return _expand(prefix, tree)
     except ValueError as error:
-        raise InputError(f"{what} does not have the structure of what it describes: {error}") from None
+        raise InputError(
+            f"{what} does not have the structure of what it describes: {error}",
+            where=user_frame_location(),
+            remedy="give one entry for each argument or result, or a single one for all",
+        ) from None
 
 
 def _expand(prefix: Any, tree: Any) -> list[Any]:

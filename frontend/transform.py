@@ -100,7 +100,11 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
                 full[n] = value
             out = fun(*full, **kwargs)
             if has_aux and not (isinstance(out, tuple) and len(out) == 2):
-                raise InputError("grad with has_aux=True: the function does not return a pair (value, aux)")
+                raise InputError(
+                    "grad with has_aux=True: the function does not return a pair (value, aux)",
+                    where=user_frame_location(),
+                    remedy="return the scalar and the rest as a tuple of two",
+                )
             value, aux = out if has_aux else (out, None)
             holder.append(flatten(value)[1])
             return value, aux
@@ -188,7 +192,11 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     Example: `difc.jvp(np.sin, (0.0,), (2.0,))` is `(0.0, 2.0)`.
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise InputError("jvp: primals and tangents are tuples of the arguments", remedy="write jvp(f, (x,), (t,))")
+        raise InputError(
+            "jvp: primals and tangents are tuples of the arguments",
+            where=user_frame_location(),
+            remedy="write jvp(f, (x,), (t,))",
+        )
 
     def traced(primals: Any, tangents: Any) -> Any:
         names, leaves, structure = flatten_with_names(tuple(primals), "primals")

@@ -35,7 +35,7 @@ def separate_references(module: Any) -> int:
     for op in [op for op in operations(module) if op.name in _BRANCHES]:
         newest: list[tuple[Any, Any]] = []  # a reference, and the last value made for it
         for index, value in enumerate(op.operands):
-            if not str(value.type).startswith("!vm.ref") or _is_null(value):
+            if not str(value.type).startswith("!vm.") or _is_null(value):  # the other types are numbers
                 continue
             at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
             if at is None:
@@ -59,8 +59,6 @@ def _again(value: Any, op: Any) -> Any:
     from iree.compiler import ir
 
     with ir.InsertionPoint(op), op.location:
-        full = ir.Operation.create(
-            "vm.cmp.nz.ref", results=[ir.IntegerType.get_signless(32)], operands=[value]
-        ).result
+        full = ir.Operation.create("vm.cmp.nz.ref", results=[ir.IntegerType.get_signless(32)], operands=[value]).result
         null = ir.Operation.create(_NULL, results=[value.type]).result
         return ir.Operation.create("vm.select.ref", results=[value.type], operands=[full, value, null]).result

@@ -30,7 +30,7 @@ from difc.pipelines.invocation import Invocation, StageFailure, quiet
 from difc.pipelines.lowering.tiling import HINT
 from difc.pipelines.staged import compile_staged, has_host_control_flow
 from difc.pipelines.target import DATA_TILING, LESS_FUSION, Target
-from difc.pipelines.versions import check_versions, installed_versions
+from difc.pipelines.versions import check_versions, installed_versions, source_digest
 
 __all__ = ["compile_module"]
 
@@ -44,7 +44,7 @@ _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?|\s*\bloc\((?:#loc\w*|unknown)\
 def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: bool | None = None) -> bytes:
     """Return the artifact of a module of upstream dialects.
 
-    The result is taken from the disk cache if the same text was compiled with the same flags and versions before.
+    The result is taken from the disk cache if the same text was compiled with the same flags by the same compiler before.
 
     >>> text = "func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }"
     >>> isinstance(compile_module(text, Target.parse("cpu")), bytes)
@@ -68,7 +68,8 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
         *target.flags(opt_level),
         f"staged={staged} tiling={tiling}",
         target.fingerprint(),
-        *installed_versions(["iree-base-compiler", "difc"]),
+        *installed_versions(["iree-base-compiler"]),
+        source_digest(),
     ]
     return cache.load_or_compile(key, lambda: _compile(text, target, opt_level, staged, tiling))
 

@@ -4,8 +4,8 @@ IREE 3.13 has faults in loops on the host. Carried tensors are copied whole in e
 [1000, 4096] tape), because the copies at the head of a body have no source affinity. And where copies are elided they
 are elided wrongly: two carries that start from one value, or that are yielded one value, share a buffer; a tensor from
 outside that a body updates accumulates over the steps (this one without any of our doing). After a loop of zero steps,
-results have wrong offsets in a shared allocation, or memory that was given back. A third is in the VM: a branch that
-passes one buffer twice can lose it (`branches.py`).
+results have wrong offsets in a shared allocation, or memory that was given back. And a
+branch of the VM that passes one buffer twice can lose it (`branches.py`).
 
 So modules with host control flow are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies
 their affinity and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's,

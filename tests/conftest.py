@@ -17,7 +17,8 @@ def _dumps_go_to_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """Fail skipped Vulkan tests where `DIFC_REQUIRE_VULKAN` says that there is a device, as in CI."""
     report = yield
-    if os.environ.get("DIFC_REQUIRE_VULKAN") and report.skipped and item.get_closest_marker("vulkan"):
+    is_vulkan = item.get_closest_marker("vulkan") or "Vulkan" in str(report.longrepr)
+    if os.environ.get("DIFC_REQUIRE_VULKAN") and report.skipped and is_vulkan:
         report.outcome = "failed"
         report.longrepr = f"a Vulkan test was skipped where Vulkan is required: {report.longrepr}"
     return report

@@ -8,6 +8,7 @@ one tensor, written one slice a step; the write is the last use of the old one, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from difc import dialects as dif
 from difc.dialects import ScanParts, aval_of, yielded
@@ -17,7 +18,7 @@ from difc.pipelines.lowering.context import Context, element_type, lowering
 from difc.pipelines.lowering.elementwise import HOST_DTYPES, runs_on_host
 from difc.pipelines.lowering.emitter import Size, tensor_type_of
 from difc.pipelines.lowering.scalars import convert
-from difc.pipelines.lowering.sizes import BlockSizes
+from difc.pipelines.lowering.sizes import BlockSizes, unknown
 from difc.pipelines.lowering.values import Value
 
 __all__: list[str] = []
@@ -155,6 +156,13 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     ]
 
 
+def _read(c: Context, x: Value) -> Size:
+    """Return an i64 as a size; it is on the host from now on, so that the steps of the loop need not read it back."""
+    if x.scalar is None:
+        x.scalar, x.base = c.host_scalar(x), None
+    return c.host_index(x)
+
+
 def _tape_sizes(
     c: Context, body: ir.Block, parts: ScanParts, length: Size, avals: Sequence[dif.Aval]
 ) -> list[list[Size]]:
@@ -168,9 +176,9 @@ def _tape_sizes(
             if inner is None:
                 rows = [c.sizes(x)[1:] for x in parts.xs]
                 sizes = [*(c.sizes(x) for x in parts.carry), *rows, *(c.sizes(x) for x in parts.consts)]
-                numbers = [None] * (len(parts.carry) + len(rows))
-                known = [c.host_index(x) if _is_host(x) and x.aval.dtype == I64 else None for x in parts.consts]
-                inner = BlockSizes(c, body, sizes, [*numbers, *known])
+                numbers = [unknown] * (len(parts.carry) + len(rows))
+                consts = [partial(_read, c, x) if x.aval == dif.Aval((), I64) else unknown for x in parts.consts]
+                inner = BlockSizes(c, body, sizes, [*numbers, *consts])
             row = inner.of(y)
         tapes.append([length, *row])
     return tapes

@@ -44,16 +44,11 @@ def combine(
     sizes = c.sizes(x)
     init = c.filled(number(c, dtype, neutral), [sizes[d] for d in kept])
     iterators = [REDUCTION if d in axes else PARALLEL for d in range(rank)]
-    inputs = [c.view(x)] if x.scalar is None else []
 
-    def body(*elements: ir.Value) -> list[ir.Value]:
-        *given, accumulated = elements
-        element = convert(c, source, given[0] if given else x.scalar, dtype)
-        return [function(c, dtype, accumulated, element)]
+    def body(element: ir.Value, accumulated: ir.Value) -> list[ir.Value]:
+        return [function(c, dtype, accumulated, convert(c, source, element, dtype))]
 
-    if not inputs:  # the loop bounds come from operands: a repeated scalar needs a tensor
-        inputs = [(c.tensor(x), identity_map(rank))]
-    return c.generic(inputs, [(init, projection(rank, tuple(kept)))], iterators, body)[0]
+    return c.generic([c.view(x)], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
 
 
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:

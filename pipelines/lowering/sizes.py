@@ -18,7 +18,7 @@ from difc.dialects.types import DYN
 from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import Emitter, Size
 
-__all__ = ["BlockSizes", "LazyAval", "infer_sizes"]
+__all__ = ["BlockSizes", "LazyAval", "infer_sizes", "unknown"]
 
 
 class IndexDim:
@@ -91,15 +91,24 @@ _ARITHMETIC = {
 }
 
 
+def unknown() -> None:
+    """Return that a number is not known before the loop: it changes from step to step, or is no integer."""
+    return None
+
+
 class BlockSizes:
-    """The sizes of the values of a body, from the sizes and (for some i64 scalars) the numbers of its arguments."""
+    """The sizes of the values of a body, from the sizes and (for some i64 scalars) the numbers of its arguments.
+
+    A number is found when it is asked for, since it may have to be read back from the device; None is unknown.
+    """
 
     def __init__(
-        self, c: Emitter, block: ir.Block, sizes: Sequence[list[Size]], numbers: Sequence[Size | None]
+        self, c: Emitter, block: ir.Block, sizes: Sequence[list[Size]], numbers: Sequence[Callable[[], Size | None]]
     ) -> None:
         self._emitter = c
         self._sizes: dict[ir.Value, list[Size]] = dict(zip(block.arguments, sizes, strict=True))
-        self._numbers: dict[ir.Value, Size | None] = dict(zip(block.arguments, numbers, strict=True))
+        self._arguments: dict[ir.Value, Callable[[], Size | None]] = dict(zip(block.arguments, numbers, strict=True))
+        self._numbers: dict[ir.Value, Size | None] = {}
 
     def of(self, value: ir.Value) -> list[Size]:
         """Return the sizes of a value of the body.
@@ -127,6 +136,8 @@ class BlockSizes:
         return self._numbers[value]
 
     def _computed_number(self, value: ir.Value) -> Size | None:
+        if value in self._arguments:
+            return self._arguments[value]()
         operation = value.owner
         if operation.name == "dif.constant":
             return int(OPS[operation.name].decode(operation)["value"])
@@ -151,7 +162,7 @@ class BlockSizes:
 
     def _of_cond(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
         operands = list(operation.operands)[1:]
-        sizes, numbers = [self.of(v) for v in operands], [self._numbers.get(v) for v in operands]
+        sizes, numbers = [self.of(v) for v in operands], [partial(self._number, v) for v in operands]
         found = []
         for region in operation.regions:
             block = region.blocks[0]
@@ -168,6 +179,6 @@ class BlockSizes:
         sizes = (
             [self.of(v) for v in parts.carry] + [self.of(v)[1:] for v in parts.xs] + [self.of(v) for v in parts.consts]
         )
-        numbers = [None] * (count + len(parts.xs)) + [self._numbers.get(v) for v in parts.consts]
+        numbers = [unknown] * (count + len(parts.xs)) + [partial(self._number, v) for v in parts.consts]
         inner = BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index])
         return [self._number(parts.length[0]) if parts.length else length, *inner]

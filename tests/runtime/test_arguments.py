@@ -172,7 +172,7 @@ def test_dynamic_dims_must_agree() -> None:
         _convert(np.zeros((5,), F32), ("batch",), F32, dims)
 
 
-@pytest.mark.parametrize("value", [None, "text", object(), {1: 2}], ids=repr)
+@pytest.mark.parametrize("value", [None, "text", object(), {1: 2}], ids=["None", "text", "object", "dict"])
 def test_no_array_at_all(value: Any) -> None:
     with pytest.raises(InputError, match=r"argument `params\['w'\]` is no array\n  expected float32\[\]\n  got      "):
         _convert(value, (), F32)

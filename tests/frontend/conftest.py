@@ -1,0 +1,23 @@
+"""Tests of the frontend neither fill the user's disk cache nor leave dumps; most run in the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from difc import config
+
+
+@pytest.fixture(autouse=True)
+def _no_disk_cache(tmp_path: Path) -> Iterator[None]:
+    with config.override(cache_dir=Path(), dump_to=tmp_path / "dump"):
+        yield
+
+
+@pytest.fixture
+def interpreted() -> Iterator[None]:
+    """Run transformed functions through the interpreter."""
+    with config.override(interpret=True):
+        yield

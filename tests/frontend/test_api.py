@@ -1,0 +1,188 @@
+"""compile, trace and export: entries, specs, stages, errors; the disk cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+from difc import config
+from difc.dialects import functions_of, verify
+from difc.errors import DtypeError, InputError, ModelError
+
+f32, f64 = difc.f32, difc.f64
+x = np.linspace(-1.0, 1.0, 3)
+
+PARAMS = {"w": f32[3, 2], "b": [f32[2], f32]}
+ROWS = f32["n", 3]
+
+
+@difc.export
+def predict(params: PARAMS, x: ROWS, *, scale: f32 = 1.0, name="kept") -> Any:  # type: ignore[no-untyped-def,valid-type]
+    """Predict."""
+    assert name == "kept"
+    return {"y": np.tanh(x @ params["w"] + params["b"][0]) * scale, "bias": params["b"][1]}
+
+
+@difc.export(specs=[{"a": f64[3]}, np.zeros(3)], name="slope")
+def train(t: Any, v: Any) -> Any:
+    return difc.grad(lambda t: np.sum(t["a"] * v))(t)
+
+
+# ---- export --------------------------------------------------------------------------------------
+
+
+def test_an_exported_function_is_still_a_function() -> None:
+    params = {"w": np.ones((3, 2), np.float32), "b": [np.zeros(2, np.float32), np.float32(1)]}
+    out = predict(params, np.zeros((4, 3), np.float32), scale=np.float32(2))
+    assert out["y"].shape == (4, 2)
+    assert (predict.name, train.name) == ("predict", "slope")
+    assert predict.__doc__ == "Predict."
+
+
+def test_specs_from_annotations() -> None:
+    positional, named = predict.arguments()
+    assert len(positional) == 2
+    assert positional[0] is PARAMS
+    assert named["scale"] is f32
+
+
+def test_missing_specs_name_the_argument_and_the_function() -> None:
+    @difc.export
+    def model(a: f32[3], b) -> Any:  # type: ignore[no-untyped-def]
+        return a
+
+    with pytest.raises(ModelError, match="argument `b` of the exported `model` has no spec") as error:
+        difc.trace(model)
+    assert "def model(a" in str(error.value) or "@difc.export" in str(error.value)
+    assert "difc.export(specs=[...])" in error.value.remedy
+
+
+def test_a_wrong_number_of_specs() -> None:
+    with pytest.raises(ModelError, match="`model` is exported with 1 specs that do not fit") as error:
+        difc.trace(difc.export(lambda a, b: a, specs=[f32], name="model"))
+    assert __file__ in str(error.value)
+
+
+def test_annotations_that_cannot_be_evaluated() -> None:
+    @difc.export
+    def model(a: nonsense[3]) -> Any:  # type: ignore[name-defined]  # noqa: F821
+        return a
+
+    with pytest.raises(
+        ModelError, match="the annotations of the exported `model` cannot be evaluated: name 'nonsense'"
+    ):
+        difc.trace(model)
+
+
+# ---- trace ---------------------------------------------------------------------------------------
+
+
+def test_signatures() -> None:
+    program = difc.trace(predict)
+    ((name, signature),) = program.signatures.items()
+    assert name == "predict"
+    assert [(s.name, s.shape, s.dtype.name) for s in signature.inputs] == [
+        ("params['b'][0]", (2,), "float32"),
+        ("params['b'][1]", (), "float32"),
+        ("params['w']", (3, 2), "float32"),
+        ("x", ("n", 3), "float32"),
+        ("scale", (), "float32"),
+    ]
+    assert [(s.name, s.shape) for s in signature.outputs] == [("result['bias']", ()), ("result['y']", ("n", 2))]
+    assert signature.meta["doc"] == "Predict."
+    assert signature.meta["arg_names"] == ["params", "x"]
+
+
+def test_several_entries() -> None:
+    program = difc.trace({"first": predict, "second": train})
+    assert list(program.signatures) == ["first", "second"]
+    public = {n for n, f in functions_of(program.module).items() if "private" not in str(f).split("(", 1)[0]}
+    assert public == {"first", "second"}
+
+
+def test_arrays_are_specs() -> None:
+    program = difc.trace(lambda a, b: a * b, np.ones((2, 3), np.float32), 2.0)
+    (signature,) = program.signatures.values()
+    assert [(s.shape, s.dtype.name) for s in signature.inputs] == [((2, 3), "float32"), ((), "float64")]
+
+
+def test_keywords() -> None:
+    program = difc.trace(lambda a, *, b: a + b, f64[3], b=f64[3])
+    (signature,) = program.signatures.values()
+    assert [s.name for s in signature.inputs] == ["a", "b"]
+
+
+def test_stages() -> None:
+    program = difc.trace(difc.grad(lambda a: np.sum(np.sin(a))), f32[3])
+    assert '"fun.vjp"' in program.ir("dif")
+    assert "fun." not in program.ir("ad")
+    assert "dif.cos" in program.ir("ad")
+    assert "linalg" in program.ir("linalg")
+    assert "dif." not in program.ir("linalg")
+    with pytest.raises(InputError, match="there is no stage 'asm'") as error:
+        program.ir("asm")
+    assert "dif, ad, linalg" in error.value.remedy
+
+
+def test_what_is_no_spec() -> None:
+    with pytest.raises(DtypeError, match="a has a spec 'text', which describes no array") as error:
+        difc.trace(lambda a: a, "text")
+    assert "difc.f32[784, 10]" in error.value.remedy
+
+
+def test_dumps(tmp_path: Path) -> None:
+    with config.override(dump="ad,linalg", dump_to=tmp_path / "d"):
+        difc.trace(np.sin, f32[3]).ir("linalg")
+    assert [p.name.split("-")[1] for p in sorted((tmp_path / "d").iterdir())] == ["ad.mlir", "linalg.mlir"]
+
+
+def test_every_stage_verifies() -> None:
+    program = difc.trace({"first": predict, "second": train})
+    verify(program.module)
+    verify(program.expanded)
+
+
+# ---- compile -------------------------------------------------------------------------------------
+
+
+def test_a_compiled_module(tmp_path: Path) -> None:
+    module = difc.compile({"predict": predict, "slope": train})
+    params = {"w": np.ones((3, 2), np.float32), "b": [np.zeros(2, np.float32), np.float32(1)]}
+    for n in (1, 4):
+        rows = np.linspace(-1, 1, 3 * n, dtype=np.float32).reshape(n, 3)
+        out = module.predict(params, rows, scale=np.float32(2))
+        np.testing.assert_allclose(out["y"], np.tanh(rows @ params["w"]) * 2, rtol=1e-5)
+    np.testing.assert_allclose(module.slope({"a": x}, x)["a"], x)
+    module.save(tmp_path / "m.vmfb")
+    loaded = difc.load(tmp_path / "m.vmfb")
+    np.testing.assert_allclose(loaded.slope({"a": x}, x + 1)["a"], x + 1)
+    assert '"fun.vjp"' in module.ir("dif")
+    with pytest.raises(AttributeError):
+        module._nothing  # noqa: B018
+
+
+def test_a_single_entry_is_called_directly() -> None:
+    f = difc.compile(difc.value_and_grad(lambda a: np.sum(a * a)), f64[3])
+    value, gradient = f(x)
+    np.testing.assert_allclose((value, *gradient), (np.sum(x * x), *(2 * x)), rtol=1e-14)
+
+
+def test_the_disk_cache_spares_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = lambda a: np.cos(a) * 3.0  # noqa: E731
+    with config.override(cache_dir=tmp_path):
+        first = difc.compile(fn, f32[3]).vmfb
+        assert any(tmp_path.rglob("*"))
+
+        def refuse(*_: Any, **__: Any) -> bytes:
+            raise AssertionError("compiled again")
+
+        monkeypatch.setattr("difc.program.compile_module", refuse)
+        assert difc.compile(fn, f32[3]).vmfb == first
+        with pytest.raises(AssertionError, match="compiled again"):
+            difc.compile(fn, f32[4])
+        with pytest.raises(AssertionError, match="compiled again"):
+            difc.compile(fn, f32[3], opt_level=1)

@@ -1,0 +1,265 @@
+"""cond, scan, fori_loop and map mean what they mean in JAX, traced and as plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import difc
+import difc.numpy as dnp
+from difc.errors import ConcretizationError, DtypeError, InputError, ShapeError
+from tests.frontend.failing import fails
+from tests.frontend.test_transform import same
+
+pytestmark = pytest.mark.usefixtures("interpreted")
+x, rows = np.linspace(-1.0, 1.0, 3), np.linspace(-1.0, 2.0, 12).reshape(4, 3)
+
+
+@pytest.fixture(autouse=True)
+def _wide() -> Iterator[None]:
+    with jax.enable_x64(True):
+        yield
+
+
+class Lib:
+    """The names that programs use, of difc or of JAX."""
+
+    def __init__(self, np: Any, control: Any, grad: Any, vmap: Any, jit: Any) -> None:
+        self.np, self.grad, self.vmap, self.jit = np, grad, vmap, jit
+        self.cond, self.scan, self.fori_loop, self.map = control.cond, control.scan, control.fori_loop, control.map
+
+
+OURS, THEIRS = Lib(dnp, difc, difc.grad, difc.vmap, difc.jit), Lib(jnp, jax.lax, jax.grad, jax.vmap, jax.jit)
+
+
+def agree(make: Callable[[Lib], Callable[..., Any]], *args: Any) -> None:
+    """Check a program, jitted, against JAX."""
+    same(difc.jit(make(OURS))(*args), jax.jit(make(THEIRS))(*args))
+
+
+# ---- cond ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [True, False])
+def test_cond_with_captured_values_and_pytrees(p: bool) -> None:
+    def make(lib: Lib) -> Callable[..., Any]:
+        def program(p: Any, a: Any, b: Any) -> Any:
+            w = a * 2.0
+            return lib.cond(
+                p, lambda t: {"r": t["u"] * w, "s": b}, lambda t: {"r": t["v"] + b, "s": w}, {"u": a, "v": b}
+            )
+
+        return program
+
+    agree(make, p, x, x + 1.0)
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.0])
+def test_a_number_in_one_branch_takes_the_dtype_of_the_other(value: float) -> None:
+    f = difc.jit(lambda a: difc.cond(a > 0, lambda: a, lambda: 0.0))
+    result = np.asarray(f(np.float32(value)))
+    assert result.dtype == np.float32
+    assert result == max(value, 0)
+
+
+@pytest.mark.parametrize("p", [True, False])
+def test_a_branch_that_returns_a_captured_value_alone(p: bool) -> None:
+    agree(lambda lib: lambda p, a, b: lib.cond(p, lambda: a, lambda: lib.np.zeros(3)), p, x, x)
+    agree(lambda lib: lambda p, a, b: lib.cond(p, lambda: lib.np.ones(3), lambda: b), p, x, x)
+    agree(lambda lib: lambda p, a, b: lib.cond(p, lambda: a, lambda: b), p, x, 2 * x)
+
+
+def test_a_number_as_predicate() -> None:
+    agree(lambda lib: lambda n, a: lib.cond(n, lambda a: a, lambda a: -a, a), 3, x)
+    agree(lambda lib: lambda n, a: lib.cond(n, lambda a: a, lambda a: -a, a), 0, x)
+
+
+def test_only_one_branch_counts_in_a_gradient() -> None:
+    """A square root of a negative number in the other branch gives no NaN."""
+
+    def make(lib: Lib) -> Callable[..., Any]:
+        return lib.grad(lambda a: lib.cond(a > 0.0, lambda a: lib.np.sqrt(a), lambda a: a * a, a))
+
+    agree(make, -2.0)
+    agree(make, 2.0)
+
+
+def test_a_mapped_predicate() -> None:
+    def make(lib: Lib) -> Callable[..., Any]:
+        return lib.vmap(lambda a, b: lib.cond(a[0] > b, lambda a: a * b, lambda a: lib.np.sin(a), a), (0, None))
+
+    agree(make, rows, 0.5)
+
+
+def test_cond_outside_a_trace_is_an_if() -> None:
+    ran: list[str] = []
+    assert difc.cond(x[0] > 0, lambda a: ran.append("yes"), lambda a: a, 3) == 3
+    assert ran == []
+
+
+# ---- scan ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_with_pytrees_and_captured_values(reverse: bool) -> None:
+    def make(lib: Lib) -> Callable[..., Any]:
+        def program(a: Any, rows: Any) -> Any:
+            w = a * 0.5
+
+            def step(carry: Any, row: Any) -> Any:
+                u, (v,) = carry["u"], carry["v"]
+                u = lib.np.sin(u * w + row["x"])
+                return {"u": u, "v": [v + lib.np.sum(u)]}, (row["y"], [u])
+
+            return lib.scan(step, {"u": a, "v": [a[0]]}, {"x": rows, "y": rows * 2.0}, reverse=reverse)
+
+        return program
+
+    agree(make, x, rows)
+
+
+def test_scan_without_xs_and_without_ys() -> None:
+    agree(lambda lib: lambda a: lib.scan(lambda c, _: (c * 0.5 + 1.0, None), a, None, length=5), x)
+    agree(lambda lib: lambda a: lib.scan(lambda c, _: (c * 0.5, c), a, None, length=0), x)
+
+
+def test_a_carry_that_starts_as_a_number() -> None:
+    """It takes the dtype that a step gives it, as it would in a loop on NumPy arrays."""
+    total, partial = difc.jit(lambda r: difc.scan(lambda c, v: (c + v, c), 0.0, r))(np.arange(3, dtype=np.float32))
+    assert (np.asarray(total).dtype, np.asarray(partial).dtype) == (np.float32, np.float32)
+    assert list(np.asarray(partial)) == [0.0, 0.0, 1.0]
+    count, _ = difc.jit(lambda r: difc.scan(lambda c, v: (c + 1, None), 0, r))(x)
+    assert np.asarray(count).dtype == np.int64
+    both, _ = difc.jit(lambda r: difc.scan(lambda c, v: ((c[1], c[0] + v), None), (0.0, 0.0), r))(x.astype(np.float32))
+    assert {np.asarray(c).dtype for c in both} == {np.dtype(np.float32)}
+
+
+def test_scan_outside_a_trace_is_a_loop() -> None:
+    seen: list[Any] = []
+    last, ys = difc.scan(lambda c, v: (seen.append(v) or c + v, {"c": c}), 1.0, np.arange(3.0))
+    assert (last, seen) == (4.0, [0.0, 1.0, 2.0])
+    assert list(ys["c"]) == [1.0, 1.0, 2.0]
+    last, ys = difc.scan(lambda c, v: (c * 2 + v, c), 0.0, np.arange(3.0), reverse=True)
+    same(ys, jax.lax.scan(lambda c, v: (c * 2 + v, c), 0.0, jnp.arange(3.0), reverse=True)[1])
+    assert difc.scan(lambda c, _: (c + 1, None), 0, None, length=4)[0] == 4
+
+
+def test_a_loop_in_the_gradient_of_a_loop() -> None:
+    def make(lib: Lib) -> Callable[..., Any]:
+        def inner(a: Any) -> Any:
+            return lib.np.sum(lib.scan(lambda c, row: (lib.np.tanh(c * row), c), a, rows)[0])
+
+        def outer(a: Any) -> Any:
+            return lib.np.sum(lib.scan(lambda c, _: (c - 0.1 * lib.grad(inner)(c), None), a, None, length=3)[0] ** 2)
+
+        return lib.grad(outer)
+
+    agree(make, x)
+
+
+# ---- fori_loop, map ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(0, 4), (2, 5), (3, 3), (4, 1), (-2, 1)])
+def test_fori_loop(lower: int, upper: int) -> None:
+    agree(lambda lib: lambda a: lib.fori_loop(lower, upper, lambda i, c: c * 0.5 + i, a), x)
+    agree(lambda lib: lambda n, m, a: lib.fori_loop(n, m, lambda i, c: c * 0.5 + i, a), lower, upper, x)
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_traced_bounds_under_grad(n: int) -> None:
+    """JAX refuses reverse mode here."""
+    ours = difc.jit(lambda a, n: difc.grad(lambda a: np.sum(difc.fori_loop(0, n, lambda i, c: np.sin(c) * a, a)))(a))
+    theirs = jax.grad(lambda a: jnp.sum(jax.lax.fori_loop(0, n, lambda i, c: jnp.sin(c) * a, a)))
+    same(ours(x, n), theirs(x))
+    same(difc.grad(lambda a, n: np.sum(difc.fori_loop(0, n, lambda i, c: np.sin(c) * a, a)))(x, n), theirs(x))
+
+
+def test_fori_loop_outside_a_trace_is_a_loop() -> None:
+    assert difc.fori_loop(1, 4, lambda i, c: [*c, i], []) == [1, 2, 3]
+
+
+def test_map() -> None:
+    agree(lambda lib: lambda r: lib.map(lambda row: {"s": lib.np.sum(row), "r": row * 2.0}, r), rows)
+    agree(lambda lib: lib.grad(lambda r: lib.np.sum(lib.map(lambda row: lib.np.sin(row) * row[0], r))), rows)
+    same(difc.map(np.sum, rows), rows.sum(1))
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+
+def test_a_carry_that_changes_its_type_names_the_leaf() -> None:
+    changes = r"scan: the shape of carry\['h'\]\[1\] changes: it starts as f64\[3\], and the body returns f64\[1\]"
+    with fails(ShapeError, changes, at="difc.scan(lambda c", remedy="keep its shape"):
+        difc.jit(lambda a: difc.scan(lambda c, _: ({"h": [a, a[:1]]}, None), {"h": [a, a]}, None, length=2))(x)
+    with fails(DtypeError, r"scan: the dtype of carry changes: it starts as f32\[3\], and the body returns f64\[3\]",
+               at="difc.scan(lambda c", remedy="start with f64[3]"):  # fmt: skip
+        difc.jit(lambda a: difc.scan(lambda c, row: (c + row, None), a.astype(np.float32), rows))(x)
+    with fails(ShapeError, "scan: the carry has the structure", at="difc.scan", remedy="the same containers"):
+        difc.jit(lambda a: difc.scan(lambda c, _: ((c, c), None), a, None, length=2))(x)
+
+
+def test_a_body_that_returns_no_pair() -> None:
+    with fails(
+        InputError, r"scan: the body returns Tracer, not a pair \(carry, y\)", at="difc.scan", remedy="(carry, None)"
+    ):
+        difc.jit(lambda a: difc.scan(lambda c, _: c, a, None, length=2))(x)
+
+
+def test_lengths_that_do_not_fit() -> None:
+    with fails(
+        ShapeError, r"scan: the leading axes of xs differ: xs\[0\]: f64\[3\], xs\[1\]: f64\[4, 3\]", at="difc.scan"
+    ):
+        difc.jit(lambda a, b: difc.scan(lambda c, s: (c, None), 0.0, (a, b)))(x, rows)
+    with fails(ShapeError, "scan: length=2, but xs has 3 slices", at="difc.scan"):
+        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), 0.0, a, length=2))(x)
+    with fails(InputError, "scan: the number of steps is not known", at="difc.scan", remedy="length=n"):
+        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), a))(x)
+    with fails(ShapeError, r"scan: xs is a scalar, f64\[\]", at="difc.scan"):
+        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), 0.0, a))(1.0)
+    with fails(DtypeError, r"scan: length is f64\[\], not a scalar integer", at="difc.scan"):
+        difc.jit(lambda n: difc.scan(lambda c, s: (c, None), 0.0, None, length=n))(np.float64(2))
+    with fails(InputError, "scan: the number of steps is not known", at="difc.scan", remedy="length=n"):
+        difc.scan(lambda c, s: (c, None), x)
+    with fails(InputError, "no steps to run outside a trace", at="difc.scan", remedy="difc.jit"):
+        difc.scan(lambda c, s: (c, None), x, rows[:0])
+
+
+def test_branches_that_differ() -> None:
+    with fails(ShapeError, r"cond: result 0 is f64\[3\] in one branch and f64\[1\] in the other", at="difc.cond"):
+        difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: a[:1]))(True, x)
+    with fails(
+        DtypeError,
+        r"cond: result 0 is f64\[3\] in one branch and f32\[3\] in the other",
+        at="difc.cond",
+        remedy=".astype",
+    ):
+        difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: a.astype(np.float32)))(True, x)
+    with fails(ShapeError, "cond: the branches return different structures", at="difc.cond", remedy="same containers"):
+        difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: (a, a)))(True, x)
+
+
+def test_a_predicate_that_is_an_array() -> None:
+    with fails(
+        ShapeError, r"cond: the predicate is an array, bool\[3\], not a scalar", at="difc.cond", remedy="np.where"
+    ):
+        difc.jit(lambda a: difc.cond(a > 0, lambda: a, lambda: a))(x)
+
+
+def test_python_control_flow_on_a_tracer() -> None:
+    def branchy(a: Any) -> Any:
+        if a[0] > 0:
+            return a
+        return -a
+
+    with fails(
+        ConcretizationError, "has no numbers yet: a truth value was asked for", at="if a[0] > 0:", remedy="difc.cond"
+    ):
+        difc.jit(branchy)(x)
+    with fails(ConcretizationError, "a Python index or range was asked for", at="range(n)", remedy="difc.fori_loop"):
+        difc.jit(lambda n: sum(range(n)))(3)

@@ -1,0 +1,216 @@
+"""jit: one trace for each signature, static arguments, methods, nesting; results are usable as arrays."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from contextvars import copy_context
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+import difc.numpy as dnp
+from difc.errors import InputError
+from tests.frontend.failing import fails
+
+x = np.linspace(-1.0, 1.0, 3)
+
+
+class Counted:
+    """A function that counts how often it is run, which under jit is once for each trace."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.__name__ = "counted"
+
+    def __call__(self, a: Any, *rest: Any, **named: Any) -> Any:
+        self.runs += 1
+        return dnp.sin(a)
+
+
+@pytest.mark.usefixtures("interpreted")
+class TestTracing:
+    def test_a_signature_is_traced_once(self) -> None:
+        fn = Counted()
+        f = difc.jit(fn)
+        for _ in range(3):
+            f(x)
+            f(x + 1.0)
+        assert fn.runs == 1
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            (x, x.astype(np.float32)),
+            (x, x[:2]),
+            (x, x[None]),
+            (1.0, np.float64(1)),
+            (np.float32(1), np.float64(1)),
+            ({"a": x}, [x]),
+            ({"a": x}, {"b": x}),
+            ((x, None), (x, x)),
+        ],
+        ids=str,
+    )
+    def test_another_signature_is_traced_again(self, first: Any, second: Any) -> None:
+        runs = []
+        f = difc.jit(lambda tree: (runs.append(1), tree)[1])
+        f(first), f(second), f(first), f(second)
+        assert len(runs) == 2
+
+    def test_numbers_are_dynamic(self) -> None:
+        fn = Counted()
+        f = difc.jit(fn)
+        assert float(f(1.0)) == np.sin(1.0)
+        assert float(f(2.0)) == np.sin(2.0)
+        assert fn.runs == 1
+
+    def test_strings_and_functions_are_static(self) -> None:
+        f = difc.jit(lambda a, how, fn: fn(a) if how == "apply" else a)
+        np.testing.assert_array_equal(f(x, "apply", np.negative), -x)
+        np.testing.assert_array_equal(f(x, "keep", np.negative), x)
+        np.testing.assert_array_equal(f(x, "apply", np.square), x * x)
+
+    def test_static_arguments(self) -> None:
+        runs = []
+
+        def power(a: Any, n: int, *, times: int = 1) -> Any:
+            runs.append(1)
+            for _ in range(n * times):
+                a = a * a
+            return a
+
+        f = difc.jit(power, static_argnums=1, static_argnames="times")
+        np.testing.assert_array_equal(f(x, 2), x**4)
+        np.testing.assert_array_equal(f(x, 1, times=2), x**4)
+        f(x, 2), f(x, 1, times=2)
+        assert len(runs) == 2
+        np.testing.assert_array_equal(difc.jit(power, static_argnums=(-1,))(x, 3), x**8)
+
+    def test_equal_static_values_of_other_types_differ(self) -> None:
+        f = difc.jit(lambda a, n: a * (2.0 if isinstance(n, bool) else 3.0), static_argnums=1)
+        assert float(f(1.0, True)) == 2.0
+        assert float(f(1.0, 1)) == 3.0
+
+    def test_an_unhashable_static_argument(self) -> None:
+        f = difc.jit(lambda a, n: a, static_argnums=1)
+        with fails(
+            InputError, "jit: a static argument of `<lambda>` cannot be hashed", at="f(x, [1])", remedy="tuples"
+        ):
+            f(x, [1])
+
+    def test_as_a_decorator(self) -> None:
+        @difc.jit
+        def f(a: Any) -> Any:
+            """Doubles."""
+            return a * 2.0
+
+        @functools.partial(difc.jit, static_argnums=1)
+        def g(a: Any, n: int) -> Any:
+            return a * n
+
+        @difc.jit(static_argnames=("n",))
+        def h(a: Any, n: int) -> Any:
+            return a[:n]
+
+        assert (f.__name__, f.__doc__) == ("f", "Doubles.")
+        np.testing.assert_array_equal(f(x), g(x, 2))
+        np.testing.assert_array_equal(h(x, n=2), x[:2])
+
+    def test_methods(self) -> None:
+        class Scale:
+            def __init__(self, factor: float) -> None:
+                self.factor = factor
+
+            @difc.jit
+            def __call__(self, a: Any) -> Any:
+                return a * self.factor
+
+        double, triple = Scale(2.0), Scale(3.0)
+        np.testing.assert_array_equal(double(x), 2 * x)
+        np.testing.assert_array_equal(triple(x), 3 * x)
+
+    def test_nested(self) -> None:
+        inner = Counted()
+        f, g = difc.jit(inner), None
+        g = difc.jit(lambda a: f(a) + f(a * 2.0))
+        np.testing.assert_allclose(g(x), np.sin(x) + np.sin(2 * x))
+        np.testing.assert_allclose(difc.grad(lambda a: np.sum(g(a)))(x), np.cos(x) + 2 * np.cos(2 * x))
+
+    def test_trees_of_results(self) -> None:
+        out = difc.jit(lambda a: {"s": (a, None), "n": 3, "list": [a * 2.0]})(x)
+        assert set(out) == {"s", "n", "list"}
+        assert out["s"][1] is None
+        assert int(out["n"]) == 3
+        assert difc.jit(lambda: (1.0, ()))() == (1.0, ())
+
+    def test_an_error_leaves_no_trace_behind(self) -> None:
+        calls = []
+
+        @difc.jit
+        def f(a: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 1:
+                raise RuntimeError("mine")
+            return a * 2.0
+
+        with pytest.raises(RuntimeError, match="mine"):
+            f(x)
+        np.testing.assert_array_equal(f(x), 2 * x)
+        assert type(dnp.sin(x)) is np.ndarray  # no frame is open: this is NumPy again
+
+    def test_an_array_that_is_changed_later(self) -> None:
+        """A constant is what it was while the function was traced."""
+        table = np.ones(3)
+        f = difc.jit(lambda a: a + table)
+        f(x)
+        table[:] = 5.0
+        np.testing.assert_array_equal(f(x), x + 1.0)
+
+    def test_threads(self) -> None:
+        f, found = difc.jit(lambda a: np.sum(a * a)), [0.0] * 4
+
+        def work(i: int) -> None:
+            found[i] = float(f(np.full(i + 1, 2.0)))
+
+        threads = [threading.Thread(target=copy_context().run, args=(work, i)) for i in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert found == [4.0, 8.0, 12.0, 16.0]
+
+
+class TestCompiled:
+    def test_results_are_arrays(self) -> None:
+        y = difc.jit(lambda a: a * 2.0)(x)
+        assert isinstance(y, difc.DeviceArray)
+        assert (y.shape, y.dtype, y.ndim) == ((3,), np.float64, 1)
+        np.testing.assert_array_equal(np.asarray(y), 2 * x)
+        np.testing.assert_array_equal(np.sin(y) + y[1:].sum(), np.sin(2 * x) + (2 * x)[1:].sum())
+
+    def test_results_are_arguments(self) -> None:
+        f = difc.jit(lambda a: a * 2.0)
+        np.testing.assert_array_equal(f(f(x)), 4 * x)
+
+    def test_a_gradient_step(self) -> None:
+        grad = difc.jit(difc.grad(lambda w: np.sum((w - 1.0) ** 2)))
+        w: Any = np.zeros(3)
+        for _ in range(50):
+            w = w - 0.2 * grad(w)
+        np.testing.assert_allclose(w, np.ones(3), atol=1e-8)
+
+    def test_a_pullback_keeps_its_residuals(self) -> None:
+        value, pullback = difc.vjp(lambda a: np.exp(a) * a, x)
+        np.testing.assert_allclose(value, np.exp(x) * x, rtol=1e-14)
+        for ct in (np.ones(3), x):
+            np.testing.assert_allclose(pullback(ct)[0], ct * np.exp(x) * (1 + x), rtol=1e-14)
+
+    def test_disable_jit(self) -> None:
+        f = difc.jit(lambda a: np.tanh(a))
+        with difc.disable_jit():
+            assert type(f(x)) is np.ndarray
+        assert isinstance(f(x), difc.DeviceArray)
+        np.testing.assert_allclose(f(x), np.tanh(x), rtol=1e-14)

@@ -1,0 +1,176 @@
+"""Frames, constants, captures and locations of traced code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+import difc.numpy as dnp
+from difc.dialects import functions_of, verify
+from difc.dialects.locations import user_location
+from difc.errors import ConcretizationError, MutationError, UnsupportedError
+from difc.tracer import Tracer
+from difc.tracing import frame_of, is_tracing
+from tests.frontend.failing import fails
+from tests.pipelines.passes import all_ops
+
+f64 = difc.f64
+
+
+def ops(program: Any, name: str = "") -> list[str]:
+    functions = functions_of(program.module)
+    block = functions[name or next(iter(program.signatures))].entry_block
+    return [o.name.removeprefix("dif.") for o in all_ops(block)]
+
+
+def test_nothing_is_traced_outside() -> None:
+    assert not is_tracing()
+    assert frame_of() is None
+    seen: list[bool] = []
+    difc.trace(lambda a: (seen.append(is_tracing()), a)[1], f64[2])
+    assert seen == [True]
+    assert not is_tracing()
+
+
+def test_an_error_closes_all_frames() -> None:
+    with pytest.raises(ZeroDivisionError):
+        difc.trace(lambda a: difc.scan(lambda c, _: (c, 1 // 0), a, None, length=2), f64[2])
+    assert not is_tracing()
+
+
+def test_functions_outside_a_trace_are_numpy() -> None:
+    x = np.ones(3)
+    for result in (dnp.sin(x), dnp.sum(x), dnp.zeros(3), x @ x):
+        assert not isinstance(result, Tracer)
+
+
+def test_an_array_is_one_constant() -> None:
+    table = np.arange(6.0).reshape(2, 3)
+    assert ops(difc.trace(lambda a: a * table + table, f64[2, 3])).count("constant") == 1
+
+
+def test_zeros_of_both_signs_are_two_constants() -> None:
+    program = difc.trace(lambda a: a * np.float64(0.0) + np.float64(-0.0), f64[()])
+    assert ops(program).count("constant") == 2
+
+
+def test_a_captured_value_is_an_operand_of_the_loop() -> None:
+    program = difc.trace(lambda a, w: difc.scan(lambda c, _: (c * w, None), a, None, length=3)[0], f64[2], f64[2])
+    verify(program.module)
+    block = functions_of(program.module)[next(iter(program.signatures))].entry_block
+    (scan,) = [o for o in all_ops(block) if o.name == "fun.scan"]
+    assert list(scan.operands) == list(block.arguments)
+
+
+def test_a_value_captured_through_two_bodies() -> None:
+    def program(a: Any, w: Any) -> Any:
+        def outer(c: Any, _: Any) -> Any:
+            return difc.scan(lambda c, _: (c * w, w), c, None, length=2)
+
+        return difc.scan(outer, a, None, length=3)
+
+    verify(difc.trace(program, f64[2], f64[2]).module)
+
+
+def test_every_op_has_the_users_line() -> None:
+    def program(a: Any) -> Any:
+        b = np.sin(a)
+        c = b @ b
+        return c * 2.0
+
+    found = difc.trace(program, f64[3])
+    places = {}
+    for operation in all_ops(functions_of(found.module)["program"].entry_block):
+        place = user_location(operation.location)
+        assert place is not None
+        assert place.file == __file__
+        places[operation.name] = place.line
+    first = program.__code__.co_firstlineno
+    assert places["dif.sin"] == first + 1
+    assert places["dif.dot_general"] == first + 2
+    assert places["dif.mul"] == first + 3
+
+
+def test_every_op_of_a_gradient_traces_back_to_a_user_line() -> None:
+    def loss(w: Any, xs: Any) -> Any:
+        def step(h: Any, x: Any) -> Any:
+            h = difc.cond(np.sum(h) > 0.0, lambda h: np.tanh(w @ h + x), lambda h: h * np.max(x), h)
+            return h, np.sum(h[:2])
+
+        h, ys = difc.scan(step, xs[0], xs)
+        return np.mean(ys) + np.sum(h**2)
+
+    program = difc.trace(difc.grad(loss), f64[3, 3], f64["n", 3])
+    nowhere = [
+        str(o).splitlines()[0]
+        for o in all_ops(functions_of(program.expanded)["loss"].entry_block)
+        if (place := user_location(o.location)) is None or place.file != __file__
+    ]
+    assert nowhere == []
+
+
+def test_the_reserved_name_of_an_entry() -> None:
+    """A function made on the way does not take the name of an entry that is traced later."""
+
+    def later(a: Any) -> Any:
+        return np.sum(a)
+
+    entries = {
+        "first": difc.export(lambda a: difc.grad(later)(a), specs=[f64[2]]),
+        "later": difc.export(later, specs=[f64[2]]),
+    }
+    program = difc.trace(entries)
+    assert set(program.signatures) == {"first", "later"}
+    verify(program.module)
+
+
+@pytest.mark.parametrize(
+    ("fn", "at", "message", "remedy"),
+    [
+        (lambda a: float(a[0]), "float(a[0])", r"float\(x\) was asked for", "astype"),
+        (lambda a: int(a[0]), "int(a[0])", r"int\(x\) was asked for", "astype"),
+        (lambda a: np.array([a, a]), "np.array([a, a])", "a NumPy array .* was asked for", "np.stack"),
+        (lambda a: a[0].item(), "a[0].item()", r"x.item\(\) was asked for", "keep it as an array"),
+        (lambda a: a.tolist(), "a.tolist()", r"x.tolist\(\) was asked for", "keep it as an array"),
+        (lambda a: a[0] and a, "a[0] and a", "a truth value was asked for", "np.where"),
+    ],
+    ids=["float", "int", "array", "item", "tolist", "bool"],
+)
+def test_what_a_tracer_cannot_tell(fn: Any, at: str, message: str, remedy: str) -> None:
+    with pytest.raises(ConcretizationError, match=message) as error:
+        difc.trace(fn, f64[3])
+    assert at in str(error.value)
+    assert remedy in error.value.remedy
+
+
+def test_in_place_assignment() -> None:
+    def program(a: Any) -> Any:
+        a[0] = 1.0
+        return a
+
+    with fails(
+        MutationError,
+        r"a traced array \(f64\[3\]\) cannot be assigned to in place",
+        at="a[0] = 1.0",
+        remedy=".at[index]",
+    ):
+        difc.trace(program, f64[3])
+
+
+def test_what_is_no_array() -> None:
+    with fails(UnsupportedError, "a value of type object is not an array", at="difc.trace", remedy="pass numbers"):
+        difc.trace(lambda a: (a, object()), f64[3])
+
+
+def test_an_array_surface() -> None:
+    seen: list[Any] = []
+    difc.trace(
+        lambda a: (seen.append((a.shape, a.ndim, a.size, a.dtype, len(a), a.itemsize, repr(a))), a)[1], f64[3, 2]
+    )
+    assert seen == [((3, 2), 2, 6, np.dtype("f8"), 3, 8, "Tracer<f64[3, 2]>")]
+    for what in (len, iter):
+        with pytest.raises(TypeError, match="traced scalar"):
+            difc.trace(lambda a: what(a), f64[()])  # noqa: B023
