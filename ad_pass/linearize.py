@@ -40,14 +40,18 @@ class LinearizeBuilder(Builder):
         self._linear_builder = Builder(linear)
         self._linear = set(linear_arguments)
         self.residuals: dict[ir.Value, ir.Value] = {}
+        self._sizes: dict[tuple[ir.Value, int], ir.Value] = {}  # so that a size is one residual
 
     def is_linear(self, value: ir.Value) -> bool:
         return value in self._linear
 
     def residual(self, value: ir.Value) -> ir.Value:
         """Return the stand-in of a primal value in the linear block."""
+        owner = value.owner
+        if not isinstance(owner, ir.Block) and owner.operation.name == "dif.dim":
+            key = (owner.operation.operands[0], Node.of(owner).attributes["dimension"])
+            value = self._sizes.setdefault(key, value)
         if value not in self.residuals:
-            owner = value.owner
             if not isinstance(owner, ir.Block) and self._is_cheap(value):
                 operands = [self.residual(v) for v in owner.operation.operands]
                 (self.residuals[value],) = self._linear_builder.insert_clone(owner, operands)
@@ -128,6 +132,7 @@ def linearize_block(
     marked = [i for i, mark in enumerate(mask) if mark]
     linear = new_block([block.arguments[i].type for i in marked], [locations[i] for i in marked])
     builder = LinearizeBuilder(primal, linear, list(linear.arguments))
+    builder.location = list(block.operations)[-1].operation.location
     with dif.use_builder(builder):
         if with_sizes:
             for i in marked:

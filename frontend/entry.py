@@ -64,7 +64,7 @@ class Export:
                 raise ModelError(
                     f"argument `{parameter.name}` of the exported `{self.name}` has no spec",
                     where=where,
-                    remedy=f'annotate it, as in `{parameter.name}: difc.f32["n", 784]`, or use difc.export(specs=[...])',
+                    remedy=f'annotate it, as in `{parameter.name}: difc.f32["n", 4]`, or use difc.export(specs=[...])',
                 )
             if parameter.kind is parameter.KEYWORD_ONLY:
                 named[parameter.name] = parameter.annotation

@@ -87,7 +87,7 @@ class _Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_tracing():
             return self._fun(*args, **kwargs)
-        all_on_device = bool(args) and not kwargs and all([type(a) is DeviceArray for a in args])
+        all_on_device = bool(args) and not kwargs and all(type(a) is DeviceArray for a in args)
         if all_on_device and not config.is_overridden():
             kinds = tuple([a._kind for a in args])
             known = self._on_device.get(kinds)

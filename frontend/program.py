@@ -30,7 +30,7 @@ from difc.pipelines.estimate import estimate_driver
 from difc.pipelines.lower import lower
 from difc.pipelines.simplify import simplify
 from difc.pipelines.target import Target
-from difc.pipelines.versions import installed_versions
+from difc.pipelines.versions import installed_versions, source_digest
 from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
 from difc.runtime.archive import write
@@ -247,6 +247,7 @@ def compile_program(program: Program, target: str | Target, opt_level: int = 3) 
                 *chosen.flags(opt_level),
                 chosen.fingerprint(),
                 *installed_versions(["iree-base-compiler", "difc"]),
+                source_digest(),
             ],
             lambda: _compile(program, chosen, opt_level),
         )

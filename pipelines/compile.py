@@ -44,7 +44,7 @@ _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?|\s*\bloc\((?:#loc\w*|unknown)\
 def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: bool | None = None) -> bytes:
     """Return the artifact of a module of upstream dialects.
 
-    The result is taken from the disk cache if the same text was compiled with the same flags by the same compiler before.
+    The result is taken from the disk cache if the same text was compiled with the same flags by the same version.
 
     >>> text = "func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }"
     >>> isinstance(compile_module(text, Target.parse("cpu")), bytes)

@@ -68,8 +68,7 @@ def _apply_formula(formula: Callable[..., Any], values: Sequence[ir.Value]) -> l
 
 
 def _name_size(ufunc: np.ufunc, operands: Sequence[ir.Value], result: ir.Value) -> None:
-    """Keep the name of a run-time size through a floor division, so that `n // 2` is one size wherever it is written.
-    """
+    """Keep the name of a run-time size through a floor division, so that `n // 2` is one size wherever it stands."""
     scalars = current_frame().builder.scalars
     if ufunc is np.floor_divide and aval_of(result) == Aval((), I64) and all(v in scalars for v in operands):
         x, y = (scalars[v] for v in operands)

@@ -246,8 +246,7 @@ def _pick(x: ir.Value, entry: Any, dim: int) -> Any:
 
 
 def _wrapped(x: ir.Value, index: Any, dim: int) -> Any:
-    """Return traced integers with negative ones counted from the end; what is still out of bounds is the op's matter.
-    """
+    """Return traced integers with negative ones counted from the end; what stays out of bounds is the op's matter."""
     if index.dtype.kind == "u":
         return index
     size = wrap(size_scalar(x, (dim,), np.int64))

@@ -54,8 +54,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 
 
 def _running(combine: Callable[[ir.Value, ir.Value], ir.Value], x: ir.Value, axis: int, what: str) -> ir.Value:
-    """Return running results of an associative op, in log2(n) steps, each of which doubles how far back elements see.
-    """
+    """Return running results of an associative op, in log2(n) steps, each doubling how far back elements see."""
     size = static_size(x, axis, what)
     distance = 1
     while distance < size:

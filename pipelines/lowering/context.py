@@ -230,6 +230,9 @@ class Context(TensorEmitter):
             remaining = iter(elements)
             return [body(*(next(remaining) if x.scalar is None else x.scalar for x in xs))]
 
+        if not arrays:  # one number, computed once
+            one = self.generic([], [(self.empty([], out.element), identity_map(0))], [], inner)[0]
+            return Value(out.aval, base=one, dims=(None,) * len(sizes), sizes=sizes)
         rank = len(sizes)
         init = (self.empty(sizes, out.element), identity_map(rank))
         return out.value(self.generic(arrays, [init], [PARALLEL] * rank, inner)[0])

@@ -48,7 +48,9 @@ def combine(
     def body(element: ir.Value, accumulated: ir.Value) -> list[ir.Value]:
         return [function(c, dtype, accumulated, convert(c, source, element, dtype))]
 
-    return c.generic([c.view(x)], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
+    # Loop bounds come from operands: an axis along which a tensor is only repeated would have none.
+    source_view = (c.tensor(x), identity_map(rank)) if any(x.dims[d] is None for d in axes) else c.view(x)
+    return c.generic([source_view], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
 
 
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:

@@ -19,6 +19,8 @@ def _(c: Context, out: Out, x: Value, *_: Value, shape: tuple[int, ...], dimensi
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
     repeated = [i for i, d in enumerate(dimensions) if x.sizes[i] == 1 and out.sizes[d] != 1]
+    if x.base is None:  # pieces
+        c.tensor(x)
     source = c.without_dims(x, repeated) if repeated else x
     kept = [d for i, d in enumerate(dimensions) if i not in repeated]
     walked = dict(zip(kept, source.dims, strict=True))
@@ -30,6 +32,8 @@ def _(c: Context, out: Out, x: Value, *, permutation: tuple[int, ...]) -> Value:
     sizes = [x.sizes[d] for d in permutation]
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=sizes)
+    if x.base is None:  # pieces
+        c.tensor(x)
     return Value(out.aval, base=x.base, dims=tuple(x.dims[d] for d in permutation), sizes=sizes)
 
 
@@ -52,7 +56,25 @@ def _(
 ) -> Value:
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
-    return out.value(c.extract_slice(c.tensor(x), start, out.sizes, stride))
+    if 0 in out.sizes:  # a slice may not start at the end of a tensor
+        return c.splat(out.aval, 0, out.sizes)
+    source, rank = c.tensor(x), out.aval.ndim
+    steps = [1 if size == 1 else step for size, step in zip(out.sizes, stride, strict=True)]
+    if steps[-1:] in ([], [1]):
+        return out.value(c.extract_slice(source, start, out.sizes, steps))
+
+    # IREE cannot gather from a view with a stride in the last dim (3.13), so this one is copied out.
+    def body(_: ir.Value) -> list[ir.Value]:
+        indices = [c.iteration_index(d) for d in range(rank)]
+        for d, (first, step) in enumerate(zip(start, steps, strict=True)):
+            if step != 1:
+                indices[d] = c.value("arith.muli", [indices[d], c.index(step)], c.index_type)
+            if first:
+                indices[d] = c.value("arith.addi", [indices[d], c.index(first)], c.index_type)
+        return [c.extract(source, indices)]
+
+    init = (c.empty(out.sizes, out.element), identity_map(rank))
+    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
 
 
 @lowering(dif.pad)
@@ -123,7 +145,7 @@ def _pad_by_selection(
 
 @lowering(dif.reverse)
 def _(c: Context, out: Out, x: Value, *, dimensions: tuple[int, ...]) -> Value:
-    if x.scalar is not None or not dimensions:
+    if x.scalar is not None or not dimensions or 0 in out.sizes:
         return x
     source, rank = c.tensor(x), out.aval.ndim
     lasts = {d: c.value("arith.subi", [c.index(out.sizes[d]), c.index(1)], c.index_type) for d in dimensions}

@@ -93,7 +93,6 @@ _ARITHMETIC = {
 
 def unknown() -> None:
     """Return that a number is not known before the loop: it changes from step to step, or is no integer."""
-    return None
 
 
 class BlockSizes:

@@ -35,12 +35,16 @@ class TensorEmitter(Emitter):
 
     def concatenated(self, pieces: Sequence[ir.Value], dimension: int, sizes: Sequence[Size]) -> ir.Value:
         """Join tensors along a dim into one of `sizes`."""
+        if 0 in sizes:
+            return self.empty(sizes, element_of(pieces[0]))
         if any(size != 1 for size in sizes[:dimension]):
             # IREE would transpose before and after a tensor.concat that is not along the leading dim
             whole, at = self.empty(sizes, element_of(pieces[0])), 0
             extents = [p.type.shape[dimension] for p in pieces if not p.type.is_dynamic_dim(dimension)]
             if len(extents) == len(pieces):
                 for piece, extent in zip(pieces, extents, strict=True):
+                    if not extent:
+                        continue
                     offsets = [at if d == dimension else 0 for d in range(len(sizes))]
                     block = [extent if d == dimension else size for d, size in enumerate(sizes)]
                     whole = self.insert_slice(piece, whole, offsets, block, [1] * len(sizes))

@@ -1,7 +1,8 @@
 """Which contractions are worth laying out in tiles: a hint on each, which IREE's data tiling follows.
 
-Once some op has the hint, IREE leaves all others alone. Tiling pays for large matmuls; for small ones packing costs more than
-it gains (and each costs some 50 ms of compile time), and within a loop on the host operands would be packed in every step.
+Once some op has the hint, IREE leaves all others alone. Tiling pays for large matmuls; for small ones packing costs
+more than it gains (and each costs some 50 ms of compile time), and within a loop on the host operands would be packed
+in every step.
 """
 
 from __future__ import annotations

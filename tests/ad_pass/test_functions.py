@@ -139,12 +139,15 @@ def test_private_functions_go_and_public_ones_stay() -> None:
 
 
 def test_every_op_of_a_second_derivative_has_the_users_line() -> None:
+    def second(w: Any) -> Any:
+        return difc.grad(lambda w: np.sum(difc.grad(loss)(w) ** 2))(w)
+
     def loss(w: Any) -> Any:
         h, _ = difc.scan(lambda h, _: (np.tanh(w * h), None), w, None, length=3)
         return difc.cond(h[0] > 0.0, lambda h: np.sum(h * h), lambda h: np.max(h), h)
 
     with context(), ir.Location.unknown():
-        module = expand_requests(traced(difc.grad(lambda w: np.sum(difc.grad(loss)(w) ** 2)), f64[3]))
+        module = expand_requests(traced(second, f64[3]))
         places = [user_location(o.location) for o in all_ops(functions_of(module)["f"].entry_block)]
     assert {p.file if p else None for p in places} == {__file__}
 

@@ -37,8 +37,8 @@ def test_a_result_without_a_tangent_gets_zeros() -> None:
 
 
 def test_stopped_gradients_and_integers_carry_no_tangent() -> None:
-    program = made(lambda a: difc.stop_gradient(a * a) * a, f64[3], mask=(True,))
-    assert [o.name for o in ops(program)].count("dif.mul") == 3  # two of the function, one of its derivative
+    program = made(lambda a: difc.stop_gradient(a) * a, f64[3], mask=(True,))
+    assert [o.name for o in ops(program)].count("dif.mul") == 2  # one of the function, one of its derivative
     program = made(lambda a: a.astype(np.int64).astype(np.float64) * a, f64[3], mask=(True,))
     assert [o.name for o in ops(program)].count("dif.mul") == 2
 
