@@ -21,3 +21,11 @@ def interpreted() -> Iterator[None]:
     """Run transformed functions through the interpreter."""
     with config.override(interpret=True):
         yield
+
+
+@pytest.fixture
+def wide() -> Iterator[None]:
+    """Let JAX, which results are compared with, use 64-bit numbers."""
+    jax = pytest.importorskip("jax")
+    with jax.enable_x64(True):
+        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,16 +14,10 @@ import difc
 import difc.numpy as dnp
 from difc.errors import ConcretizationError, DtypeError, InputError, ShapeError
 from tests.frontend.failing import fails
-from tests.frontend.test_transform import same
+from tests.frontend.trees import same
 
-pytestmark = pytest.mark.usefixtures("interpreted")
+pytestmark = pytest.mark.usefixtures("interpreted", "wide")
 x, rows = np.linspace(-1.0, 1.0, 3), np.linspace(-1.0, 2.0, 12).reshape(4, 3)
-
-
-@pytest.fixture(autouse=True)
-def _wide() -> Iterator[None]:
-    with jax.enable_x64(True):
-        yield
 
 
 class Lib:

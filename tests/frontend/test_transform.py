@@ -1,9 +1,10 @@
-"""grad, value_and_grad, jvp, vjp and vmap mean what they mean in JAX."""
+"""grad, value_and_grad, jvp and vjp mean what they mean in JAX."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,37 +13,9 @@ import pytest
 
 import difc
 import difc.numpy as dnp
-from difc.errors import ConcretizationError, InputError, NotDifferentiableError, ShapeError
-from difc.pytree import flatten
-from tests.frontend.failing import fails
+from tests.frontend.trees import m, same, tree, x, y
 
-pytestmark = pytest.mark.usefixtures("interpreted")
-
-
-@pytest.fixture(autouse=True)
-def _wide() -> Any:
-    with jax.enable_x64(True):
-        yield
-
-
-def same(found: Any, wanted: Any) -> None:
-    """Assert that two results have the same structure and numbers."""
-    leaves, structure = flatten(found)
-    others, other = flatten(wanted)
-    assert structure == other
-    for a, b in zip(leaves, others, strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
-
-
-class Pair(NamedTuple):
-    left: Any
-    right: Any
-
-
-x, y, m = np.linspace(0.2, 1.0, 3), np.linspace(-1.0, 1.0, 3), np.linspace(-1.0, 1.0, 6).reshape(2, 3)
-tree = {"b": [x, Pair(y, None)], "a": (m, {})}
+pytestmark = pytest.mark.usefixtures("interpreted", "wide")
 
 
 def loss(np: Any) -> Callable[..., Any]:
@@ -122,7 +95,7 @@ def test_partials_and_methods() -> None:
 
     same(difc.grad(Model().energy)(x), 6 * x)
     same(difc.grad(np.sum)(x), np.ones(3))
-    same(difc.grad(__import__("functools").partial(loss(dnp), scale=3.0))(x, y), 3 * np.cos(x) * y)
+    same(difc.grad(functools.partial(loss(dnp), scale=3.0))(x, y), 3 * np.cos(x) * y)
 
 
 def test_aliased_arguments_are_two() -> None:
@@ -234,167 +207,3 @@ def test_a_gradient_through_a_pullback() -> None:
         return lambda a: np.sum(vjp(lambda b: np.sin(b) * a, a * a)[1](np.ones(3))[0])
 
     same(difc.grad(make(dnp, difc.vjp))(x), jax.grad(make(jnp, jax.vjp))(x))
-
-
-# ---- vmap ----------------------------------------------------------------------------------------
-
-CUBE = np.arange(24.0).reshape(2, 3, 4)
-
-
-@pytest.mark.parametrize("in_axes", [0, 1, 2, -1, -3, (0, None), (1, -2), (None, 2), [0, 0]])
-def test_in_axes(in_axes: Any) -> None:
-    f = lambda np: lambda a, b: np.sum(a) * 2.0 + np.sum(b * b)  # noqa: E731
-    same(
-        difc.vmap(f(dnp), in_axes)(CUBE, CUBE),
-        jax.vmap(f(jnp), tuple(in_axes) if isinstance(in_axes, list) else in_axes)(CUBE, CUBE),
-    )
-
-
-@pytest.mark.parametrize("out_axes", [0, 1, 2, -1, (0, 1), (2, None), [1, {"c": -1}][0]])
-def test_out_axes(out_axes: Any) -> None:
-    f = lambda np, b: lambda a: (a * 2.0, b * b if isinstance(out_axes, tuple) else a + b)  # noqa: E731
-    same(
-        difc.vmap(f(dnp, m[0, 0]), 0, out_axes)(CUBE) if out_axes != (0, 1) else 0,
-        jax.vmap(f(jnp, m[0, 0]), 0, out_axes)(CUBE) if out_axes != (0, 1) else 0,
-    )
-
-
-def test_axes_as_prefixes_of_pytrees() -> None:
-    f = lambda np: lambda t, c: {"s": np.sum(t["a"]) * c, "p": t["b"][1]}  # noqa: E731
-    t = {"a": CUBE, "b": (x, np.ones((2, 5)))}
-    axes = ({"a": 2, "b": None}, 0)
-    c = np.arange(4.0)
-    out = {"s": 0, "p": None}
-    same(difc.vmap(f(dnp), axes, out)(t, c), jax.vmap(f(jnp), axes, out)(t, c))
-
-
-def test_vmap_of_grad_of_vmap() -> None:
-    def make(np: Any, grad: Any, vmap: Any) -> Callable[..., Any]:
-        return vmap(grad(lambda w, b: np.sum(vmap(lambda row: np.tanh(row @ w) * b)(rows))), (0, None))
-
-    rows = np.linspace(-1, 1, 12).reshape(4, 3)
-    same(make(dnp, difc.grad, difc.vmap)(m, 2.0), make(jnp, jax.grad, jax.vmap)(m, 2.0))
-
-
-def test_a_jacobian_by_vmap() -> None:
-    basis = np.eye(3)
-    jacobian = difc.vmap(lambda t: difc.jvp(lambda a: np.sin(a) * a[0], (x,), (t,))[1])(basis)
-    same(np.asarray(jacobian).T, jax.jacfwd(lambda a: jnp.sin(a) * a[0])(x))
-
-
-def test_vmap_over_a_closed_over_value() -> None:
-    same(difc.jit(lambda a, c: difc.vmap(lambda r: r * c)(a))(m, 3.0), m * 3.0)
-
-
-# ---- errors --------------------------------------------------------------------------------------
-
-
-def test_a_function_that_returns_an_array_has_no_gradient() -> None:
-    with fails(
-        NotDifferentiableError,
-        r"grad: `<?lambda>?`? returns f64\[3\], not a float scalar",
-        at="difc.grad(lambda a: a * a)(x)",
-        remedy="np.sum",
-    ):
-        difc.grad(lambda a: a * a)(x)
-
-
-def test_a_function_that_returns_an_integer_has_no_gradient() -> None:
-    with fails(NotDifferentiableError, r"returns i64\[\], not a float scalar", at="np.argmax", remedy="return a float"):
-        difc.grad(lambda a: np.argmax(a))(x)
-
-
-def test_a_function_that_returns_several_arrays_has_no_gradient() -> None:
-    with fails(NotDifferentiableError, "returns 2 arrays, not one scalar", at="difc.grad", remedy="has_aux=True"):
-        difc.grad(lambda a: (np.sum(a), a))(x)
-
-
-def test_an_integer_has_no_gradient() -> None:
-    with fails(
-        NotDifferentiableError,
-        r"grad needs a float array, but argument 0\['n'\] is i64\[3\]",
-        at="difc.grad",
-        remedy=".astype",
-    ):
-        difc.grad(lambda t: np.sum(t["n"]))({"n": np.arange(3)})
-
-
-def test_argnums_out_of_range() -> None:
-    with fails(
-        InputError, "argnums names argument 2, but there are 1 positional", at="difc.grad", remedy="by position"
-    ):
-        difc.grad(np.sum, 2)(x)
-    with fails(InputError, "argnums names argument 0, but there are 0 positional", at="difc.grad"):
-        difc.grad(lambda a: np.sum(a))(a=x)
-
-
-def test_aux_that_is_not_there() -> None:
-    with fails(InputError, r"does not return a pair \(value, aux\)", at="difc.grad"):
-        difc.grad(np.sum, has_aux=True)(x)
-
-
-def test_tangents_that_do_not_fit() -> None:
-    with fails(
-        ShapeError, r"jvp: the tangent for primals\[0\] is f64\[2\], but primals\[0\] is f64\[3\]", at="difc.jvp"
-    ):
-        difc.jvp(np.sin, (x,), (np.ones(2),))
-    with fails(ShapeError, "jvp: primals have the structure", at="difc.jvp"):
-        difc.jvp(np.sin, (x,), (x, x))
-    with fails(InputError, "primals and tangents are tuples", at="difc.jvp", remedy="jvp(f, (x,), (t,))"):
-        difc.jvp(np.sin, x, x)
-    with fails(NotDifferentiableError, r"jvp needs a float array, but primals\[0\] is i64\[3\]", at="difc.jvp"):
-        difc.jvp(np.sin, (np.arange(3),), (np.arange(3),))
-
-
-def test_cotangents_that_do_not_fit() -> None:
-    _, pullback = difc.vjp(np.sin, x)
-    with fails(
-        ShapeError,
-        r"vjp: the cotangent for result 0 has shape \[2\], but result 0 is f64\[3\]",
-        at="pullback(np.ones(2))",
-    ):
-        pullback(np.ones(2))
-    with fails(ShapeError, "vjp: the value has the structure", at="pullback((x, x))"):
-        pullback((x, x))
-    with fails(NotDifferentiableError, r"vjp needs a float array, but \S+ is i64\[3\]", at="difc.vjp"):
-        difc.vjp(np.sin, np.arange(3))
-
-
-def test_mapped_sizes_that_differ() -> None:
-    with fails(
-        ShapeError, r"vmap: the mapped axes have different sizes: 2 \(args\[0\]\), 3 \(args\[1\]\)", at="difc.vmap"
-    ):
-        difc.vmap(lambda a, b: a)(np.ones((2, 3)), x)
-
-
-def test_nothing_mapped() -> None:
-    with fails(InputError, "vmap: no argument is mapped", at="difc.vmap", remedy="in_axes"):
-        difc.vmap(np.sin, None)(x)
-
-
-def test_axes_that_do_not_fit() -> None:
-    with fails(InputError, r"vmap: axis 1 of args\[0\] does not exist: it has 1 axes", at="difc.vmap"):
-        difc.vmap(np.sin, 1)(x)
-    with fails(InputError, "vmap: in_axes does not have the structure", at="difc.vmap"):
-        difc.vmap(np.sin, (0, 0))(x)
-    with fails(InputError, "vmap: out_axes does not have the structure", at="difc.vmap"):
-        difc.vmap(np.sin, 0, (0, 0))(x)
-
-
-def test_a_mapped_result_without_an_axis() -> None:
-    with fails(ShapeError, "result 0 depends on a mapped argument, so its out axis cannot be None", at="difc.vmap"):
-        difc.vmap(np.sin, 0, None)(x)
-
-
-def test_a_tracer_that_escapes() -> None:
-    kept: list[Any] = []
-    difc.grad(lambda a: (kept.append(a), np.sum(a))[1])(x)
-    with fails(
-        ConcretizationError,
-        "a traced value is used after its tracing has ended",
-        at="kept[0] + 1.0",
-        remedy="return the value",
-    ):
-        kept[0] + 1.0
-    with fails(ConcretizationError, "a traced value of `.*` is used after its tracing has ended", at="a + kept[0]"):
-        difc.grad(lambda a: np.sum(a + kept[0]))(x)
