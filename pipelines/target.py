@@ -8,6 +8,8 @@ Why the entries are what they are, measured with IREE 3.13:
 - Vulkan: the targets named after a GPU fix a subgroup size, and reductions are then silently wrong on a device with
   another one (Mesa's software driver has 8). The portable profile uses no subgroup operations; 64-, 16- and 8-bit types
   are declared as capabilities, which bind a device only where a kernel uses them. `vulkan:rdna3` opts into a GPU.
+- Vulkan: a kernel that stores an array and sums it along its leading axis gets the sum silently wrong (`exp(x)` and
+  `sum(exp(x), axis=0)`), so producers that have other uses are not fused into reductions.
 - CUDA: an artifact holds PTX, which a newer driver compiles for its own GPU: `sm_80` code runs on an H100 or H200.
   IREE does not know `sm_90` and newer, so those become `sm_89`.
 - CPU: data tiling makes large matmuls faster, by 10 % to 2.4 times; `compile_module` turns it on.
@@ -36,6 +38,7 @@ _VULKAN_FEATURES = (
     "cap:StorageBuffer16BitAccess,ext:SPV_KHR_8bit_storage,ext:SPV_KHR_16bit_storage,"
     "ext:SPV_KHR_storage_buffer_storage_class"
 )
+_VULKAN_OPTIONS = ("--iree-dispatch-creation-fuse-multi-use=false",)
 _VULKAN_GPUS = (
     *("rdna1", "rdna2", "rdna3", "rdna4", "cdna1", "cdna2", "cdna3", "cdna4"),
     *("pascal", "volta", "turing", "ampere", "ada", "adreno", "valhall1", "valhall2", "valhall3", "valhall4"),
@@ -75,7 +78,11 @@ TARGETS = {
     "vulkan": _Row(
         "vulkan-spirv",
         ("vulkan",),
-        ("--iree-vulkan-target=vp_android_baseline_2022", f"--iree-vulkan-target-features={_VULKAN_FEATURES}"),
+        (
+            "--iree-vulkan-target=vp_android_baseline_2022",
+            f"--iree-vulkan-target-features={_VULKAN_FEATURES}",
+            *_VULKAN_OPTIONS,
+        ),
         "any Vulkan 1.1 device; vulkan:GPU (" + ", ".join(_VULKAN_GPUS) + ") for one kind",
     ),
     "cuda": _Row(
@@ -135,7 +142,7 @@ class Target:
         if family == "vulkan" and detail:
             if detail not in _VULKAN_GPUS:
                 raise _unknown(text, [f"vulkan:{gpu}" for gpu in _VULKAN_GPUS])
-            return cls(f"vulkan:{detail}", family, (f"--iree-vulkan-target={detail}",))
+            return cls(f"vulkan:{detail}", family, (f"--iree-vulkan-target={detail}", *_VULKAN_OPTIONS))
         if family not in TARGETS or detail:
             raise _unknown(text, [])
         return cls(family, family, TARGETS[family].options)

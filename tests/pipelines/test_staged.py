@@ -360,8 +360,8 @@ func.func @f(%x : {state}) -> {state} {{
             times.append(time.process_time() - begin)
         return min(times) / length
 
-    # A copy of the tape in each step makes this ratio 4, and a step of 1000 rows cost 1.7 ms.
-    assert time_of_a_step(1000) < 2.5 * time_of_a_step(250)
+    # A copy of the tape in each step makes this ratio 4 every time; other work on the machine, now and then.
+    assert any(time_of_a_step(1000) < 2.5 * time_of_a_step(250) for _ in range(3))
 
 
 @pytest.mark.parametrize(

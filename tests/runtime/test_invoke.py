@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import timeit
 from collections import namedtuple
 from typing import Any
 
@@ -195,20 +194,3 @@ def test_threads(device_name: str) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-def test_a_call_costs_little_more_than_iree_itself(add_bytes: bytes) -> None:
-    from iree.runtime import VmVariantList
-
-    entry = load(add_bytes).add
-    there = to_device(X, "local-sync")
-    ref, function, invoke = there._ref, entry._function, entry._invoke
-
-    def raw() -> None:
-        inputs = VmVariantList(2)
-        inputs.push_ref(ref)
-        inputs.push_ref(ref)
-        invoke(function, inputs, VmVariantList(1))
-
-    best = [min(timeit.repeat(call, number=500, repeat=15)) for call in (raw, lambda: entry(there, there))]
-    assert best[1] < 3 * best[0]  # about 1.5 on an idle machine
