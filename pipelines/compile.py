@@ -78,7 +78,7 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None, til
     plain = target.flags(opt_level)
     attempts = [(*plain, DATA_TILING)] if tiling else []
     attempts.append(plain)
-    if opt_level >= _FUSION_FROM_LEVEL:
+    if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in plain:
         attempts.append((*plain, LESS_FUSION))
     # If none of this was the reason, the last attempt explains the failure: its kernels are the smallest.
     *attempts, flags = attempts
