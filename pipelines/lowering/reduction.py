@@ -50,7 +50,9 @@ def combine(
 
     # Loop bounds come from operands: an axis along which a tensor is only repeated would have none.
     source_view = (c.tensor(x), identity_map(rank)) if any(x.dims[d] is None for d in axes) else c.view(x)
-    return c.generic([source_view], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
+    result = c.generic([source_view], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
+    # IREE (3.13) forgets the barrier between a reduction and what it fuses with it, if other threads read the result.
+    return c.fence(result) if c.target_kind == "vulkan" else result
 
 
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:
@@ -123,7 +125,8 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
 
         source = c.tensor(x), identity_map(rank)
         inits = [(best, to_result), (position, to_result)]
-        return out.value(c.generic([source], inits, iterators, body)[1])
+        found = c.generic([source], inits, iterators, body)[1]
+        return out.value(c.fence(found) if c.target_kind == "vulkan" else found)
 
     return rule
 
