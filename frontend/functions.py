@@ -16,6 +16,7 @@ from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
+from difc.errors import ConcretizationError, MutationError
 from difc.pytree import flatten, unflatten
 from difc.source import is_library, user_frame_location
 from difc.tracer import Tracer, lift, wrap
@@ -69,7 +70,12 @@ def trace_function(
     with new_frame(avals, f"`{name}`", module, entries or ()) as frame:
         location = _definition(fun)
         leaves = [wrap(a, w) for a, w in zip(list(frame.block.arguments), weak, strict=True)]
-        out = fun(leaves)
+        try:
+            out = fun(leaves)
+        except ValueError as error:  # NumPy's own, for `y[0] = x[0]` on an array of numbers
+            if isinstance(error.__cause__, ConcretizationError):
+                raise _stored_in_array(error.__cause__) from None
+            raise
         results, tree = flatten(out)
         values = [lift(x) for x in results]
         out_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
@@ -78,6 +84,14 @@ def trace_function(
         free = name if entries is not None else unique_name(module, name, frame.reserved)
         made = add_function(module, free, frame.block, private=entries is None, location=location)
         return Traced(made.name.value, tree, out_avals, out_weak, list(frame.captured))
+
+
+def _stored_in_array(cause: ConcretizationError) -> MutationError:
+    return MutationError(
+        "a traced array cannot be stored in a NumPy array, which holds numbers",
+        where=cause.where,
+        remedy="make the array with difc.numpy, and write y = y.at[index].set(value) for y[index] = value",
+    )
 
 
 def _definition(fun: Any) -> ir.Location:

@@ -91,6 +91,11 @@ class Tracer:
     def __float__(self) -> float:
         raise _concretization(self, "float(x)", "keep it as an array: use x.astype(np.float64)")
 
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        raise _concretization(self, f"its text in the format {spec!r}", "return it, and print the result of the call")
+
     def __int__(self) -> int:
         raise _concretization(self, "int(x)", "keep it as an array: use x.astype(np.int64)")
 

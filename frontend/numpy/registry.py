@@ -82,7 +82,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         )
     table, key = (UFUNCS, ufunc) if method == "__call__" else (METHODS, (ufunc, method))
     if key not in table:
-        raise unsupported(name)
+        raise unsupported(name if hasattr(np, ufunc.__name__) else f"the ufunc {ufunc.__name__}, which is not NumPy's,")
     for ignored in ("casting", "order", "subok"):
         kwargs.pop(ignored, None)
     if kwargs.get("where") is True:

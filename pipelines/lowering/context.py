@@ -209,6 +209,14 @@ class Context(TensorEmitter):
         base = self._settle(x, x.sizes)
         return base, projection(x.aval.ndim, tuple(walkers[j] for j in range(base.type.rank)))
 
+    def view_to_repeat(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
+        """Return the view of a value that is about to be repeated along new dims."""
+        base, from_base = self.view(x)
+        if self.target_kind == "vulkan" and _is_computed(base):
+            # IREE (3.13) forgets the barrier between what it fuses, if threads read what others computed.
+            base = x.base = self.fence(base)
+        return base, from_base
+
     def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
         """Give the tensor under a value the static sizes that are known by now, and return it."""
         assert x.base is not None
@@ -253,6 +261,16 @@ class Context(TensorEmitter):
 def declared_type(aval: Aval) -> ir.RankedTensorType:
     """Return the lowered tensor type of an aval."""
     return tensor_type_of(aval.shape, element_type(aval.dtype))
+
+
+def _is_computed(tensor: ir.Value) -> bool:
+    """Say whether a tensor is the result of a `linalg.generic`, perhaps in another shape."""
+    owner = tensor.owner
+    while not isinstance(owner, ir.Block):
+        if owner.name not in ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape"):
+            return owner.name == "linalg.generic"
+        owner = owner.operands[0].owner
+    return False
 
 
 def _remedy(operation: ir.Operation) -> str:

@@ -129,7 +129,7 @@ def _outer(
     def broadcast(x: Value, dims: Sequence[int], places: Sequence[int]) -> Value:
         if x.scalar is not None:
             return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
-        c.view(x)
+        c.view_to_repeat(x)
         walked = {place: x.dims[d] for d, place in zip(dims, places, strict=True)}
         return Value(out.aval, base=x.base, dims=tuple(walked.get(i) for i in range(out.aval.ndim)), sizes=out.sizes)
 

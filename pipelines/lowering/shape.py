@@ -19,8 +19,7 @@ def _(c: Context, out: Out, x: Value, *_: Value, shape: tuple[int, ...], dimensi
     if x.scalar is not None:
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
     repeated = [i for i, d in enumerate(dimensions) if x.sizes[i] == 1 and out.sizes[d] != 1]
-    if x.base is None:  # pieces
-        c.tensor(x)
+    c.view_to_repeat(x)
     source = c.without_dims(x, repeated) if repeated else x
     kept = [d for i, d in enumerate(dimensions) if i not in repeated]
     walked = dict(zip(kept, source.dims, strict=True))

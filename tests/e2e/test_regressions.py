@@ -1,0 +1,144 @@
+"""Programs that once failed or gave wrong numbers, compiled and compared with NumPy or the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+import difc.numpy as dnp
+from difc.runtime import available
+
+EMPTY, WIDE, X = np.ones((0, 5)), np.arange(10.0).reshape(2, 5), np.arange(12.0).reshape(3, 4)
+needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+
+
+def check_all(programs: list[Callable[..., Any]], *arguments: np.ndarray) -> None:
+    """Compile programs of the same arguments as one, and compare with NumPy."""
+    found = difc.jit(lambda *args: [program(*args) for program in programs])(*arguments)
+    for i, (program, value) in enumerate(zip(programs, found, strict=True)):
+        wanted = program(*arguments)
+        assert np.shape(value) == np.shape(wanted), i
+        np.testing.assert_allclose(value, wanted, rtol=1e-12, err_msg=f"program {i}")
+
+
+def test_empty_arrays_can_be_sliced_joined_and_reversed() -> None:
+    check_all(
+        [
+            lambda x, y: x[:, 1:],
+            lambda x, y: x[::-1],
+            lambda x, y: np.argmax(x[:, :2], axis=1),
+            lambda x, y: np.concatenate([x[:, :2], x[:, 1:]], axis=1),
+            lambda x, y: np.concatenate([y[:, :0], y[:, 1:], y[:, 5:]], axis=1),
+            lambda x, y: y[:, 5:],
+        ],
+        EMPTY,
+        WIDE,
+    )
+    assert np.shape(difc.grad(lambda x: np.sum(np.prod(x, axis=1)))(EMPTY)) == (0, 5)
+
+
+def test_a_reduction_of_one_number_repeated() -> None:
+    check_all(
+        [
+            lambda x, w: np.sum(np.tanh(x @ w) + 1.0),
+            lambda x, w: np.max(np.exp(x @ w) * 3, axis=0),
+            lambda x, w: np.cumsum(np.exp(x @ w) * 3, axis=0),
+        ],
+        np.ones((3, 0)),
+        np.ones((0, 2)),
+    )
+
+
+def test_an_element_read_from_a_strided_slice() -> None:
+    order = np.array([1, 0])
+    check_all(
+        [
+            lambda x: x[::-1, ::2],
+            lambda x: x[:, ::2][:, order],
+            lambda x: x[::2][::-1],
+            lambda x: np.cumsum(x, axis=1)[:, ::-3],
+            lambda x: x[:, 1::3] * 2,
+        ],
+        X,
+    )
+    f = difc.compile(lambda x: x[1::3][::-1] + x[1::3], difc.f64["n"])
+    for size in (1, 2, 5, 8):
+        y = np.arange(float(size))
+        np.testing.assert_array_equal(f(y), y[1::3][::-1] + y[1::3])
+
+
+def test_a_joined_array_that_is_transposed_or_repeated() -> None:
+    check_all(
+        [
+            lambda x: np.swapaxes(np.stack([x, x**2], 2), 0, 2)[1],
+            lambda x: np.broadcast_to(np.concatenate([x, x]), (2, 6, 4)) * 2,
+        ],
+        X,
+    )
+
+
+def test_an_axis_along_which_an_array_is_only_repeated_can_be_reduced() -> None:
+    a, b = np.arange(3.0)[:, None], np.arange(1.0, 5.0)[None]
+    found = difc.grad(lambda a, b: np.sum(a * b + a**2 * b[0]), argnums=(0, 1))(a, b)
+    np.testing.assert_allclose(found[0], 10 + 2 * a * 10)
+    np.testing.assert_allclose(found[1], np.full((1, 4), 3 + 5.0))
+    check_all([lambda a, b: np.max(np.broadcast_to(b[0], (3, 4)), axis=0)], a, b)
+
+
+def vulkan_programs() -> list[Callable[..., Any]]:
+    return [
+        lambda x, v: x - np.sum(x, axis=0, keepdims=True),
+        lambda x, v: x - v @ x,
+        lambda x, v: (v @ x)[None, :, None] * x[:, :, None],
+        lambda x, v: difc.nn.softmax(x, axis=0),
+        lambda x, v: (np.exp(x), np.sum(np.exp(x), axis=0), np.max(np.exp(x))),
+        difc.grad(lambda x, v: np.sum((x - np.max(x, axis=0)) ** 2) + np.sum(np.max(x, axis=1))),
+        lambda x, v: x * np.argmin(x, axis=0),
+    ]
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+@pytest.mark.parametrize("which", range(len(vulkan_programs())))
+def test_threads_on_vulkan_wait_for_what_other_threads_computed(which: int) -> None:
+    program, random = vulkan_programs()[which], np.random.default_rng(which)
+    x, v = random.normal(size=(33, 17)).astype(np.float32), random.normal(size=33).astype(np.float32)
+    compiled = difc.compile(program, x, v, target="vulkan")
+    compiled(3 * x + 1, v - 2)  # else the memory may hold the right numbers by chance
+    found = compiled(x, v)
+    with difc.disable_jit():
+        wanted = difc.jit(program)(x, v)
+    as_tuple = lambda y: y if isinstance(y, tuple) else (y,)  # noqa: E731
+    for y, z in zip(as_tuple(found), as_tuple(wanted), strict=True):
+        np.testing.assert_allclose(y, z, rtol=1e-3, atol=1e-3)
+
+
+def test_a_traced_value_stored_in_a_numpy_array_says_what_to_do() -> None:
+    def f(x: Any) -> Any:
+        y = np.zeros(4)
+        y[0] = x[0]
+        return np.sum(y)
+
+    with pytest.raises(difc.errors.MutationError, match=r"cannot be stored in a NumPy array") as caught:
+        difc.grad(f)(np.ones(4))
+    assert "y[0] = x[0]" in str(caught.value)
+    assert "at[index].set" in str(caught.value)
+    g = difc.grad(lambda x: np.sum(dnp.zeros(4).at[0].set(x[0])))
+    np.testing.assert_array_equal(g(np.ones(4)), [1, 0, 0, 0])
+
+
+def test_a_formatted_traced_value_says_what_to_do() -> None:
+    with pytest.raises(difc.errors.ConcretizationError, match=r"its text in the format '.3f'"):
+        difc.jit(lambda x: {f"{x:.3f}": x})(1.0)
+    assert difc.jit(lambda x: {f"{x}": x})(1.0) == {"Tracer<f64[]>": 1.0}
+
+
+def test_a_ufunc_of_another_library_is_named_as_such() -> None:
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(difc.errors.UnsupportedError, match="the ufunc expit, which is not NumPy's, cannot be traced"):
+        difc.jit(special.expit)(1.0)
+    assert difc.jit(difc.scipy.special.expit)(np.float64(0.0)) == 0.5
