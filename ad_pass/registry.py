@@ -174,14 +174,16 @@ def defbilinear(opdef: OpDef, lhs: Callable[..., ir.Value], rhs: Callable[..., i
 
 
 def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
-    """Give the batching rule of a one-result op: `rule(size, batched, *operands, **attributes)` -> the batched result.
+    """Give the batching rule of an op: `rule(size, batched, *operands, **attributes)` -> the batched result, or a tuple.
 
-    Batched operands carry the batch as dim 0, and so does the result. The rule is called only if some operand is
+    Batched operands carry the batch as dim 0, and so do all results. The rule is called only if some operand is
     batched.
     """
 
     def full(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
-        return [rule(size, batched, *operands, **node.attributes)], [True]
+        found = rule(size, batched, *operands, **node.attributes)
+        results = list(found) if isinstance(found, tuple) else [found]
+        return results, [True] * len(results)
 
     BATCH[opdef.name] = full
 

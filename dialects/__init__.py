@@ -15,9 +15,15 @@ from difc.dialects.body import *  # noqa: F403
 from difc.dialects.call import *  # noqa: F403
 from difc.dialects.contraction import *  # noqa: F403
 from difc.dialects.control import *  # noqa: F403
+from difc.dialects.convolution import *  # noqa: F403
 from difc.dialects.creation import *  # noqa: F403
+from difc.dialects.cumulative import *  # noqa: F403
 from difc.dialects.elementwise import *  # noqa: F403
+from difc.dialects.factor import *  # noqa: F403
 from difc.dialects.indexing import *  # noqa: F403
+from difc.dialects.ordering import *  # noqa: F403
 from difc.dialects.reduction import *  # noqa: F403
 from difc.dialects.shape import *  # noqa: F403
+from difc.dialects.special import *  # noqa: F403
+from difc.dialects.spectral import *  # noqa: F403
 from difc.dialects.types import *  # noqa: F403

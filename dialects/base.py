@@ -93,11 +93,12 @@ class OpDef:
       operands: operand names; a last one that starts with `*` is variadic.
       attributes: attribute name -> `AttributeKind`.
       regions: number of regions.
+      results: number of results of a `dif` op.
       infer: the type rule, from avals and attributes to one aval or a list of avals.
     """
 
-    def __init__(self, infer: Callable[..., Any], name: str, dialect: str, regions: int) -> None:
-        self.infer, self.regions, self.name = infer, regions, f"{dialect}.{name}"
+    def __init__(self, infer: Callable[..., Any], name: str, dialect: str, regions: int, results: int) -> None:
+        self.infer, self.regions, self.results, self.name = infer, regions, results, f"{dialect}.{name}"
         self.__name__, self.__doc__ = name, infer.__doc__
         self.operands: list[str] = []
         self.attributes: dict[str, AttributeKind] = {}
@@ -118,12 +119,12 @@ class OpDef:
             self._register(name)
 
     def _register(self, name: str) -> None:
-        """Declare a `dif` op to MLIR: its operands (a last variadic group shares one type), one result, attributes."""
+        """Declare a `dif` op to MLIR: its operands (a last variadic group shares one type), results, attributes."""
         fields: dict[str, Any] = {}
         for operand in self.operands:
             variadic = operand.startswith("*")
             fields[operand.lstrip("*")] = Sequence[ext.Operand[Any]] if variadic else ext.Operand[Any]
-        fields["result"] = ext.Result[Any]
+        fields |= {"result" if self.results == 1 else f"result_{i}": ext.Result[Any] for i in range(self.results)}
         fields |= dict.fromkeys(self.attributes, Any)  # last, because they are keyword-only
         body: dict[str, Any] = {
             "__annotations__": fields,
@@ -206,17 +207,22 @@ class OpDef:
 
 
 def op(
-    infer: Callable[..., Any] | None = None, *, name: str | None = None, dialect: str = "dif", regions: int = 0
+    infer: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    dialect: str = "dif",
+    regions: int = 0,
+    results: int = 1,
 ) -> Any:
     """Define an op from its type rule; see the module docstring.
 
     Positional parameters of the rule are the operands (`*rest` is variadic), keyword-only ones the attributes,
     annotated with their `AttributeKind`; the rule's docstring documents the op. A rule of an op with regions also takes
-    `regions`.
+    `regions`. A `dif` op with several `results` has a rule that gives a list of avals.
     """
 
     def define(rule: Callable[..., Any]) -> OpDef:
-        made = OpDef(rule, name or rule.__name__.rstrip("_"), dialect, regions)
+        made = OpDef(rule, name or rule.__name__.rstrip("_"), dialect, regions, results)
         OPS[made.name] = made
         return made
 

@@ -20,6 +20,7 @@ __all__ = [
     "abs",
     "add",
     "and_",
+    "bitcast",
     "ceil",
     "compare",
     "convert",
@@ -29,6 +30,7 @@ __all__ = [
     "exp",
     "expm1",
     "floor",
+    "gcd",
     "log",
     "log1p",
     "logistic",
@@ -43,6 +45,8 @@ __all__ = [
     "round",
     "rsqrt",
     "select",
+    "shift_left",
+    "shift_right",
     "sign",
     "sin",
     "sqrt",
@@ -120,6 +124,11 @@ min = _binary("min", "float|integer|bool", "The smaller of x and y; NaN if eithe
 and_ = _binary("and", "bool|integer", "Logical (bool) or bitwise (integer) and.")
 or_ = _binary("or", "bool|integer", "Logical (bool) or bitwise (integer) or.")
 xor = _binary("xor", "bool|integer", "Logical (bool) or bitwise (integer) exclusive or.")
+shift_left = _binary("shift_left", "integer", "x times 2^y; a y that is not a bit's number leaves 0.")
+shift_right = _binary(
+    "shift_right", "integer", "x / 2^y rounded down; a y that is not a bit's number leaves 0, or -1 of a negative x."
+)
+gcd = _binary("gcd", "integer", "The greatest common divisor of |x| and |y|, which is |x| where y is 0.")
 
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
@@ -149,4 +158,12 @@ def convert(x: Aval, *, dtype: Dtype) -> Aval:
     """Convert elements. Floats to integers round towards zero, saturate where out of range, and turn NaN to 0; integers
     to narrower ones wrap around; numbers to bool compare with zero (NaN is not zero).
     """
+    return Aval(x.shape, dtype)
+
+
+@op
+def bitcast(x: Aval, *, dtype: Dtype) -> Aval:
+    """Take the bits of each element as a number of another dtype of the same width."""
+    if BOOL in (x.dtype, dtype) or x.dtype.itemsize != dtype.itemsize:
+        raise DtypeError(f"bitcast: the bits of {x} are not those of elements of {dtype}")
     return Aval(x.shape, dtype)

@@ -17,7 +17,18 @@ from difc.dialects.shape import _check_dims
 from difc.dialects.types import I64, Aval, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
-__all__ = ["dynamic_slice", "dynamic_update_slice", "gather", "scatter", "scatter_add", "window_dims"]
+__all__ = [
+    "SCATTERS",
+    "dynamic_slice",
+    "dynamic_update_slice",
+    "gather",
+    "scatter",
+    "scatter_add",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "window_dims",
+]
 
 MODES = ("clip", "fill")
 
@@ -74,6 +85,29 @@ def scatter_add(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int
     """A copy of `x` with `updates` added at the points; repeated points add up. The transpose of `gather`."""
     _check_dtype("scatter_add", x.dtype, "float|integer")
     return _scatter("scatter_add", x, indices, updates, axes, batch, mode)
+
+
+@op
+def scatter_mul(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
+    """A copy of `x` multiplied by `updates` at the points; repeated points multiply."""
+    _check_dtype("scatter_mul", x.dtype, "float|integer")
+    return _scatter("scatter_mul", x, indices, updates, axes, batch, mode)
+
+
+@op
+def scatter_min(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
+    """A copy of `x` with the smallest of its own elements and `updates` at the points; NaN if one is NaN."""
+    return _scatter("scatter_min", x, indices, updates, axes, batch, mode)
+
+
+@op
+def scatter_max(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
+    """A copy of `x` with the largest of its own elements and `updates` at the points; NaN if one is NaN."""
+    return _scatter("scatter_max", x, indices, updates, axes, batch, mode)
+
+
+#: Ops that write at points.
+SCATTERS = (scatter, scatter_add, scatter_mul, scatter_min, scatter_max)
 
 
 def _check_starts(name: str, x: Aval, starts: tuple[Aval, ...]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.dialects import semantics_moving  # noqa: F401 - registers meanings
+from difc.dialects import semantics_convolution, semantics_factor, semantics_moving, semantics_ordering, semantics_spectral  # noqa: F401 - register meanings
 from difc.dialects.base import OPS, OpDef
 from difc.dialects.body import is_terminator
 from difc.dialects.call import REQUESTS, functions_of
@@ -182,7 +182,10 @@ class _Step:
         compute, attributes = MEANINGS[operation.name], dict(self._attributes)
         if _takes_avals(compute):
             attributes["avals"] = avals
-        self._run = lambda *arrays: [np.asarray(compute(*arrays, **attributes))]
+        if opdef.results == 1:
+            self._run = lambda *arrays: [np.asarray(compute(*arrays, **attributes))]
+        else:
+            self._run = lambda *arrays: list(map(np.asarray, compute(*arrays, **attributes)))
 
     def run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """Return the results for the given operands."""

@@ -13,7 +13,12 @@ from torch_mlir.dialects import ext, func
 
 __all__ = ["ext", "func", "ir", "passmanager"]
 
-# The bindings look for a Python module of the dialect whenever they meet an op, again each time they find none.
-for _dialect in ("dif", "fun", "flow", "iree_linalg_ext", "util"):
+# The bindings import a Python module of the dialect when they meet an op: in vain for those of ours and IREE's, again
+# at each op, and for 70 ms of classes that nobody here needs for linalg. What they once believe to be loaded they do
+# not look for again; who imports the real module gets its classes all the same.
+for _dialect in ("arith", "dif", "flow", "fun", "iree_linalg_ext", "linalg", "math", "scf", "tensor", "util", "vector"):
     _name = f"{ext.__name__.rpartition('.')[0]}.{_dialect}"
-    sys.modules.setdefault(_name, ModuleType(_name))
+    if _name not in sys.modules:
+        sys.modules[_name] = ModuleType(_name)
+        ir._globals._check_dialect_module_loaded(_dialect)
+        del sys.modules[_name]

@@ -1,8 +1,8 @@
-"""Ops that combine elements along dims, and running sums."""
+"""Ops that combine elements along dims."""
 
 from __future__ import annotations
 
-from difc.dialects.base import Bool, Int, Ints, OpDef, op
+from difc.dialects.base import Int, Ints, OpDef, op
 from difc.dialects.elementwise import _check_dtype
 from difc.dialects.shape import _check_dims
 from difc.dialects.types import I64, Aval
@@ -12,7 +12,6 @@ __all__ = [
     "REDUCTIONS",
     "argmax",
     "argmin",
-    "cumsum",
     "reduce_and",
     "reduce_max",
     "reduce_min",
@@ -68,11 +67,3 @@ def argmax(x: Aval, *, axis: Int) -> Aval:
 def argmin(x: Aval, *, axis: Int) -> Aval:
     """Index (i64) of the first smallest element along `axis`; the first NaN counts as smallest."""
     return _arg_reduction("argmin", x, axis)
-
-
-@op
-def cumsum(x: Aval, *, axis: Int, reverse: Bool) -> Aval:
-    """Running sum along `axis`, from the end if `reverse`."""
-    _check_dtype("cumsum", x.dtype, "float|integer")
-    _check_dims("cumsum", (axis,), x.ndim)
-    return Aval(x.shape, x.dtype)

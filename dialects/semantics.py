@@ -19,7 +19,7 @@ from difc import dialects as dif
 from difc.dialects.base import OpDef
 from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 
-__all__ = ["MEANINGS", "Meaning", "meaning"]
+__all__ = ["MEANINGS", "Meaning", "in_f32", "meaning"]
 
 Meaning = Callable[..., Any]
 
@@ -37,7 +37,7 @@ def meaning(opdef: OpDef) -> Callable[[Meaning], Meaning]:
     return register
 
 
-def _in_f32(compute: Meaning) -> Meaning:
+def in_f32(compute: Meaning) -> Meaning:
     """Compute f16 and bf16 operands, which all have one dtype, in f32, and round the result."""
 
     @functools.wraps(compute)
@@ -117,9 +117,12 @@ _ELEMENTWISE: dict[OpDef, Meaning] = {
     dif.and_: np.bitwise_and,
     dif.or_: np.bitwise_or,
     dif.xor: np.bitwise_xor,
+    dif.shift_left: np.left_shift,
+    dif.shift_right: np.right_shift,
+    dif.gcd: np.gcd,
 }
 for _opdef, _compute in _ELEMENTWISE.items():
-    meaning(_opdef)(_in_f32(_compute))
+    meaning(_opdef)(in_f32(_compute))
 
 _COMPARE: dict[str, Meaning] = {
     "eq": np.equal,
@@ -139,6 +142,11 @@ def _(x: np.ndarray, y: np.ndarray, *, direction: str) -> Any:
 @meaning(dif.select)
 def _(pred: np.ndarray, on_true: np.ndarray, on_false: np.ndarray) -> np.ndarray:
     return np.where(pred, on_true, on_false)
+
+
+@meaning(dif.bitcast)
+def _(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(x).view(dtype).reshape(x.shape)
 
 
 @meaning(dif.convert)
@@ -180,7 +188,7 @@ def _reduction(ufunc: np.ufunc, identity: Callable[[np.dtype], Any]) -> Meaning:
     def reduce(x: np.ndarray, *, axes: tuple[int, ...]) -> Any:
         return ufunc.reduce(x, axis=axes, dtype=x.dtype, initial=identity(x.dtype))
 
-    return _in_f32(reduce)
+    return in_f32(reduce)
 
 
 for _opdef, _row in _REDUCTIONS.items():
@@ -198,16 +206,8 @@ meaning(dif.argmax)(_arg_reduction(np.argmax))
 meaning(dif.argmin)(_arg_reduction(np.argmin))
 
 
-@meaning(dif.cumsum)
-@_in_f32
-def _(x: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
-    if reverse:
-        return np.flip(np.cumsum(np.flip(x, axis), axis, dtype=x.dtype), axis)
-    return np.cumsum(x, axis, dtype=x.dtype)
-
-
 @meaning(dif.dot_general)
-@_in_f32
+@in_f32
 def _(
     lhs: np.ndarray,
     rhs: np.ndarray,

@@ -171,12 +171,22 @@ def _(cells: np.ndarray, number: np.ndarray, updates: np.ndarray) -> None:
     cells[written] = updates[::-1][last]
 
 
-@meaning(dif.scatter_add)
-@_scatter
-def _(cells: np.ndarray, number: np.ndarray, updates: np.ndarray) -> None:
-    wide = cells.astype(F32) if cells.dtype in (F16, BF16) else cells
-    np.add.at(wide, number, updates.astype(wide.dtype))
-    cells[...] = wide
+def _combine(ufunc: np.ufunc) -> Callable[[np.ndarray, np.ndarray, np.ndarray], None]:
+    def write(cells: np.ndarray, number: np.ndarray, updates: np.ndarray) -> None:
+        wide = cells.astype(F32) if cells.dtype in (F16, BF16) else cells
+        ufunc.at(wide, number, updates.astype(wide.dtype))
+        cells[...] = wide
+
+    return write
+
+
+for _opdef, _ufunc in (
+    (dif.scatter_add, np.add),
+    (dif.scatter_mul, np.multiply),
+    (dif.scatter_min, np.minimum),
+    (dif.scatter_max, np.maximum),
+):
+    meaning(_opdef)(_scatter(_combine(_ufunc)))
 
 
 def _block(x: np.ndarray, starts: tuple[np.ndarray, ...], sizes: tuple[int, ...]) -> tuple[slice, ...]:

@@ -14,13 +14,15 @@ import numpy as np
 
 import difc
 from difc.config import SETTINGS
+from difc.numpy import coverage
 from difc.opt import module_text, parse_pipeline, run_passes
 from difc.pipelines.target import TARGETS
+from difc.scipy import catalogue
 
 __all__ = ["PAGES", "PARTS", "generated"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "coverage.md")
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
@@ -49,6 +51,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
 
 
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
 def _targets() -> str:
     rows = [[f"`{name}`", row.doc, ", ".join(f"`{d}`" for d in row.drivers)] for name, row in TARGETS.items()]
     return _table(["`--target`", "compiles for", "runs on devices"], rows)
@@ -63,6 +69,28 @@ def _settings() -> str:
     return _table(["variable", "default", "what it does"], rows)
 
 
+def _names(rows: list[coverage.Row]) -> str:
+    """Return paragraphs of the names that are traced, and a table of the others."""
+    traced = [row for row in rows if row.traced]
+    counts = f"{len(traced)} of {len(rows)} names are traced."
+    groups = {
+        "With derivative": [row for row in traced if row.gradient],
+        "Without derivative": [row for row in traced if row.gradient is False],
+        "Types, constants, and functions of sizes and types": [row for row in traced if row.gradient is None],
+    }
+    text = f"{counts}\n"
+    for title, group in groups.items():
+        if group:
+            names = ", ".join(f"`{row.name}`" + (f" ({row.note})" if row.note.startswith("with") else "") for row in group)
+            text += f"\n**{title}.** {names}\n"
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.traced:
+            missing.setdefault(row.note, []).append(f"`{row.name}`")
+    table = [[", ".join(names), *note.split("; ", 1)] for note, names in missing.items()]
+    return text + "\n" + _table(["not traced", "because", "instead"], table)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "dif": lambda: _stage("dif"),
     "fwd": lambda: _after_passes("linearize{fn=f}", "f_fwd"),
@@ -72,6 +100,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "linalg": lambda: _stage("linalg"),
     "targets": _targets,
     "settings": _settings,
+    "numpy_names": lambda: _names(coverage.numpy_rows(np)),
+    "linalg_names": lambda: _names(coverage.numpy_rows(np.linalg)),
+    "special_names": lambda: _names(coverage.special_rows()),
+    "versions": lambda: f"The names are those of NumPy {_minor(np.__version__)} and SciPy {catalogue.VERSION}.\n",
 }
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "SourceLocation",
     "TargetError",
     "UnsupportedError",
+    "UnsupportedNameError",
     "VerificationError",
     "VersionError",
 ]
@@ -92,6 +93,10 @@ class NotDifferentiableError(DifcError, TypeError):
 
 class UnsupportedError(DifcError, NotImplementedError):
     """An operation, dtype or target that difc does not have (yet)."""
+
+
+class UnsupportedNameError(UnsupportedError, AttributeError):
+    """A name of NumPy or SciPy that difc does not have; `hasattr` and `getattr` with a default work as usual."""
 
 
 class InputError(DifcError, ValueError):

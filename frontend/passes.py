@@ -288,7 +288,8 @@ class Lower(Pass):
     target: str = "cpu"
 
     def run(self, module: ir.Module) -> ir.Module:
-        return lower(module, target_kind=Target.parse(self.target).family.partition("-")[0])
+        target = Target.parse(self.target)
+        return lower(module, target_kind=target.family.partition("-")[0], vectors=target.vectors)
 
 
 @dataclass(frozen=True)

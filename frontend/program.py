@@ -24,6 +24,7 @@ from difc.dialects.mlir import func, ir
 from difc.dims import Dim
 from difc.errors import InputError
 from difc.functions import Traced, call_name, trace_function
+from difc.numpy import families  # noqa: F401  (now, so that the first trace need not)
 from difc.pipelines import cache
 from difc.pipelines.compile import compile_module
 from difc.pipelines.estimate import estimate_driver
@@ -66,7 +67,8 @@ class Program:
         """Return the module in upstream dialects, for a target."""
         with context(), ir.Location.unknown():
             kind = target.family.partition("-")[0]
-            return _checked(lower(self.expanded, target_kind=kind, reflection=reflection), "linalg")
+            lowered = lower(self.expanded, target_kind=kind, vectors=target.vectors, reflection=reflection)
+            return _checked(lowered, "linalg")
 
     def ir(self, stage: str = "dif", target: str = "cpu") -> str:
         """Return the IR after a stage: "dif" as traced, "ad" after differentiation, "linalg" as handed to IREE.

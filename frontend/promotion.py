@@ -61,8 +61,8 @@ def common_dtype(*operands: Any) -> np.dtype:
     return np.result_type(*strong, *(_WEAK[_python_type(x)] for x in operands if is_weak(x)))
 
 
-def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtype], np.dtype]:
-    """Return the dtypes that a ufunc computes on, and that of its (first) result, for these operands.
+def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtype], list[np.dtype]]:
+    """Return the dtypes that a ufunc computes on, and those of its results, for these operands.
 
     Raises:
       DtypeError: where the ufunc has no loop for them, or works on complex numbers or objects.
@@ -90,7 +90,7 @@ def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtyp
             remedy="convert an operand with .astype(...)",
         ) from None
     found = [BF16 if narrow and d == F32 else d for d in found]
-    return list(found[: len(operands)]), found[len(operands)]
+    return list(found[: len(operands)]), list(found[len(operands) :])
 
 
 def to_dtype(x: ir.Value, dtype: Any) -> ir.Value:

@@ -15,7 +15,7 @@ from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim
-from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError
+from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError, UnsupportedNameError
 from difc.source import user_frame_location
 from difc.tracing import Frame, constant, current_frame
 
@@ -153,7 +153,45 @@ class Tracer:
 
         return At(self)
 
+    # ---- the Array API standard --------------------------------------------------------------
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import difc.numpy
+
+        if api_version is not None and api_version not in ("2021.12", "2022.12", difc.numpy.__array_api_version__):
+            raise ValueError(f"difc.numpy follows version {difc.numpy.__array_api_version__}, not {api_version}")
+        return difc.numpy
+
+    @property
+    def device(self) -> str:
+        """What stands for a device: the target is chosen when the program is compiled."""
+        return "traced"
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        if device != self.device:
+            raise UnsupportedError(
+                f"a traced array cannot be moved to {device!r}: the target is chosen when the program is compiled",
+                where=user_frame_location(),
+                remedy="leave it out, and use difc.to_device on the arguments of the compiled function",
+            )
+        return self
+
     # ---- ndarray's methods, by the functions of the same name --------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        if name in _WRITING:
+            raise MutationError(
+                f"x.{name}() writes into the array in place, which a traced array cannot do",
+                where=user_frame_location(),
+                remedy=f"use {_WRITING[name]}",
+            )
+        raise UnsupportedNameError(
+            f"a traced array has no {name!r}, as it has no numbers or memory yet",
+            where=user_frame_location(),
+            remedy="use functions of difc.numpy (docs/coverage.md lists them), or call it on the result",
+        )
 
     @property
     def T(self) -> Any:
@@ -166,6 +204,14 @@ class Tracer:
     @property
     def real(self) -> Any:
         return self
+
+    @property
+    def imag(self) -> Any:
+        return np.zeros_like(self)
+
+    @property
+    def nbytes(self) -> Any:
+        return self.size * self.itemsize
 
     @property
     def flat(self) -> Any:
@@ -222,6 +268,13 @@ class DimTracer(Tracer):
             remedy="use difc.numpy to make arrays (its zeros, arange, ... take run-time sizes), difc.scan for loops",
         )
 
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise _concretization(
+            self,
+            f"an array of the run-time size {self.dim} (as in np.arange(n))",
+            "use difc.numpy.arange(n), or np.arange(n, like=x) with a traced array x",
+        )
+
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.dim)
 
@@ -272,6 +325,16 @@ def holds_tracer(x: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and holds_tracer(e)) for e in x)
 
 
+#: method of ndarray that writes into the array -> what to use instead
+_WRITING = {
+    "fill": "x = np.full_like(x, value)",
+    "partition": "x = np.partition(x, kth)",
+    "put": "x = x.at[index].set(value)",
+    "resize": "x = np.resize(x, shape)",
+    "sort": "x = np.sort(x)",
+}
+
+
 def _method(name: str) -> Callable[..., Any]:
     function = getattr(np, name)
 
@@ -288,20 +351,24 @@ for _name in [
     "argmax",
     "argmin",
     "argsort",
+    "choose",
     "clip",
+    "compress",
+    "conj",
+    "conjugate",
     "cumprod",
     "cumsum",
     "diagonal",
     "max",
     "mean",
     "min",
+    "nonzero",
     "prod",
     "ptp",
     "ravel",
     "repeat",
     "round",
     "searchsorted",
-    "sort",
     "squeeze",
     "std",
     "sum",

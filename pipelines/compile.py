@@ -5,11 +5,8 @@ every failure of IREE is a `CompileError`.
 
 Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two cores):
 
-- Matmuls. `linalg.matmul` with explicit transposes, with transposed indexing maps, and `linalg.generic` contractions
-  are equally fast (2.6 ms on local-task, 4.7 ms on local-sync), and data tiling gains 10 to 15 % (2.35 ms, 4.0 ms) for
-  0.7 s more compile time. It is on if the lowering left hints, and then IREE tiles nothing else: within a loop small
-  operands would be laid out anew in every step (an LSTM takes 3.1 ms instead of 1.9 ms). Shapes that IREE cannot tile
-  fail with "large vector sizes"; the module is then compiled again without.
+- Matmuls. Those that are worth it come with a kernel of our own (`lowering/matmul.py`). With IREE's data tiling, which
+  lays operands out in tiles, the step takes as long as with the kernel, and three times as long to compile.
 - Fusion. Reductions of run-time size, fused with their producers, can fail with "exceeded stack allocation limit" or
   "exceeded the limit" of shared memory (a mean over a gather, a softmax loss over a run-time batch). The module is then
   compiled again with less fusion.
@@ -25,16 +22,16 @@ import re
 
 from difc import config
 from difc.pipelines import cache
+from difc.pipelines.branches import separate_references
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, quiet
-from difc.pipelines.lowering.tiling import HINT
-from difc.pipelines.staged import compile_staged, has_host_control_flow
-from difc.pipelines.target import DATA_TILING, LESS_FUSION, Target
+from difc.pipelines.staged import has_host_control_flow, to_commands
+from difc.pipelines.target import LESS_FUSION, Target
 from difc.pipelines.versions import check_versions, installed_versions, source_digest
+from difc.pipelines.vulkan import fit_to_vulkan
 
 __all__ = ["compile_module"]
 
-_TILING_FROM_LEVEL = 2
 _FUSION_FROM_LEVEL = 2  # below it, IREE fuses little anyway
 
 # Locations, as MLIR prints them: they do not change the code, so moving a line in a file should not compile again.
@@ -62,38 +59,41 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
       VersionError: if the installed compiler is not the pinned one.
     """
     check_versions(["iree-base-compiler"])
-    tiling = target.data_tiling and opt_level >= _TILING_FROM_LEVEL and HINT in text
     key = [
         _LOCATIONS.sub("", text),
         *target.flags(opt_level),
-        f"staged={staged} tiling={tiling}",
+        f"staged={staged}",
         target.fingerprint(),
         *installed_versions(["iree-base-compiler"]),
         source_digest(),
     ]
-    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level, staged, tiling))
+    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level, staged))
 
 
-def _compile(text: str, target: Target, opt_level: int, staged: bool | None, tiling: bool) -> bytes:
-    plain = target.flags(opt_level)
-    attempts = [(*plain, DATA_TILING)] if tiling else []
-    attempts.append(plain)
-    if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in plain:
-        attempts.append((*plain, LESS_FUSION))
-    # If none of this was the reason, the last attempt explains the failure: its kernels are the smallest.
-    *attempts, flags = attempts
-    for others in attempts:
+def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> bytes:
+    flags = target.flags(opt_level)
+    if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags:
         with contextlib.suppress(StageFailure):
-            return _run(text, others, staged)
+            return _run(text, target, flags, staged)
+        # If fusion was not the reason, this attempt explains the failure: its kernels are the smallest.
+        flags = (*flags, LESS_FUSION)
     try:
-        return _run(text, flags, staged)
+        return _run(text, target, flags, staged)
     except StageFailure as failure:
         full = config.get("traceback") == "full"
         raise compile_error(failure, text, target, flags) from (failure if full else None)
 
 
-def _run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
+def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:
     with quiet(config.get("traceback") != "full"), Invocation(text, flags) as run:
         if has_host_control_flow(run.module) if staged is None else staged:
-            return compile_staged(run)
-        return run.to_bytecode()
+            to_commands(run)
+        else:
+            run.to_phase("stream")
+        if target.family == "vulkan":
+            with run.context:
+                fit_to_vulkan(run.module)
+        run.to_phase("vm", after="stream")
+        with run.context:
+            separate_references(run.module)
+        return run.to_bytecode(after="vm")

@@ -46,6 +46,9 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
         elif name == "dif.dot_general":
             time += _contraction(operation) / FLOPS_PER_US
             dispatches += 1
+        elif name == "dif.conv":
+            time += _convolution(operation) / FLOPS_PER_US
+            dispatches += 1
         elif name.startswith("dif."):
             time += max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0) / (
                 ELEMENTS_PER_US * 10
@@ -58,6 +61,12 @@ def _contraction(operation: Any) -> float:
     lhs, attributes = aval_of(operation.operands[0]), attributes_of(operation)
     contracted = _elements(Aval(tuple(lhs.shape[d] for d in attributes["lhs_contract"]), lhs.dtype))
     return 2 * contracted * _elements(aval_of(operation.results[0])) * lhs.dtype.itemsize / 4
+
+
+def _convolution(operation: Any) -> float:
+    result, kernel = aval_of(operation.results[0]), aval_of(operation.operands[1])
+    products = _elements(Aval(kernel.shape[:-1], kernel.dtype))
+    return 2 * products * _elements(result) * kernel.dtype.itemsize / 4
 
 
 def estimate_driver(module: ir.Module) -> str:

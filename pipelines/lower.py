@@ -14,28 +14,38 @@ from difc.dialects.mlir import func, ir
 from difc.pipelines.lowering import (  # noqa: F401 - importing a family registers its rules
     contraction,
     control,
+    convolution,
     creation,
+    cumulative,
     elementwise,
+    factor,
     indexing,
+    ordering,
     reduction,
     scatter,
     shape,
+    spectral,
 )
 from difc.pipelines.lowering.context import Context, declared_type
-from difc.pipelines.lowering.tiling import hint_tiling
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.target import VectorUnit
 
 __all__ = ["lower"]
 
 
 def lower(
-    module: ir.Module, *, target_kind: str, reflection: Mapping[str, Mapping[str, str]] | None = None
+    module: ir.Module,
+    *,
+    target_kind: str,
+    vectors: VectorUnit | None = None,
+    reflection: Mapping[str, Mapping[str, str]] | None = None,
 ) -> ir.Module:
     """Return a module of upstream dialects that computes what `module` says.
 
     Args:
       module: `dif` functions without calls and requests. Private functions are left out.
       target_kind: "cpu", "vulkan" or "cuda"; decides which functions of float64 exist.
+      vectors: the vector unit of the processor, for kernels that are written for it; without it there are none.
       reflection: for functions by name, strings that the compiled module carries as their reflection metadata.
 
     Raises:
@@ -48,14 +58,16 @@ def lower(
         for name, function in functions_of(module).items():
             if "sym_visibility" in function.attributes and function.visibility.value == "private":
                 continue
-            _lower_function(lowered, function, target_kind, (reflection or {}).get(name))
-        if target_kind == "cpu":
-            hint_tiling(lowered)
+            _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
     return lowered
 
 
 def _lower_function(
-    lowered: ir.Module, function: func.FuncOp, target_kind: str, reflection: Mapping[str, str] | None
+    lowered: ir.Module,
+    function: func.FuncOp,
+    reflection: Mapping[str, str] | None,
+    target_kind: str,
+    vectors: VectorUnit | None,
 ) -> None:
     location = function.location
     inputs, results = ([aval_of(t) for t in types] for types in (function.type.inputs, function.type.results))
@@ -67,7 +79,7 @@ def _lower_function(
         made.attributes["iree.reflection"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in reflection.items()})
     block = function.regions[0].blocks[0]
     entry = ir.Block.create_at_start(made.regions[0], signature[0], [a.location for a in block.arguments])
-    c = Context(entry, location, target_kind)
+    c = Context(entry, location, target_kind, vectors)
     arguments = [Value(aval, base=a) for aval, a in zip(inputs, entry.arguments, strict=True)]
     outcome = c.lower_block(block, arguments)
     c.operation("func.return", [c.as_declared(x, aval) for x, aval in zip(outcome, results, strict=True)])

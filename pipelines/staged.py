@@ -9,8 +9,8 @@ branch of the VM that passes one buffer twice can lose it (`branches.py`).
 
 So modules with host control flow are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies
 their affinity and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's,
-but the copies are hidden from copy elision, and scf becomes cf before memory is planned. A step of a loop then costs
-3.4 us on local-sync for any tape.
+but the copies are hidden from copy elision, scf becomes cf before memory is planned, and offsets are spelled out for
+IREE's range analysis (`alignment.py`). A step of a loop then costs 3.4 us on local-sync for any tape.
 
 What the lowering needs to know (all of it is tested with numbers):
 
@@ -27,12 +27,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from difc.pipelines.branches import separate_references
+from difc.pipelines.alignment import spell_out_alignment
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.ownership import CONTROL, hide_copies, operations, own_carries, show_copies
 from difc.pipelines.while_form import align_whiles
 
-__all__ = ["compile_staged", "has_host_control_flow"]
+__all__ = ["has_host_control_flow", "to_commands"]
 
 _FUNCTIONS = ("util.func", "util.initializer")
 
@@ -65,7 +65,7 @@ _TO_USAGE = ",".join(
     )
 )
 _ELISION = "iree-stream-elide-async-copies"
-_TO_COMMANDS = ",".join(
+_TO_SLICES = ",".join(
     (
         _CLEANUP,
         "iree-stream-verify-async-access-ranges",
@@ -79,9 +79,14 @@ _TO_COMMANDS = ",".join(
         "iree-stream-schedule-allocation",
         "iree-stream-emplace-transients",
         "iree-stream-materialize-transient-size-queries",
-        _on_functions("iree-stream-pack-constants", "iree-stream-layout-slices", "canonicalize"),
+        _on_functions("iree-stream-pack-constants", "iree-stream-layout-slices"),
+    )
+)
+_TO_COMMANDS = ",".join(
+    (
+        _on_functions("canonicalize"),
         # As scf, a loop of no step would lose its results' offsets here; any earlier, and IREE memoizes wrong commands.
-        "convert-scf-to-cf",
+        _on_functions("convert-scf-to-cf"),  # not in kernels: bodies of linalg ops may have loops
         "iree-util-propagate-subranges",
         _CLEANUP,
         "iree-stream-automatic-reference-counting",
@@ -99,8 +104,8 @@ def has_host_control_flow(module: Any) -> bool:
     return any(op.name in CONTROL and _on_host(op) for op in operations(module))
 
 
-def compile_staged(run: Invocation) -> bytes:
-    """Return the artifact of a module with host control flow.
+def to_commands(run: Invocation) -> None:
+    """Take a module with host control flow to the end of IREE's stream phase.
 
     Raises:
       StageFailure: from the step that failed.
@@ -121,11 +126,10 @@ def compile_staged(run: Invocation) -> bytes:
     run.passes("stream", _ELISION)
     with run.context:
         show_copies(run.module)
-    run.passes("stream", _TO_COMMANDS)
-    run.to_phase("vm", after="stream")
+    run.passes("stream", _TO_SLICES)
     with run.context:
-        separate_references(run.module)
-    return run.to_bytecode(after="vm")
+        spell_out_alignment(run.module)
+    run.passes("stream", _TO_COMMANDS)
 
 
 def _on_host(op: Any) -> bool:

@@ -12,7 +12,6 @@ Why the entries are what they are, measured with IREE 3.13:
   on `rdna3`: `exp(x)` beside `sum(exp(x), axis=0)`; a column sum with a row maximum. With less fusion they are right.
 - CUDA: an artifact holds PTX, which a newer driver compiles for its own GPU: `sm_80` code runs on an H100 or H200.
   IREE does not know `sm_90` and newer, so those become `sm_89`.
-- CPU: data tiling makes large matmuls faster, by 10 % to 2.4 times; `compile_module` turns it on.
 """
 
 from __future__ import annotations
@@ -26,10 +25,8 @@ from pathlib import Path
 
 from difc.errors import TargetError
 
-__all__ = ["DATA_TILING", "LESS_FUSION", "TARGETS", "Target"]
+__all__ = ["LESS_FUSION", "TARGETS", "Target", "VectorUnit"]
 
-DATA_TILING = "--iree-dispatch-creation-data-tiling"
-"""The flag that lays the operands of matmuls out in tiles; not among `Target.flags`."""
 LESS_FUSION = "--iree-dispatch-creation-enable-aggressive-fusion=false"
 """The flag for smaller kernels: right where larger ones do not compile; always on for Vulkan."""
 
@@ -55,7 +52,6 @@ class _Row:
     drivers: tuple[str, ...]
     options: tuple[str, ...]
     doc: str
-    data_tiling: bool = False
 
 
 _CPU_OPTIONS = ("--iree-llvmcpu-stack-allocation-limit=65536",)
@@ -66,14 +62,12 @@ TARGETS = {
         ("local-sync", "local-task"),
         ("--iree-llvmcpu-target-cpu=host", *_CPU_OPTIONS),
         "this machine's processor, with all its instructions",
-        data_tiling=True,
     ),
     "cpu-generic": _Row(
         "llvm-cpu",
         ("local-sync", "local-task"),
         ("--iree-llvmcpu-target-cpu=generic", *_CPU_OPTIONS),
         "any processor of this machine's architecture",
-        data_tiling=True,
     ),
     "vulkan": _Row(
         "vulkan-spirv",
@@ -108,6 +102,15 @@ _UNSUPPORTED_MATH = {
     **{("cpu-generic", dtype): "erfc log10 trunc" for dtype in _SMALL_FLOATS},
     **{("vulkan", dtype): "erfc" for dtype in _SMALL_FLOATS},
 }
+
+
+@dataclass(frozen=True)
+class VectorUnit:
+    """What a processor has for vectors: their bytes, the registers, and whether it multiplies and adds in one step."""
+
+    bytes: int
+    registers: int
+    fma: bool
 
 
 @dataclass(frozen=True)
@@ -157,11 +160,6 @@ class Target:
         """Return the runtime drivers that can run the code; the first suits small modules best."""
         return TARGETS[self.family].drivers
 
-    @property
-    def data_tiling(self) -> bool:
-        """Return whether IREE's data tiling is worth trying."""
-        return TARGETS[self.family].data_tiling
-
     def flags(self, opt_level: int = 3) -> tuple[str, ...]:
         """Return the flags of one IREE session.
 
@@ -179,6 +177,20 @@ class Target:
             "--iree-input-demote-f64-to-f32=false",
             *self.options,
         )
+
+    @property
+    def vectors(self) -> VectorUnit | None:
+        """Return the vector unit of a processor; for a GPU there is none to write kernels for."""
+        if self.backend != "llvm-cpu":
+            return None
+        features = host_processor().split() if self.family == "cpu" else []
+        if platform.machine() in ("aarch64", "arm64"):
+            return VectorUnit(16, 32, fma=True)
+        if "avx512f" in features:
+            return VectorUnit(64, 32, fma=True)
+        if {"avx2", "fma"} <= set(features):
+            return VectorUnit(32, 16, fma=True)
+        return VectorUnit(16, 16, fma=False)
 
     def unsupported_math(self, dtype: str) -> frozenset[str]:
         """Return the operations of the math dialect that do not compile for an element type.

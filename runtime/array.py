@@ -131,6 +131,14 @@ class DeviceArray(NDArrayOperatorsMixin):
             self._host = host
         return host
 
+    def to_device(self, device: str | Device, /, *, stream: Any = None) -> DeviceArray:
+        """Return the array on a device, copied where it is not there already. (Array API standard)"""
+        return to_device(self, device)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return NumPy, whose functions take this array and compute on the host. (Array API standard)"""
+        return np.empty(0).__array_namespace__(api_version=api_version)
+
     def block_until_ready(self) -> DeviceArray:
         """Return the array itself: calls return when their results are complete."""
         return self

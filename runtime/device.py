@@ -40,6 +40,10 @@ _VISIBLE = int(rt.MemoryType.DEVICE_LOCAL | rt.MemoryType.HOST_VISIBLE)
 _MAPPED = int(rt.BufferUsage.DEFAULT | rt.BufferUsage.MAPPING)
 _LOCAL_REMEDY = "reinstall the runtime: pip install --force-reinstall iree-base-runtime"
 
+# Freed buffers serve the next call; a new one would be cleared first, 60 us for each MB. The fields are the largest
+# buffer to keep, the bytes in use up to which any is kept, and how many are.
+_CACHING = ["caching:*=*;1gib;64"]
+
 DRIVERS = {
     "local-sync": Driver(True, _VISIBLE, _MAPPED, _LOCAL_REMEDY),
     "local-task": Driver(True, _VISIBLE, _MAPPED, _LOCAL_REMEDY),
@@ -78,6 +82,7 @@ _ELEMENT_TYPES = {
 }
 _HAL_TYPES = {dtype: _ELEMENT_TYPES[name] for name, dtype in DTYPES.items()}
 _UINT16 = np.dtype(np.uint16)
+_LEAST = 64  # bytes; the buffer of an array of size 0
 _COPY_BELOW = 1 << 14  # bytes; a copy of so few is faster than an array that owns the mapping
 _NONE_LISTED = "its driver lists no device"
 
@@ -127,11 +132,20 @@ class Device:
         if raw.dtype.kind == "V":  # bfloat16 is unknown to the buffer protocol
             raw = raw.view(_UINT16)
         try:
+            if raw.size == 0 and not self.is_local:
+                return self._empty(raw.shape, element_type)
             return self._upload(self._memory, self._usage, self.hal, raw, element_type)
         except Exception as error:
             raise DeviceError(
                 f"an array of {array.nbytes} bytes cannot be copied to `{self.name}`: {brief(error)}"
             ) from error
+
+    def _empty(self, shape: tuple[int, ...], element_type: Any) -> Any:
+        """Return a view of size 0 on a buffer that is not empty: kernels of GPUs cannot be given empty ones."""
+        buffer = self._allocator.allocate_buffer(
+            memory_type=self._memory, allowed_usage=self._usage, allocation_size=_LEAST
+        )
+        return rt.HalBufferView(buffer, shape, int(element_type))
 
     def to_host(self, view: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         """Return a buffer view as a read-only NumPy array that stays valid.
@@ -249,7 +263,7 @@ def _open(driver: str, index: int) -> Any:
         hal_driver = rt.get_driver(driver)
         infos = hal_driver.query_available_devices()
         if index < len(infos):
-            return hal_driver.create_device(infos[index])
+            return hal_driver.create_device(infos[index], allocators=_CACHING if DRIVERS[driver].local else None)
     except Exception as error:
         reason = f"the device `{driver}` is not available: {brief(error)}"
         raise DeviceError(reason, remedy=DRIVERS[driver].remedy) from error

@@ -43,7 +43,8 @@ class Entry:
         self._takes_leaves = signature.in_tree == tree_structure(((0,) * self._takes, {}))
         self._gives_leaves = signature.out_tree == tree_structure((0,) * self._gives)
         self._out_kinds = [_static_kind(spec, device) for spec in signature.outputs]
-        self._only_kind = self._out_kinds[0] if signature.out_tree == tree_structure(0) else None
+        lone = self._out_kinds[0] if signature.out_tree == tree_structure(0) else None
+        self._only_kind = None if lone is None or 0 in lone.shape else lone
         self._in_kinds = tuple(_static_kind(spec, device) for spec in signature.inputs)
         # The kinds of the last arguments that were checked, as a whole: dynamic dims must agree with each other.
         self._checked = self._in_kinds
@@ -104,6 +105,8 @@ class Entry:
             if known is None:
                 shape = tuple(ref.deref(HalBufferView).shape)
                 known = kind(shape, self.signature.outputs[index].dtype, self.device)
+            if not self.device.is_local and 0 in known.shape:  # on a buffer that other kernels can be given
+                ref = self.device.to_device(np.empty(known.shape, known.dtype)).ref
             results.append(DeviceArray(known, ref))
         return results
 

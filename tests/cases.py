@@ -17,6 +17,8 @@ from difc import dialects as dif
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from tests.case import DTYPES, FLOAT, Case, Input, module_of, sizes
+from tests.cases_convolution import convolutions
+from tests.cases_ordering import orderings
 
 __all__ = ["CASES", "Case", "Input", "module_of", "sizes"]
 
@@ -68,6 +70,9 @@ BINARY: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[str, ...
     "and": ((-9, 9), (-9, 9), BITS, ()),
     "or": ((-9, 9), (-9, 9), BITS, ()),
     "xor": ((-9, 9), (-9, 9), BITS, ()),
+    "shift_left": ((-9, 9), (-2, 9), INTEGER, ()),
+    "shift_right": ((-99, 99), (-2, 9), INTEGER, ()),
+    "gcd": ((-60, 60), (-60, 60), INTEGER, ()),
 }
 _bool = Input((2, 3), "bool")
 _any = Input((2, 3))
@@ -95,6 +100,11 @@ def _elementwise() -> Iterator[Case]:
         x = Input((2, 3), "T", 0.1 if to == "u8" else -2, 20)
         # A step of 1/4 is exact in f32, and shorter than what separates these elements from integers.
         yield Case(f"convert_{to}", "dif.convert", fn, (x,), ALL, smooth=to[0] == "f", step=0.25, tol=1e-5)
+
+
+    for kind, to in (("f32", "i32"), ("i32", "f32"), ("f64", "u64"), ("u32", "f32"), ("i8", "u8"), ("f16", "i16")):
+        fn = partial(dif.bitcast, dtype=DTYPES[to])
+        yield Case(f"bitcast_{kind}_{to}", "dif.bitcast", fn, (Input((2, 3), kind, 0, 20),), (kind,), smooth=False)
 
 
 def _of_product_and_sum(op: dif.OpDef, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -227,10 +237,6 @@ def _reductions() -> Iterator[Case]:
         for axis in (0, 1):
             fn = partial(dif.OPS[f"dif.{name}"], axis=axis)
             yield Case(f"{name}_{axis}", f"dif.{name}", fn, (Input((3, 4)),), NUMBER)
-    for axis in (0, 1):
-        for reverse in (False, True):
-            fn = partial(dif.cumsum, axis=axis, reverse=reverse)
-            yield Case(f"cumsum_{axis}{'_reverse' * reverse}", "dif.cumsum", fn, (Input((3, 4)),), NUMBER)
 
 
 # ---- contractions --------------------------------------------------------------------------------
@@ -288,7 +294,10 @@ def _indexing() -> Iterator[Case]:
         window = [shape[d] for d in range(batch, len(shape)) if d not in axes]
         updates = Input((*points[:-1], *window))
         yield Case(f"gather_{name}", "dif.gather", partial(dif.gather, **form), (x, indices), ALL)
-        for op, dtypes in (("scatter", ALL), ("scatter_add", NUMBER)):
+        for op in ("scatter", "scatter_add", "scatter_mul", "scatter_min", "scatter_max"):
+            if name in ("columns", "pairs", "one", "whole") and op in ("scatter_mul", "scatter_min"):
+                continue  # the other rows have all that these ops do in their own way
+            dtypes = NUMBER if op in ("scatter_add", "scatter_mul") else ALL
             fn = partial(dif.OPS[f"dif.{op}"], **form)
             yield Case(f"{op}_{name}", f"dif.{op}", fn, (x, indices, updates), dtypes)
     i32 = Input((3, 1), "i32", 0, 3, fixed=(-1,))
@@ -323,7 +332,9 @@ CASES: tuple[Case, ...] = (
     *_creation(),
     *_shape(),
     *_reductions(),
+    *orderings(),
     *_contractions(),
+    *convolutions(),
     *_indexing(),
 )
 assert len({case.name for case in CASES}) == len(CASES), "two rows of the table have one name"

@@ -6,6 +6,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +17,8 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 @pytest.mark.parametrize("page", GENERATE["PAGES"], ids=lambda path: path.name)
 def test_pages_are_up_to_date(page: Path) -> None:
     text = page.read_text()
+    if page.name == "coverage.md" and f"NumPy {'.'.join(np.__version__.split('.')[:2])} " not in text:
+        pytest.skip("the page lists the names of another version of NumPy")
     assert GENERATE["generated"](text) == text, "run: python docs/generate.py"
 
 

@@ -162,6 +162,7 @@ defjvp(dif.erf, _erf)
 
 defzero(dif.sign, dif.floor, dif.ceil, dif.round, because="it is constant between its steps")
 defzero(dif.compare, dif.and_, dif.or_, dif.xor, dif.not_, because="its result is not a real number")
+defzero(dif.shift_left, dif.shift_right, dif.gcd, dif.bitcast, because="its result is not a real number")
 defzero(dif.stop_gradient, because="it is there to stop derivatives")
 
 # ---- batching ------------------------------------------------------------------------------------
@@ -174,5 +175,5 @@ def _batch_elementwise(opdef: OpDef) -> None:
     defbatch(opdef, rule)
 
 
-for _op in (*dif.UNARY, *dif.BINARY, dif.compare, dif.select, dif.convert):
+for _op in (*dif.UNARY, *dif.BINARY, dif.compare, dif.select, dif.convert, dif.bitcast):
     _batch_elementwise(_op)

@@ -23,7 +23,7 @@ from difc.ad_pass.rules._common import (
     range_along,
     shifted,
 )
-from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, scalar, shape_of, zeros_like
+from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, instantiate, scalar, shape_of, zeros_like
 from difc.dialects import I64, aval_of, clone_op, window_dims
 from difc.dialects.mlir import ir
 
@@ -93,6 +93,61 @@ def _scatter_transpose(
 
 deflinear(dif.scatter, _scatter_transpose, slots=(0, 2))
 
+# ---- scatter_mul, scatter_min and scatter_max ----------------------------------------------------
+
+
+def _combined_jvp(shares: Any) -> Any:
+    """Return the jvp rule of a scatter from the weights that the tangents of `x` and of the updates get."""
+
+    def rule(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> tuple[list[ir.Value], list[Tangent]]:
+        (out,) = clone_op(node.operation, primals)
+        (tx, _, tu), (x, indices, updates), form = tangents, primals, node.attributes
+        of_x, of_updates = shares(out, x, indices, updates, form, isinstance(tu, Zero))
+        total: Tangent = tx if isinstance(tx, Zero) else dif.mul(tx, of_x)
+        if isinstance(tu, Zero):
+            return [out], [total]
+        return [out], [dif.scatter_add(instantiate(total, x), indices, dif.mul(tu, of_updates), **form)]
+
+    return rule
+
+
+def _mark(x: ir.Value, condition: ir.Value) -> ir.Value:
+    """Return 1 where a condition holds, else 0, in the dtype of `x`."""
+    return dif.convert(condition, dtype=aval_of(x).dtype)
+
+
+def _extreme_shares(
+    out: ir.Value, x: ir.Value, indices: ir.Value, updates: ir.Value, form: dict[str, Any], fixed: bool
+) -> tuple[ir.Value, ir.Value]:
+    """All that equal the extreme share the derivative evenly, as in `max`."""
+    wins = _mark(x, dif.compare(x, out, direction="eq"))
+    wins_update = _mark(x, dif.compare(updates, dif.gather(out, indices, **form), direction="eq"))
+    count = dif.scatter_add(wins, indices, wins_update, **form)
+    at_points = dif.gather(count, indices, **form)
+    count, at_points = (dif.max(n, const_like(n, 1.0)) for n in (count, at_points))  # 0 for NaN, and out of bounds
+    return dif.div(wins, count), dif.div(wins_update, at_points)
+
+
+def _product_shares(
+    out: ir.Value, x: ir.Value, indices: ir.Value, updates: ir.Value, form: dict[str, Any], fixed: bool
+) -> tuple[ir.Value, ir.Value]:
+    """Each gets the product of the others: with one zero among the factors, only that has one that is not 0."""
+    of_x = dif.scatter_mul(const_like(x, 1.0), indices, updates, **form)
+    if fixed:
+        return of_x, updates
+    one, zero = const_like(updates, 1.0), zeros_like(updates)
+    x_is_zero, is_zero = (dif.compare(v, zeros_like(v), direction="eq") for v in (x, updates))
+    factor = dif.select(is_zero, one, updates)
+    products = dif.scatter_mul(dif.select(x_is_zero, const_like(x, 1.0), x), indices, factor, **form)
+    zeros = dif.scatter_add(_mark(x, x_is_zero), indices, _mark(x, is_zero), **form)
+    product, count = dif.gather(products, indices, **form), dif.gather(zeros, indices, **form)
+    alone = dif.compare(count, _mark(x, is_zero), direction="eq")  # no other factor is zero
+    return of_x, dif.select(alone, dif.div(product, factor), zero)
+
+
+JVP[dif.scatter_mul.name] = _combined_jvp(_product_shares)
+JVP[dif.scatter_min.name] = JVP[dif.scatter_max.name] = _combined_jvp(_extreme_shares)
+
 # ---- blocks --------------------------------------------------------------------------------------
 
 
@@ -143,8 +198,8 @@ def _batch_scatter(opdef: dif.OpDef) -> None:
     defbatch(opdef, rule)
 
 
-_batch_scatter(dif.scatter)
-_batch_scatter(dif.scatter_add)
+for _op in dif.SCATTERS:
+    _batch_scatter(_op)
 
 # ---- batching of blocks --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Derivatives and batching of the reductions and running sums.
+"""Derivatives and batching of the reductions.
 
 `reduce_max` and `reduce_min` share a tangent equally among tied elements. `reduce_prod` multiplies, never divides, so
 that zeros among the elements are no exception, at any order.
@@ -29,7 +29,6 @@ def _spread(y: ir.Value, x: Any, axes: Ints) -> ir.Value:
 # ---- sums ----------------------------------------------------------------------------------------
 
 deflinear(dif.reduce_sum, lambda ct, x, axes: _spread(ct, x, axes))
-deflinear(dif.cumsum, lambda ct, x, axis, reverse: dif.cumsum(ct, axis=axis, reverse=not reverse))
 
 # ---- maximum and minimum -------------------------------------------------------------------------
 
@@ -122,10 +121,10 @@ def _batch_reduction(opdef: OpDef) -> None:
 
 
 def _batch_along_axis(opdef: OpDef) -> None:
-    defbatch(opdef, lambda size, batched, x, axis, **others: opdef(x, axis=axis + 1, **others))
+    defbatch(opdef, lambda size, batched, x, axis: opdef(x, axis=axis + 1))
 
 
 for _op in dif.REDUCTIONS:
     _batch_reduction(_op)
-for _op in (dif.argmax, dif.argmin, dif.cumsum):
+for _op in (dif.argmax, dif.argmin):
     _batch_along_axis(_op)

@@ -21,11 +21,25 @@ import numpy as _numpy
 
 from difc.numpy import surface as _surface
 
+#: The version of the Array API standard that NumPy's names follow.
+__array_api_version__ = "2023.12"
+
+#: names that are not NumPy's own object outside a trace either, and the module that has them
+_OWN = {
+    "__array_namespace_info__": "difc.numpy.array_api",
+    "mgrid": "difc.numpy.objects",
+    "ogrid": "difc.numpy.objects",
+    "vectorize": "difc.numpy.objects",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name == "linalg":
         return importlib.import_module("difc.numpy.linalg")
-    found = _surface.attribute(_numpy, __name__, name)
+    if name in _OWN:
+        found = getattr(importlib.import_module(_OWN[name]), name)
+    else:
+        found = _surface.attribute(_numpy, __name__, name)
     globals()[name] = found
     return found
 

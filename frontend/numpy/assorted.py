@@ -1,6 +1,4 @@
-"""Functions that are a few lines of others: interpolation, polynomials, gradients on a grid, covariance, blocks,
-inserts.
-"""
+"""Functions that are a few lines of others: polynomials, blocks, inserts."""
 
 from __future__ import annotations
 
@@ -9,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.dialects import is_float
-from difc.numpy.common import as_operand, axes_of, axis_of, shape_error, static_size
+from difc.numpy.common import as_operand, axis_of, static_size
 from difc.numpy.registry import implements, unsupported
 from difc.tracer import Tracer, lift, wrap
 
@@ -21,47 +18,7 @@ def _array(x: Any) -> Any:
     return wrap(lift(as_operand(x)))
 
 
-# ---- sorted tables -------------------------------------------------------------------------------
-
-
-@implements(np.searchsorted)
-def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
-    """Return where values would be put into a sorted vector to keep it sorted. (numpy.searchsorted)
-
-    It compares each value with all of the vector: work grows with the product of their sizes.
-    """
-    table = _array(a) if sorter is None else np.take(_array(a), sorter)
-    values = np.expand_dims(_array(v), -1)
-    if table.ndim != 1 or side not in ("left", "right"):
-        raise shape_error("searchsorted needs a sorted vector, and side='left' or 'right'")
-    before = table < values if side == "left" else table <= values
-    return np.sum(before, axis=-1)
-
-
-@implements(np.digitize)
-def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    """Return the number of the bin, of increasing bounds, that each value falls into. (numpy.digitize)"""
-    return searchsorted(bins, x, "left" if right else "right")
-
-
-@implements(np.interp)
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """Return the piecewise linear function through increasing points `xp`, `fp`, at x. (numpy.interp)"""
-    if period is not None:
-        raise unsupported("numpy.interp with period=")
-    x, xp, fp = (_array(v) for v in (x, xp, fp))
-    x, xp, fp = (v if v.dtype == np.float64 else v.astype(np.float64) for v in (x, xp, fp))
-    count = static_size(lift(xp), 0, "interp")
-    right_end = np.clip(searchsorted(xp, x, "right"), 1, count - 1)
-    x0, x1, f0, f1 = xp[right_end - 1], xp[right_end], fp[right_end - 1], fp[right_end]
-    width = x1 - x0
-    part = np.where(width == 0, 0.0, (x - x0) / np.where(width == 0, 1.0, width))
-    result = f0 + part * (f1 - f0)
-    result = np.where(x < xp[0], fp[0] if left is None else left, result)
-    return np.where(x > xp[-1], fp[-1] if right is None else right, result)
-
-
-# ---- polynomials, grids and statistics -----------------------------------------------------------
+# ---- polynomials ---------------------------------------------------------------------------------
 
 
 @implements(np.polyval)
@@ -72,65 +29,6 @@ def polyval(p: Any, x: Any) -> Any:
     for i in range(static_size(lift(coefficients), 0, "polyval")):
         result = result * points + coefficients[i]
     return result
-
-
-@implements(np.gradient)
-def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    """Return central differences on an even grid, one-sided at its ends. (numpy.gradient)"""
-    x = _array(f)
-    x = x if is_float(x.dtype) else x.astype(np.float64)
-    axes = axes_of(axis, x.ndim)
-    steps = list(varargs) * (len(axes) if len(varargs) == 1 else 1) or [1.0] * len(axes)
-    if edge_order != 1 or len(steps) != len(axes) or any(np.ndim(h) for h in steps):
-        raise unsupported("numpy.gradient on uneven grids or with edge_order=2")
-    found = [_gradient_along(x, h, a) for a, h in zip(axes, steps, strict=True)]
-    return found[0] if len(found) == 1 else tuple(found)
-
-
-def _gradient_along(x: Any, step: Any, axis: int) -> Any:
-    if static_size(lift(x), axis, "gradient") < 2:
-        raise shape_error("gradient needs at least two points along an axis")
-    lead = (slice(None),) * axis
-
-    def part(start: int | None, stop: int | None) -> Any:
-        return x[(*lead, slice(start, stop))]
-
-    first = (part(1, 2) - part(0, 1)) / step
-    inner = (part(2, None) - part(None, -2)) / (2.0 * step)
-    last = (part(-1, None) - part(-2, -1)) / step
-    return np.concatenate([first, inner, last], axis)
-
-
-@implements(np.cov)
-def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None,
-    aweights: Any = None, *, dtype: Any = None,
-) -> Any:  # fmt: skip
-    """Return the covariances of variables, which are rows (or columns). (numpy.cov)"""
-    if fweights is not None or aweights is not None:
-        raise unsupported("numpy.cov with weights")
-    x: Any = np.atleast_2d(_array(m))
-    x = x if rowvar or x.aval.shape[0] == 1 else np.transpose(x)
-    if y is not None:
-        other: Any = np.atleast_2d(_array(y))
-        x = np.concatenate([x, other if rowvar or other.aval.shape[0] == 1 else np.transpose(other)])
-    # NumPy widens to float64 at least.
-    x = x.astype(np.float64 if dtype is None else dtype)
-    x = x - np.mean(x, axis=1, keepdims=True)
-    count = x.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
-    return np.squeeze(
-        x @ np.transpose(x) / np.float64(count) if isinstance(count, int) else x @ np.transpose(x) / count
-    )
-
-
-@implements(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """Return the correlations of variables, which are rows (or columns). (numpy.corrcoef)"""
-    covariance = cov(x, y, rowvar, dtype=dtype)
-    if not covariance.ndim:
-        return covariance / covariance
-    spread = np.sqrt(np.diagonal(covariance))
-    return np.clip(covariance / np.expand_dims(spread, 1) / spread, -1, 1)
 
 
 # ---- blocks and inserts --------------------------------------------------------------------------

@@ -179,12 +179,14 @@ def linspace(
     first, last = np.broadcast_arrays(wrap(lift(start)).astype(inner), wrap(lift(stop)).astype(inner))
     parts = num - 1 if endpoint else num
     known = isinstance(count, int)
-    step = (last - first) / (max(int(parts), 1) if known else wrap(to_dtype(lift(parts), inner)))
+    gaps = max(int(parts), 1) if known else wrap(to_dtype(lift(np.maximum(parts, 1)), inner))
+    step = (last - first) / gaps
     index = wrap(ramp(count, inner))
     index = np.reshape(index, (num, *[1] * first.ndim))
     numbers = index * step + first
     if endpoint and not (known and count < 2):
-        numbers = np.where(index == parts, last, numbers)  # exactly the end, without the rounding of the product
+        at_end = index == parts if known else (index == parts) & (index > 0)
+        numbers = np.where(at_end, last, numbers)  # exactly the end, without the rounding of the product
     if kind.kind in "iu":
         numbers = np.floor(numbers)
     result = np.moveaxis(numbers.astype(kind), 0, axis_of(axis, numbers.ndim))

@@ -15,7 +15,7 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import BOOL, I64, Aval, aval_of, is_float
 from difc.dialects.mlir import ir
-from difc.numpy import formulas
+from difc.numpy import bits, formulas
 from difc.numpy.common import as_operand, dtype_from, expand, fill, rank_of, widened
 from difc.numpy.registry import METHODS, UFUNCS
 from difc.promotion import is_weak, promote, to_dtype, ufunc_dtypes
@@ -42,7 +42,7 @@ def call_elementwise(ufunc: np.ufunc, operands: Sequence[Any], dtype: Any = None
     operands = [as_operand(x) for x in operands]
     if dtype is not None:
         operands = [x if is_weak(x) else astype(x, dtype) for x in operands]
-    dtypes, out = ufunc_dtypes(ufunc, operands)
+    dtypes, outs = ufunc_dtypes(ufunc, operands)
     weak = all(map(is_weak, operands))
     if ufunc in (np.power, np.float_power):
         power = formulas.static_power(wrap(to_dtype(lift(operands[0]), dtypes[0])), operands[1])
@@ -51,19 +51,19 @@ def call_elementwise(ufunc: np.ufunc, operands: Sequence[Any], dtype: Any = None
     if ufunc in _COMPARISONS:
         return wrap(_compare_values(_COMPARISONS[ufunc], operands, dtypes), weak)
     values = promote(operands, dtypes)
-    if ufunc in formulas.FORMULAS:
-        result = _apply_formula(formulas.FORMULAS[ufunc], values)
+    if ufunc in _FORMULAS:
+        result = _apply_formula(_FORMULAS[ufunc], values, ufunc in bits.OF_BITS)
     else:
         result = [_OPS[ufunc](*values)]
-    result = [to_dtype(r, out) for r in result]
+    result = [to_dtype(r, out) for r, out in zip(result, outs, strict=True)]
     _name_size(ufunc, values, result[0])
     wrapped = tuple(wrap(r, weak) for r in result)
     return wrapped[0] if ufunc.nout == 1 else wrapped
 
 
-def _apply_formula(formula: Callable[..., Any], values: Sequence[ir.Value]) -> list[ir.Value]:
-    """Apply a formula of tracers to values; half precision is computed in float32."""
-    result = formula(*[wrap(widened(v)) for v in values])
+def _apply_formula(formula: Callable[..., Any], values: Sequence[ir.Value], as_it_is: bool) -> list[ir.Value]:
+    """Apply a formula of tracers to values; half precision is computed in float32, unless the bits matter."""
+    result = formula(*[wrap(v if as_it_is else widened(v)) for v in values])
     return [lift(r) for r in (result if isinstance(result, tuple) else (result,))]
 
 
@@ -176,7 +176,10 @@ _OPS: dict[np.ufunc, Callable[..., ir.Value]] = {
     np.bitwise_or: dif.or_,
     np.bitwise_xor: dif.xor,
     np.invert: dif.not_,
+    np.left_shift: dif.shift_left,
+    np.right_shift: dif.shift_right,
 }
+_FORMULAS = formulas.FORMULAS | bits.FORMULAS
 
 
 def _enter(ufunc: np.ufunc) -> None:
@@ -194,5 +197,5 @@ def _enter(ufunc: np.ufunc) -> None:
         METHODS[ufunc, "outer"] = outer
 
 
-for _ufunc in (*_OPS, *_COMPARISONS, *formulas.FORMULAS):
+for _ufunc in (*_OPS, *_COMPARISONS, *_FORMULAS):
     _enter(_ufunc)

@@ -171,16 +171,9 @@ def _hypot(x: Any, y: Any) -> Any:
 # ---- signs, parts and choices --------------------------------------------------------------------
 
 
-def _signbit(x: Any) -> Any:
-    if not is_float(dtype_of(x)):
-        return x < 0
-    zero = x == 0
-    return (x < 0) | (zero & (1 / select(zero, x, 1.0) < 0))
-
-
 def _copysign(x: Any, y: Any) -> Any:
     size = np.abs(x)
-    return select(_signbit(y), -size, size)
+    return select(np.signbit(y), -size, size)
 
 
 def _heaviside(x: Any, at_zero: Any) -> Any:
@@ -206,23 +199,6 @@ def _fmin(x: Any, y: Any) -> Any:
     return np.minimum(select(np.isnan(x), y, x), select(np.isnan(y), x, y))
 
 
-# ---- shifts --------------------------------------------------------------------------------------
-
-
-def _left_shift(x: Any, count: Any) -> Any:
-    bits = 8 * dtype_of(x).itemsize
-    inside = (count >= 0) & (count < bits)
-    return select(inside, x * np.power(_full(x, 2), select(inside, count, 0)), 0)
-
-
-def _right_shift(x: Any, count: Any) -> Any:
-    bits = 8 * dtype_of(x).itemsize
-    last = bits - (2 if dtype_of(x).kind == "i" else 1)  # the largest power of two that the dtype holds
-    inside = (count >= 0) & (count <= last)
-    shifted = np.floor_divide(x, np.power(_full(x, 2), select(inside, count, 0)))
-    return select(inside, shifted, select(x < 0, -1, _full(x, 0)) if dtype_of(x).kind == "i" else 0)
-
-
 #: Formulas on tracers of equal shapes, in the dtypes that NumPy computes in.
 FORMULAS: dict[np.ufunc, Callable[..., Any]] = {
     np.floor_divide: _floor_divide,
@@ -243,13 +219,10 @@ FORMULAS: dict[np.ufunc, Callable[..., Any]] = {
     np.radians: lambda x: x * (math.pi / 180),
     np.rad2deg: lambda x: x * (180 / math.pi),
     np.degrees: lambda x: x * (180 / math.pi),
-    np.signbit: _signbit,
     np.copysign: _copysign,
     np.heaviside: _heaviside,
     np.trunc: _trunc,
     np.modf: _modf,
     np.fmax: _fmax,
     np.fmin: _fmin,
-    np.left_shift: _left_shift,
-    np.right_shift: _right_shift,
 }

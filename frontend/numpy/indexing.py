@@ -15,7 +15,6 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.mlir import ir
-from difc.errors import MutationError
 from difc.numpy.common import (
     as_operand,
     axis_of,
@@ -30,7 +29,6 @@ from difc.numpy.index_plan import IndexPlan, Item, Range, read_index
 from difc.numpy.joining import concatenated
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, to_dtype
-from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 from difc.tracing import constant
 
@@ -188,7 +186,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     """Return the slices along an axis where a mask that is known at trace time holds. (numpy.compress)"""
     if isinstance(condition, Tracer):
-        raise unsupported("numpy.compress with a traced condition")
+        raise unsupported("numpy.compress with a traced condition", "use np.where(condition, x, other)")
     return take(a, np.nonzero(np.asarray(condition))[0], axis)
 
 
@@ -196,7 +194,7 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
 def extract(condition: Any, arr: Any) -> Any:
     """Return the elements where a mask that is known at trace time holds. (numpy.extract)"""
     if isinstance(condition, Tracer):
-        raise unsupported("numpy.extract with a traced condition")
+        raise unsupported("numpy.extract with a traced condition", "use np.where(condition, x, other)")
     return take(arr, np.nonzero(np.ravel(condition))[0])
 
 
@@ -204,28 +202,9 @@ def extract(condition: Any, arr: Any) -> Any:
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """Return the array without the elements at known positions along an axis. (numpy.delete)"""
     if isinstance(obj, Tracer):
-        raise unsupported("numpy.delete with traced positions")
+        raise unsupported("numpy.delete with traced positions", "use np.where with a mask, or np.roll and a slice")
     x = wrap(lift(arr))
     if axis is None:
         x, axis = np.reshape(x, -1), 0
     size = static_size(lift(x), axis_of(axis, x.ndim), "delete")
     return take(x, np.delete(np.arange(size), obj), axis)
-
-
-# ---- functions that write in place ---------------------------------------------------------------
-
-
-def _in_place(name: str) -> Any:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise MutationError(
-            f"numpy.{name} writes into an array in place, which a traced array cannot do",
-            where=user_frame_location(),
-            remedy="use x = x.at[index].set(value), or np.where(mask, value, x)",
-        )
-
-    refuse.__name__, refuse.__doc__ = name, f"Raise MutationError. (numpy.{name})"
-    return refuse
-
-
-for _function in (np.copyto, np.place, np.put, np.put_along_axis, np.putmask, np.fill_diagonal):
-    implements(_function)(_in_place(_function.__name__))

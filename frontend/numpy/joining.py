@@ -16,6 +16,7 @@ from difc.numpy.common import (
     axis_of,
     expand,
     integer,
+    named_size,
     product,
     rank_of,
     reshaped,
@@ -214,7 +215,7 @@ def _repeated(x: ir.Value, axis: int, count: int, each: bool) -> ir.Value:
 def tile(A: Any, reps: Any) -> Any:
     """Return the array repeated like tiles. (numpy.tile)"""
     x = lift(A)
-    counts = [integer(r, "reps") for r in (reps if isinstance(reps, (list, tuple, np.ndarray)) else (reps,))]
+    counts = [named_size(r) for r in (reps if isinstance(reps, (list, tuple, np.ndarray)) else (reps,))]
     ndim = max(aval_of(x).ndim, len(counts))
     x = expand(x, range(ndim - aval_of(x).ndim))
     for axis, count in enumerate([1] * (ndim - len(counts)) + counts):
@@ -225,13 +226,15 @@ def tile(A: Any, reps: Any) -> Any:
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    """Return each element repeated; the numbers of times are known at trace time. (numpy.repeat)"""
+    """Return each element repeated; different numbers of times must be known at trace time. (numpy.repeat)"""
     x = lift(a)
     if axis is None:
         x, axis = reshaped(x, [product(shape_of(x))]), 0
     dim = axis_of(axis, aval_of(x).ndim)
+    if isinstance(repeats, Tracer) and repeats.ndim:
+        raise unsupported("numpy.repeat with traced numbers of repeats", "use one number for all, or np.take")
     if isinstance(repeats, Tracer):
-        raise unsupported("numpy.repeat with a traced number of repeats")
+        return wrap(_repeated(x, dim, named_size(repeats), each=True))
     counts = np.asarray(repeats)
     if counts.size == 1:
         return wrap(_repeated(x, dim, int(counts.reshape(())), each=True))

@@ -1,7 +1,4 @@
-"""Norms and powers of matrices, of numpy.linalg.
-
-Factorisations and solves are not traced yet: a call of one on a traced array is an error that names it.
-"""
+"""Norms and powers of matrices, of numpy.linalg."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import numpy as np
 
 from difc.dialects import aval_of, is_float
 from difc.numpy.common import axes_of, integer, rank_of, shape_error, shape_of
-from difc.numpy.registry import implements, unsupported
+from difc.numpy.registry import implements
 from difc.tracer import lift, wrap
 
 __all__: list[str] = []
@@ -25,10 +22,9 @@ def _real(x: Any) -> Any:
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the norm of vectors (any order) or matrices ("fro", 1, -1, inf, -inf). (numpy.linalg.norm)
+    """Return the norm of vectors (any order) or matrices ("fro", "nuc", 1, -1, 2, -2, inf, -inf). (numpy.linalg.norm)
 
-    Raises:
-      UnsupportedError: for norms of singular values (2, -2, "nuc" of matrices).
+    The gradient of a norm of singular values is that of `svd`.
     """
     x = _real(x)
     if axis is None and ord is None:
@@ -62,8 +58,12 @@ def _vector(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
 def _matrix(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if order in ("fro", "f"):
         return np.sqrt(np.sum(x * x, axes, keepdims=keepdims))
+    if isinstance(order, str) and order == "nuc" or order in (2, -2):
+        reduce = np.sum if order == "nuc" else np.max if order == 2 else np.min
+        result = reduce(np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1))), -1)
+        return np.expand_dims(result, axes) if keepdims else result
     if order not in (1, -1, np.inf, -np.inf):
-        raise unsupported(f"numpy.linalg.norm of matrices with ord={order!r}")
+        raise shape_error(f"a matrix has no norm of order {order!r}", 'use 1, -1, 2, -2, inf, -inf, "fro" or "nuc"')
     row, column = axes
     summed, rest = (row, column) if abs(order) == 1 else (column, row)
     sums = np.sum(np.abs(x), summed, keepdims=True)
@@ -92,7 +92,8 @@ def matrix_power(a: Any, n: Any) -> Any:
         raise shape_error(f"matrix_power needs square matrices, not shape {list(shape)}")
     count = integer(n, "n")
     if count < 0:
-        raise unsupported("numpy.linalg.matrix_power with a negative power")
+        a, count = np.linalg.inv(a), -count
+        x = lift(a)
     if count == 0:
         mask = np.broadcast_to(np.eye(shape[-1], dtype=aval_of(x).dtype), wrap(x).shape)
         return wrap(lift(mask))

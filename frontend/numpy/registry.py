@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from difc.errors import MutationError, UnsupportedError
+from difc.numpy import gaps
 from difc.source import user_frame_location
 
 __all__ = [
     "CREATION",
+    "DEVICES",
     "FUNCTIONS",
     "METHODS",
     "UFUNCS",
@@ -33,6 +36,9 @@ METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
 #: other NumPy function -> function with its signature, traced
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
+#: what `device=` may be where an array is made in a trace: nothing, NumPy's, or what a traced array says
+DEVICES = (None, "cpu", "traced")
+
 #: name of a NumPy function that makes arrays -> function with its signature, which gives a traced array
 CREATION: dict[str, Callable[..., Any]] = {}
 
@@ -41,7 +47,13 @@ def creates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function as the traced form of NumPy functions that make arrays, which NumPy does not dispatch."""
 
     def enter(ours: Callable[..., Any]) -> Callable[..., Any]:
-        CREATION.update(dict.fromkeys(names, ours))
+        @functools.wraps(ours)
+        def make(*args: Any, device: Any = None, like: Any = None, **kwargs: Any) -> Any:
+            if device not in DEVICES:
+                raise unsupported(f"{names[0]} on device {device!r}", "leave device= out: the target is chosen later")
+            return ours(*args, **kwargs)
+
+        CREATION.update(dict.fromkeys(names, make))
         return ours
 
     return enter
@@ -61,12 +73,20 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     return enter
 
 
-def unsupported(what: str) -> UnsupportedError:
-    """Return the error for a NumPy function that is not traced."""
+def unsupported(what: str, instead: str = "") -> UnsupportedError:
+    """Return the error for a NumPy function, or a use of one, that is not traced.
+
+    Args:
+      what: its name, with `numpy.` before it, and what is special about the use.
+      instead: what to use instead, where no table says so.
+    """
+    table = gaps.LINALG if what.startswith("numpy.linalg.") else gaps.NUMPY
+    gap = table.get(what.rpartition(".")[2])
+    instead = instead or (gap.instead if gap else "use another function of difc.numpy, or compute it outside")
     return UnsupportedError(
-        f"{what} cannot be traced",
+        f"{what} cannot be traced" + (f": {gap.reason}" if gap else ""),
         where=user_frame_location(),
-        remedy="use another function of difc.numpy, or compute it outside the traced function",
+        remedy=f"{instead}. {gaps.PAGE} lists what is supported",
     )
 
 
@@ -82,19 +102,25 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         )
     table, key = (UFUNCS, ufunc) if method == "__call__" else (METHODS, (ufunc, method))
     if key not in table:
-        raise unsupported(name if hasattr(np, ufunc.__name__) else f"the ufunc {ufunc.__name__}, which is not NumPy's,")
+        if hasattr(np, ufunc.__name__):
+            raise unsupported(name, "" if method == "__call__" else "use slices, or difc.scan")
+        raise unsupported(f"the ufunc {ufunc.__name__}, which is not NumPy's,", "use a function of difc.scipy.special")
     for ignored in ("casting", "order", "subok"):
         kwargs.pop(ignored, None)
     if kwargs.get("where") is True:
         del kwargs["where"]
+    if method == "__call__" and "where" in kwargs:
+        raise unsupported(f"{name} with where=, which leaves elements undefined,", "use np.where(mask, result, other)")
     if method == "__call__" and not kwargs.keys() <= ({"dtype", "axis"} if ufunc is np.vecdot else {"dtype"}):
-        raise unsupported(f"{name} with {', '.join(kwargs)}=")
+        raise unsupported(f"{name} with {', '.join(kwargs)}=", f"call {name} without it")
     return table[key](*inputs, **kwargs)  # type: ignore[index]
 
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Serve `__array_function__`: find the traced form of a NumPy function, and call it."""
     load()
+    if function not in FUNCTIONS and function.__name__ in CREATION:  # np.zeros(n, like=x)
+        return CREATION[function.__name__](*args, **kwargs)
     if function not in FUNCTIONS:
         raise unsupported(f"{function.__module__}.{function.__name__}")
     if kwargs.pop("out", None) is not None:

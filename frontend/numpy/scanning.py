@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, F16, F32, aval_of
+from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
@@ -22,10 +22,10 @@ from difc.numpy.common import (
     shape_error,
     shape_of,
     static_size,
+    widened,
 )
 from difc.numpy.reduction import running_dtype
 from difc.numpy.registry import METHODS, implements
-from difc.numpy.shaping import sliced
 from difc.promotion import common_dtype, to_dtype
 from difc.tracer import lift, wrap
 from difc.tracing import constant
@@ -48,28 +48,19 @@ def _along(a: Any, axis: Any, dtype: Any) -> tuple[ir.Value, int]:
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """Return running sums along an axis, or of all elements. (numpy.cumsum)"""
     x, dim = _along(a, axis, dtype)
-    own = aval_of(x).dtype
-    wide = to_dtype(x, F32) if own in (F16, BF16) else x
-    return wrap(to_dtype(dif.cumsum(wide, axis=dim, reverse=False), own))
-
-
-def _running(combine: Callable[[ir.Value, ir.Value], ir.Value], x: ir.Value, axis: int, what: str) -> ir.Value:
-    """Return running results of an associative op, in log2(n) steps, each doubling how far back elements see."""
-    size = static_size(x, axis, what)
-    distance = 1
-    while distance < size:
-        head = sliced(x, axis, 0, distance)
-        tail = combine(sliced(x, axis, 0, size - distance), sliced(x, axis, distance, size))
-        x = dif.concatenate(head, tail, dimension=axis)
-        distance *= 2
-    return x
+    return wrap(_accumulated(dif.cumsum, x, dim))
 
 
 @implements(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """Return running products along an axis, or of all elements. (numpy.cumprod)"""
     x, dim = _along(a, axis, dtype)
-    return wrap(_running(dif.mul, x, dim, "cumprod"))
+    return wrap(_accumulated(dif.cumprod, x, dim))
+
+
+def _accumulated(op: Callable[..., ir.Value], x: ir.Value, axis: int) -> ir.Value:
+    """Return running results in the value's dtype; half precision is accumulated in float32."""
+    return to_dtype(op(widened(x), axis=axis, reverse=False), aval_of(x).dtype)
 
 
 @implements(np.cumulative_sum)
@@ -105,18 +96,18 @@ def _accumulate(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda array, axis=0, dtype=None: function(array, axis, dtype)
 
 
-def _extreme(op: Callable[[ir.Value, ir.Value], ir.Value], name: str) -> Callable[..., Any]:
+def _extreme(op: Callable[..., ir.Value]) -> Callable[..., Any]:
     def accumulate(array: Any, axis: Any = 0, dtype: Any = None) -> Any:
         x = to_dtype(lift(array), dtype_from(dtype)) if dtype is not None else lift(array)
-        return wrap(_running(op, x, axis_of(axis, aval_of(x).ndim), name))
+        return wrap(op(x, axis=axis_of(axis, aval_of(x).ndim), reverse=False))
 
     return accumulate
 
 
 METHODS[np.add, "accumulate"] = _accumulate(cumsum)
 METHODS[np.multiply, "accumulate"] = _accumulate(cumprod)
-METHODS[np.maximum, "accumulate"] = _extreme(dif.max, "maximum.accumulate")
-METHODS[np.minimum, "accumulate"] = _extreme(dif.min, "minimum.accumulate")
+METHODS[np.maximum, "accumulate"] = _extreme(dif.cummax)
+METHODS[np.minimum, "accumulate"] = _extreme(dif.cummin)
 
 
 # ---- differences and integrals -------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,16 @@ from difc.promotion import broadcast_to
 from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 
-__all__ = ["check_distinct", "count_of", "fitted", "scattered"]
+__all__ = ["COMBINING", "check_distinct", "count_of", "fitted", "is_distinct", "scattered"]
+
+#: how an update combines with what is there -> the op for positions that may repeat; None replaces
+COMBINING: dict[np.ufunc | None, dif.OpDef] = {
+    None: dif.scatter,
+    np.add: dif.scatter_add,
+    np.multiply: dif.scatter_mul,
+    np.minimum: dif.scatter_min,
+    np.maximum: dif.scatter_max,
+}
 
 
 def count_of(size: Any, r: Range) -> Any:
@@ -42,8 +50,8 @@ def fitted(value: ir.Value, wanted: list[Any], x: ir.Value) -> ir.Value:
     return broadcast_to(value, [(value, have), (x, shape_of(x))], wanted)
 
 
-def scattered(x: ir.Value, plan: IndexPlan, value: ir.Value, add: bool) -> ir.Value:
-    """Write or add at points; dims with partial slices become further axes of the points."""
+def scattered(x: ir.Value, plan: IndexPlan, value: ir.Value, combine: np.ufunc | None) -> ir.Value:
+    """Write at points, or combine with what is there; dims with partial slices become further axes of the points."""
     shape = shape_of(x)
     kept = [item for item in plan.items if item.kind != "new"]
     wanted, sources = _result_layout(plan, shape)
@@ -55,9 +63,8 @@ def scattered(x: ir.Value, plan: IndexPlan, value: ir.Value, add: bool) -> ir.Va
     order = [("point", i) for i in range(len(plan.points))] + [item.dim for item in partial] + whole
     value = transposed(value, [sources.index(s) for s in order])
     points, picks = _all_points(plan, partial, shape, x)
-    op: Callable[..., ir.Value] = dif.scatter_add if add else dif.scatter
     axes = [p.dim for p in picks]
-    return op(x, index_vectors(picks, points), value, axes=axes, batch=0, mode="fill")
+    return COMBINING[combine](x, index_vectors(picks, points), value, axes=axes, batch=0, mode="fill")
 
 
 def _result_layout(plan: IndexPlan, shape: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
@@ -98,18 +105,21 @@ def _all_points(
     return points, picks
 
 
-def check_distinct(plan: IndexPlan, combine: np.ufunc) -> None:
-    """Refuse an update that reads and writes, where one position may be there twice."""
+def is_distinct(plan: IndexPlan) -> bool:
+    """Say whether no position can be there twice: they are known, and differ."""
     if not plan.advanced:
-        return
-    name = combine.__name__
-    remedy = "use positions that are known at trace time and distinct, or .add, or np.where with a mask"
+        return True
     if any(isinstance(p.what, Tracer) for p in plan.picks):
-        raise UnsupportedError(
-            f"x.at[index].{name} at traced positions, which may repeat", where=user_frame_location(), remedy=remedy
-        )
+        return False
     points = np.stack([np.broadcast_to(p.what, plan.points).reshape(-1) for p in plan.picks], -1)
-    if len(np.unique(points, axis=0)) != len(points):
+    return len(np.unique(points, axis=0)) == len(points)
+
+
+def check_distinct(plan: IndexPlan, name: str) -> None:
+    """Refuse an update that reads and writes, where one position may be there twice."""
+    if not is_distinct(plan):
         raise UnsupportedError(
-            f"x.at[index].{name} at positions that repeat", where=user_frame_location(), remedy=remedy
+            f"x.at[index].{name} at positions that are traced or repeat",
+            where=user_frame_location(),
+            remedy="use positions that are known at trace time and distinct, or .add, .multiply, .min, .max",
         )

@@ -12,7 +12,7 @@ from difc.dialects import BOOL, is_float
 from difc.errors import ShapeError, UnsupportedError
 from difc.numpy.common import as_operand, integer
 from difc.numpy.elementwise import astype
-from difc.numpy.registry import implements, unsupported
+from difc.numpy.registry import implements
 from difc.promotion import broadcast_shapes, common_dtype, promote, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import lift, wrap
@@ -90,7 +90,8 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     places = integer(decimals, "decimals")
     if not is_float(x.dtype):
         if places < 0:
-            raise unsupported("numpy.round of integers to tens or hundreds")
+            factor = 10.0**-places
+            return (np.rint(x / factor) * factor).astype(x.dtype)
         return x.astype(np.float16) if x.dtype == BOOL else x
     if places == 0:
         return np.rint(x)
@@ -207,7 +208,7 @@ def isrealobj(x: Any) -> bool:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     """Return the dtype that operands and dtypes are promoted to. (numpy.result_type)"""
-    return common_dtype(*[np.empty((), x) if isinstance(x, (np.dtype, type)) else x for x in arrays_and_dtypes])
+    return common_dtype(*[np.empty((), x) if isinstance(x, (np.dtype, type, str)) else x for x in arrays_and_dtypes])
 
 
 implements(np.astype)(astype)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import aval_of
+from difc.dialects import I64, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim, exact_quotient
 from difc.numpy.common import (
@@ -26,12 +26,11 @@ from difc.numpy.common import (
     reshaped,
     shape_error,
     shape_of,
-    static_size,
     transposed,
 )
-from difc.numpy.registry import implements, unsupported
+from difc.numpy.registry import implements
 from difc.promotion import broadcast_shapes, broadcast_to, sized_shape
-from difc.tracer import lift, wrap
+from difc.tracer import Tracer, lift, wrap
 
 __all__ = ["broadcast_arrays", "expand_dims", "flipped", "ravel", "reshape", "sliced", "swapaxes", "transpose"]
 
@@ -68,11 +67,13 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
     Raises:
       ShapeError: if the number of elements differs.
     """
-    if order not in ("C", "A"):
-        raise unsupported(f"reshape with order={order!r}")
+    if order not in ("C", "F", "A", "K"):
+        raise shape_error(f"reshape: order={order!r} is not one of 'C', 'F', 'A'")
     x = lift(a)
-    given = shape if newshape is None else newshape
-    return wrap(reshaped(x, _solved(x, named_shape(given))))
+    sizes = _solved(x, named_shape(shape if newshape is None else newshape))
+    if order != "F":
+        return wrap(reshaped(x, sizes))
+    return transpose(wrap(reshaped(lift(transpose(wrap(x))), sizes[::-1])))
 
 
 def _solved(x: ir.Value, sizes: list[Any]) -> list[Any]:
@@ -287,11 +288,23 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         return wrap(reshaped(lift(roll(ravel(a), shift, 0)), shape_of(lift(a))))
     x = lift(a)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shift = shift.tolist() if isinstance(shift, np.ndarray) else shift
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
-    for s, ax in np.broadcast(np.asarray(shifts), np.asarray(axes)):
+    count = max(len(shifts), len(axes))
+    for s, ax in zip(*(list(v) * (count if len(v) == 1 else 1) for v in (shifts, axes)), strict=True):
         dim = axis_of(ax, aval_of(x).ndim)
-        size = static_size(x, dim, "roll")
+        size = shape_of(x)[dim]
+        if isinstance(s, Tracer) or not isinstance(size, int):
+            x = lift(_rolled(wrap(x), s, dim))
+            continue
         cut = -integer(s, "shift") % size if size else 0
         if cut:
             x = dif.concatenate(sliced(x, dim, cut, -1), sliced(x, dim, 0, cut), dimension=dim)
     return wrap(x)
+
+
+def _rolled(x: Any, shift: Any, axis: int) -> Any:
+    """Roll by a traced shift, or along a run-time size: read from positions that count round."""
+    count = x.shape[axis]
+    places = wrap(dif.iota(shape=sized_shape((shape_of(lift(x))[axis],), [lift(x)]), dtype=I64, dimension=0))
+    return np.take(x, np.remainder(places - shift, count), axis=axis)

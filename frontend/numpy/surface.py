@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["attribute", "has_tracer", "is_tracing", "names"]
+from difc.errors import UnsupportedNameError
+from difc.numpy import gaps
+
+__all__ = ["attribute", "has_tracer", "is_tracing", "missing", "names"]
 
 
 def is_tracing() -> bool:
@@ -41,7 +44,8 @@ def _holds(value: Any, kind: type) -> bool:
 
 def names(module: ModuleType) -> list[str]:
     """Return the public names of a NumPy module that are also ours: all but its submodules."""
-    return [n for n in dir(module) if not n.startswith("_") and not isinstance(getattr(module, n), ModuleType)]
+    # not by getattr: NumPy imports some submodules when they are asked for
+    return [n for n, value in vars(module).items() if not n.startswith("_") and not isinstance(value, ModuleType)]
 
 
 def attribute(module: ModuleType, ours: str, name: str) -> Any:
@@ -52,17 +56,28 @@ def attribute(module: ModuleType, ours: str, name: str) -> Any:
     own.
 
     Raises:
+      UnsupportedNameError: for a name of NumPy that is not ours, with what to use instead.
       AttributeError: for a name that NumPy does not have, with the closest one.
     """
-    if name.startswith("_") or not hasattr(module, name) or isinstance(getattr(module, name), ModuleType):
-        close = difflib.get_close_matches(name, names(module), 1)
+    if name.startswith("_") or not hasattr(module, name):
+        close = [] if name.startswith("_") else difflib.get_close_matches(name, names(module), 1)
         raise AttributeError(
             f"module {ours!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
         )
     found = getattr(module, name)
+    if isinstance(found, ModuleType):
+        raise missing(ours, name, (gaps.NUMPY if module is np else gaps.LINALG).get(name))
     if isinstance(found, (type, np.ufunc)) or not callable(found):
         return found
     return _traceable(found, name if module is np else None)
+
+
+def missing(ours: str, name: str, gap: gaps.Gap | None) -> UnsupportedNameError:
+    """Return the error for a name that a module of ours leaves out: why, and what to use instead."""
+    return UnsupportedNameError(
+        f"{ours} does not have {name!r}" + (f": {gap.reason}" if gap else ""),
+        remedy=f"{gap.instead}. {gaps.PAGE} lists what is supported" if gap else f"see {gaps.PAGE}",
+    )
 
 
 def _traceable(function: Callable[..., Any], creation_name: str | None) -> Callable[..., Any]:

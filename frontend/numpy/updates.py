@@ -2,7 +2,7 @@
 
 Known slices become one block that is put in place (or a select, where they have steps); traced integers a dynamic
 update; arrays of integers a scatter. Updates at traced positions out of bounds are dropped; negative ones count from
-the end. Positions that repeat add up in `add`; the last wins in `set`.
+the end. Positions that repeat add up in `add`, multiply in `multiply`, ...; the last wins in `set`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BOOL, I64, aval_of
+from difc.dialects import BOOL, I64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
-from difc.numpy.common import as_operand, full, reshaped, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_operand, fill, full, reshaped, shape_error, shape_of, size_scalar
 from difc.numpy.index_plan import IndexPlan, Range, read_index
 from difc.numpy.indexing import getitem
-from difc.numpy.scattering import check_distinct, count_of, fitted, scattered
+from difc.numpy.scattering import COMBINING, check_distinct, count_of, fitted, is_distinct, scattered
 from difc.promotion import broadcast_to, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
@@ -67,21 +67,21 @@ class AtIndex:
         return _updated(self._x, self._index, values, np.subtract)
 
     def multiply(self, values: Any) -> Any:
-        """Return a copy with `x[index] *= values` done.
-
-        Raises:
-          UnsupportedError: (also the methods below) for arrays of positions that are traced or repeat.
-        """
+        """Return a copy with `x[index] *= values` done; positions that repeat multiply."""
         return _updated(self._x, self._index, values, np.multiply)
 
     mul = multiply
 
     def divide(self, values: Any) -> Any:
-        """Return a copy with `x[index] /= values` done."""
+        """Return a copy with `x[index] /= values` done; positions that repeat divide again."""
         return _updated(self._x, self._index, values, np.divide)
 
     def power(self, values: Any) -> Any:
-        """Return a copy with `x[index] **= values` done."""
+        """Return a copy with `x[index] **= values` done.
+
+        Raises:
+          UnsupportedError: for arrays of positions that are traced or repeat.
+        """
         return _updated(self._x, self._index, values, np.power)
 
     def min(self, values: Any) -> Any:
@@ -103,14 +103,17 @@ def _updated(x: Any, index: Any, values: Any, combine: np.ufunc | None) -> Any:
     plan = read_index(target, index)
     if combine is np.subtract:
         value, combine = dif.neg(value), np.add
-    if combine is np.add and dtype == BOOL:
-        combine = np.logical_or
-    if combine is not None and combine is not np.add:
-        check_distinct(plan, combine)
+    if combine in (np.add, np.multiply) and dtype == BOOL:
+        combine = np.maximum if combine is np.add else np.minimum  # or, and
+    if combine is np.divide and is_float(dtype) and not is_distinct(plan):
+        ones = fill(target, 1)
+        return wrap(target) / wrap(scattered(ones, plan, value, np.multiply))
+    if combine is not None and combine is not np.add and (combine not in COMBINING or is_distinct(plan)):
+        check_distinct(plan, combine.__name__)
         value = to_dtype(lift(combine(getitem(x, index), wrap(value))), dtype)
         combine = None
     if plan.advanced:
-        return wrap(scattered(target, plan, value, combine is np.add))
+        return wrap(scattered(target, plan, value, combine))
     return wrap(_added(target, plan, index, value) if combine is np.add else _placed(target, plan, value))
 
 
@@ -232,7 +235,7 @@ def _spread(block: ir.Value, low: list[int], high: list[int], interior: list[int
 def _added(x: ir.Value, plan: IndexPlan, index: Any, value: ir.Value) -> ir.Value:
     """Add to the part of `x` that slices and integers select."""
     if any(isinstance(p.what, Tracer) for p in plan.picks):
-        return scattered(x, plan, value, add=True)
+        return scattered(x, plan, value, np.add)
     low, high, interior = _padding(x, plan)
     if all(isinstance(width, int) for width in high):
         return dif.add(x, _spread(_block(x, plan, value), low, high, interior))

@@ -1,4 +1,4 @@
-"""SciPy's functions on arrays and traced arrays: `difc.scipy.special`, imported when it is first used."""
+"""SciPy's functions on arrays and traced arrays: `difc.scipy.linalg` and `.special`, imported when first used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name == "special":
-        return importlib.import_module("difc.scipy.special")
+    if name in ("linalg", "special"):
+        return importlib.import_module(f"difc.scipy.{name}")
     raise AttributeError(f"module 'difc.scipy' has no attribute {name!r}")

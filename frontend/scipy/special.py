@@ -204,3 +204,11 @@ def kl_div(x: Any, y: Any) -> Any:
     x, y = _floats(x, y)
     relative = rel_entr(x, y)
     return np.where(np.isinf(relative), relative, relative - x + y)
+
+
+def __getattr__(name: str) -> Any:
+    from difc.scipy import catalogue
+
+    if name in catalogue.NAMES:
+        raise surface.missing(__name__, name, catalogue.gap(name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

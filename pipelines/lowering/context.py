@@ -2,7 +2,8 @@
 
 A rule is registered with `@lowering(dif.transpose)` and called `rule(c, out, *operands, **attributes)` with the
 `Context`, the `Out` that describes the op's result, and lowered operands; it returns the lowered result. The rule of an
-op with regions gets the operation instead of `out` and the attributes, and returns a list.
+op with several results gets a list of `Out`s and returns a list; that of an op with regions gets the operation instead
+of `out` and the attributes, and returns a list.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.target import VectorUnit
 
 __all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "lowering"]
 
@@ -57,9 +59,9 @@ def element_type(dtype: np.dtype) -> ir.Type:
 class Out:
     """What a rule needs to know of the op it lowers: `aval`, `dtype`, `element` type, run-time `sizes`, `operation`."""
 
-    def __init__(self, context: Context, operation: ir.Operation, operands: Sequence[Value]) -> None:
-        self.context, self.operation, self.operands = context, operation, operands
-        self.aval = aval_of(operation.results[0])
+    def __init__(self, context: Context, operation: ir.Operation, operands: Sequence[Value], result: int = 0) -> None:
+        self.context, self.operation, self.operands, self.result = context, operation, operands, result
+        self.aval = aval_of(operation.results[result])
         self.dtype = self.aval.dtype
         self.element = element_type(self.dtype)
         self._sizes: list[Size] | None = list(self.aval.shape) if self.aval.is_static else None
@@ -68,7 +70,7 @@ class Out:
     def sizes(self) -> list[Size]:
         """The sizes of the result, computed by the op's type rule from those of the operands."""
         if self._sizes is None:
-            self._sizes = self.context.result_sizes(self.operation, self.operands)
+            self._sizes = self.context.result_sizes(self.operation, self.operands, self.result)
         return self._sizes
 
     def value(self, base: ir.Value) -> Value:
@@ -77,11 +79,13 @@ class Out:
 
 
 class Context(TensorEmitter):
-    """Lowers one function. `target_kind` is "cpu", "vulkan" or "cuda"."""
+    """Lowers one function. `target_kind` is "cpu", "vulkan" or "cuda"; `vectors` is for kernels of our own, if any."""
 
-    def __init__(self, entry: ir.Block, location: ir.Location, target_kind: str) -> None:
+    def __init__(
+        self, entry: ir.Block, location: ir.Location, target_kind: str, vectors: VectorUnit | None = None
+    ) -> None:
         super().__init__(entry, location)
-        self.target_kind = target_kind
+        self.target_kind, self.vectors = target_kind, vectors
         self.operation_name = ""
 
     # ---- the walk --------------------------------------------------------------------------------
@@ -111,7 +115,12 @@ class Context(TensorEmitter):
         if len(operation.regions):
             return rule(self, operation, *operands)
         attributes = {} if operation.name == "dif.constant" else OPS[operation.name].decode(operation)
-        return [rule(self, Out(self, operation, operands), *operands, **attributes)]
+        outs = [Out(self, operation, operands, i) for i in range(len(operation.results))]
+        return (
+            [rule(self, outs[0], *operands, **attributes)]
+            if len(outs) == 1
+            else rule(self, outs, *operands, **attributes)
+        )
 
     def unsupported(self, message: str, remedy: str) -> UnsupportedError:
         """Return the error for the op being lowered, with the user's place."""
@@ -135,10 +144,10 @@ class Context(TensorEmitter):
         """Return all run-time sizes."""
         return [self.size(x, d) for d in range(x.aval.ndim)]
 
-    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value]) -> list[Size]:
-        """Compute the sizes of an op's result from its operands, by its type rule."""
+    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value], result: int = 0) -> list[Size]:
+        """Compute the sizes of one of an op's results from its operands, by its type rule."""
         avals = [LazyAval(self, x.aval, self.sizes(x), partial(self.host_index, x)) for x in operands]
-        return infer_sizes(operation, avals)
+        return infer_sizes(operation, avals, result)
 
     def product(self, sizes: Sequence[Size]) -> Size:
         """Return a product of sizes."""
@@ -212,10 +221,15 @@ class Context(TensorEmitter):
     def view_to_repeat(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
         """Return the view of a value that is about to be repeated along new dims."""
         base, from_base = self.view(x)
-        if self.target_kind == "vulkan" and _is_computed(base):
-            # IREE (3.13) forgets the barrier between what it fuses, if threads read what others computed.
-            base = x.base = self.fence(base)
+        base = x.base = self.unfused(base)
         return base, from_base
+
+    def unfused(self, tensor: ir.Value) -> ir.Value:
+        """Return a tensor that is read by other threads than those that compute it, safe from fusion with them.
+
+        IREE (3.13) forgets the barrier between what it fuses on Vulkan, also between a producer and a contraction.
+        """
+        return self.fence(tensor) if self.target_kind == "vulkan" and _is_computed(tensor) else tensor
 
     def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
         """Give the tensor under a value the static sizes that are known by now, and return it."""

@@ -19,6 +19,7 @@ from difc.dialects.types import BF16, F16, F32
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, Size, projection
+from difc.pipelines.lowering.matmul import is_worth_the_kernel, matmul
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import convert, number
 from difc.pipelines.lowering.values import Value
@@ -93,6 +94,10 @@ def _(
 
 def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]) -> ir.Value:
     """Append the contraction; half floats accumulate in f32."""
+    if c.vectors is not None and names[-2:] == [LEFT, RIGHT]:
+        k = c.size_of(x.tensor, x.groups.index(SUM))
+        if is_worth_the_kernel(*([1, *sizes] if len(sizes) == 2 else sizes), k, element_type(dtype)):
+            return _in_kernel(c, x, y, sizes, k)
     accumulator = F32 if dtype in (F16, BF16) else dtype
     loops = [*names, SUM]
 
@@ -105,13 +110,34 @@ def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list
 
     init = c.filled(number(c, accumulator, 0), sizes)
     iterators = [*[PARALLEL] * len(names), REDUCTION]
-    inputs = [(x.tensor, to(x.groups)), (y.tensor, to(y.groups))]
+    inputs = [(c.unfused(operand.tensor), to(operand.groups)) for operand in (x, y)]
     total = c.generic(inputs, [(init, to(names))], iterators, body)[0]
     if accumulator == dtype:
         return total
     narrow = (c.empty(sizes, element_type(dtype)), projection(len(names), tuple(range(len(names)))))
     source = (total, narrow[1])
     return c.generic([source], [narrow], [PARALLEL] * len(names), lambda a, _: [convert(c, F32, a, dtype)])[0]
+
+
+def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: list[Size], k: Size) -> ir.Value:
+    """Append the contraction as a call of the matmul kernel."""
+    assert c.vectors is not None
+    *batch, m, n = sizes
+
+    def laid_out(operand: _Operand, free: str, wanted: list[Size]) -> ir.Value:
+        order = [
+            operand.groups.index(name)
+            for name in ([BATCH] if batch else []) + ([free, SUM] if free == LEFT else [SUM, free])
+        ]
+        tensor = operand.tensor
+        if order != sorted(order):
+            # A transpose fused into a producer that is used elsewhere too would run element by element.
+            tensor = c.transposed(c.fence(tensor), order, wanted)
+        return tensor if batch else c.expand(tensor, [[0, 1], [2]], [1, *wanted])
+
+    left, right = laid_out(x, LEFT, [*batch, m, k]), laid_out(y, RIGHT, [*batch, k, n])
+    result = matmul(c, left, right, (*(batch or [1]), m, n, k), c.vectors)
+    return result if batch else c.collapse(result, [[0, 1], [2]])
 
 
 def _outer(

@@ -52,15 +52,41 @@ def _cond(c: Context, operation: ir.Operation, pred: Value, *args: Value) -> lis
         element_type(a.dtype) if h else tensor_type_of(a.shape, element_type(a.dtype))
         for a, h in zip(avals, hosted, strict=True)
     ]
-    made = c.operation("scf.if", [c.host_scalar(pred)], types, regions=2)
+    sizes = _sizes_of_branches(c, branches, args, avals)
+    asked = [(i, d) for i, known in enumerate(sizes) for d, size in enumerate(known) if size is None]
+    made = c.operation("scf.if", [c.host_scalar(pred)], [*types, *[c.index_type] * len(asked)], regions=2)
     for region, branch in zip(made.regions, branches, strict=True):
         with c.within(c.block(region, [])):
             results = c.lower_block(branch, [x.copy() for x in args])
-            c.operation(
-                "scf.yield",
-                [x.scalar if h else c.as_declared(x, a) for x, a, h in zip(results, avals, hosted, strict=True)],
-            )
-    return [Value(a, scalar=r) if h else Value(a, base=r) for a, r, h in zip(avals, made.results, hosted, strict=True)]
+            yields = [x.scalar if h else c.as_declared(x, a) for x, a, h in zip(results, avals, hosted, strict=True)]
+            c.operation("scf.yield", [*yields, *(c.index(c.size(results[i], d)) for i, d in asked)])
+    found = list(made.results)
+    for (i, d), size in zip(asked, found[len(avals) :], strict=True):
+        sizes[i][d] = size
+    return [
+        Value(a, scalar=r) if h else Value(a, base=c.tied(r, s), sizes=s)
+        for a, r, s, h in zip(avals, found, sizes, hosted, strict=False)
+    ]
+
+
+def _sizes_of_branches(
+    c: Context, branches: Sequence[ir.Block], args: Sequence[Value], avals: Sequence[dif.Aval]
+) -> list[list[Size | None]]:
+    """Return the sizes of what a cond gives, as far as they are the same, and known, before either branch runs."""
+    if all(a.is_static for a in avals):
+        return [list(a.shape) for a in avals]
+    sizes = [c.sizes(x) for x in args]
+    numbers = [partial(c.host_index, x) if x.aval == dif.Aval((), I64) and _is_host(x) else unknown for x in args]
+    inner = [BlockSizes(c, branch, sizes, numbers) for branch in branches]
+    ends = [yielded(branch) for branch in branches]
+    found: list[list[Size | None]] = []
+    for i, aval in enumerate(avals):
+        known: list[Size | None] = list(aval.shape)
+        if not aval.is_static:
+            both = [block.known(end[i]) for block, end in zip(inner, ends, strict=True)]
+            known = [a if a is not None and b is not None and a == b else None for a, b in zip(*both, strict=True)]
+        found.append(known)
+    return found
 
 
 # ---- scan ----------------------------------------------------------------------------------------

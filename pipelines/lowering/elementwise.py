@@ -10,8 +10,8 @@ from difc import dialects as dif
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import BOOL, I32, I64, is_float
-from difc.pipelines.lowering import scalars
-from difc.pipelines.lowering.context import Context, Out, lowering
+from difc.pipelines.lowering import bits, scalars
+from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.functions import FUNCTIONS
 from difc.pipelines.lowering.powers import power
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, number
@@ -65,6 +65,9 @@ TABLE: dict[dif.OpDef, ScalarFunction] = {
     dif.and_: scalars.bitwise("andi"),
     dif.or_: scalars.bitwise("ori"),
     dif.xor: scalars.bitwise("xori"),
+    dif.shift_left: bits.shift_left,
+    dif.shift_right: bits.shift_right,
+    dif.gcd: bits.gcd,
     **FUNCTIONS,
 }
 
@@ -111,6 +114,11 @@ def _(c: Context, out: Out, pred: Value, on_true: Value, on_false: Value) -> Val
 @lowering(dif.convert)
 def _(c: Context, out: Out, x: Value, *, dtype: np.dtype) -> Value:
     return _apply(c, out, (x,), lambda a: scalars.convert(c, x.aval.dtype, a, dtype))
+
+
+@lowering(dif.bitcast)
+def _(c: Context, out: Out, x: Value, *, dtype: np.dtype) -> Value:
+    return c.elementwise(out, (x,), lambda a: bits.bitcast(c, a, element_type(dtype)))
 
 
 @lowering(dif.stop_gradient)

@@ -89,6 +89,11 @@ class Emitter:
         """Append an op with one result and return that."""
         return self.operation(name, operands, [type_], attributes).results[0]
 
+    @property
+    def module_block(self) -> ir.Block:
+        """The block of the module that the function is in, for what functions share."""
+        return self._entry.owner.parent.regions[0].blocks[0]
+
     @contextmanager
     def within(self, block: ir.Block) -> Iterator[None]:
         """Append to another block for a `with` statement."""
@@ -164,7 +169,7 @@ class Emitter:
 
     def fill(self, scalar: ir.Value, into: ir.Value) -> ir.Value:
         """Return `into` with every element set."""
-        return self._structured("linalg.fill", [scalar], [into], {}, lambda new, old: [new])[0]
+        return self.structured("linalg.fill", [scalar], [into], {}, lambda new, old: [new])[0]
 
     def filled(self, scalar: ir.Value, sizes: Sequence[Size]) -> ir.Value:
         """Return a new tensor of one repeated element."""
@@ -180,9 +185,9 @@ class Emitter:
         """Append a `linalg.generic`; `body` gets the elements of inputs and inits and returns the new elements."""
         maps = [ir.AffineMapAttr.get(m) for _, m in (*inputs, *inits)]
         attributes = {"indexing_maps": ir.ArrayAttr.get(maps), "iterator_types": _iterators(tuple(iterators))}
-        return self._structured("linalg.generic", [v for v, _ in inputs], [v for v, _ in inits], attributes, body)
+        return self.structured("linalg.generic", [v for v, _ in inputs], [v for v, _ in inits], attributes, body)
 
-    def _structured(
+    def structured(
         self,
         name: str,
         inputs: Sequence[ir.Value],
@@ -190,6 +195,7 @@ class Emitter:
         attributes: dict[str, ir.Attribute],
         body: Callable[..., Sequence[ir.Value]],
     ) -> list[ir.Value]:
+        """Append an op of linalg by its name; `body` gets the elements as in `generic`."""
         segments = ir.DenseI32ArrayAttr.get([len(inputs), len(inits)])
         made = self.operation(
             name, [*inputs, *inits], [v.type for v in inits], {**attributes, "operandSegmentSizes": segments}, regions=1

@@ -12,13 +12,21 @@ from difc.pipelines.lowering.emitter import SIGNED, Size
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["as_index", "host_point", "lies_inside", "minus", "window_block"]
+__all__ = ["as_index", "blocks_of", "host_point", "lies_inside", "minus", "window_block"]
 
 
 def minus(c: Context, size: Size, other: Size) -> Size:
     if isinstance(size, int) and isinstance(other, int):
         return size - other
     return c.value("arith.subi", [c.index(size), c.index(other)], c.index_type)
+
+
+def blocks_of(c: Context, size: Size, width: Size) -> Size:
+    """Return how many blocks of `width` hold `size` elements; the last one may be shorter."""
+    if isinstance(size, int) and isinstance(width, int):
+        return -(-size // width)
+    rounded = minus(c, c.value("arith.addi", [c.index(size), c.index(width)], c.index_type), 1)
+    return c.value("arith.divui", [rounded, c.index(width)], c.index_type)
 
 
 def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:

@@ -1,4 +1,4 @@
-"""Reductions, positions of extremes, and running sums."""
+"""Reductions, and positions of extremes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from difc.dialects import Aval
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32, is_float
 from difc.pipelines.lowering import scalars
-from difc.pipelines.lowering.context import Context, Out, element_type, lowering
+from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, identity_map, projection
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, number
@@ -50,6 +50,9 @@ def combine(
 
     # Loop bounds come from operands: an axis along which a tensor is only repeated would have none.
     source_view = (c.tensor(x), identity_map(rank)) if any(x.dims[d] is None for d in axes) else c.view(x)
+    if c.target_kind == "cuda" and len(axes) > 1 and not all(isinstance(sizes[d], int) for d in axes):
+        # IREE (3.13) can share out such a reduction among threads only where nothing of another shape is fused with it.
+        source_view = c.fence(source_view[0]), source_view[1]
     result = c.generic([source_view], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
     # IREE (3.13) forgets the barrier between a reduction and what it fuses with it, if other threads read the result.
     return c.fence(result) if c.target_kind == "vulkan" else result
@@ -133,33 +136,3 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
 
 lowering(dif.argmax)(_arg_reduce("gt"))
 lowering(dif.argmin)(_arg_reduce("lt"))
-
-
-@lowering(dif.cumsum)
-def _(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Value:
-    dtype = F32 if out.dtype in (F16, BF16) else out.dtype
-    element, rank, sizes = element_type(dtype), out.aval.ndim, out.sizes
-    if 0 in sizes:
-        return x
-    same, loops = identity_map(rank), [PARALLEL] * rank
-    last = c.value("arith.subi", [c.index(sizes[axis]), c.index(1)], c.index_type) if reverse else None
-
-    def flipped(tensor: ir.Value, before: np.dtype, after: np.dtype) -> ir.Value:
-        """Convert elements and, if need be, reverse their order."""
-
-        def body(*elements: ir.Value) -> list[ir.Value]:
-            if last is None:
-                return [convert(c, before, elements[0], after)]
-            indices = [c.iteration_index(d) for d in range(rank)]
-            indices[axis] = c.value("arith.subi", [last, indices[axis]], c.index_type)
-            return [convert(c, before, c.extract(tensor, indices), after)]
-
-        if last is None and before == after:
-            return tensor
-        inputs = [(tensor, same)] if last is None else []
-        return c.generic(inputs, [(c.empty(sizes, element_type(after)), same)], loops, body)[0]
-
-    ordered = flipped(c.tensor(x), out.dtype, dtype)
-    start = c.filled(number(c, dtype, 0), [s for d, s in enumerate(sizes) if d != axis])
-    sums = c.scan(ordered, c.empty(sizes, element), start, axis, lambda a, b: [scalars.add(c, dtype, a, b)])
-    return out.value(flipped(sums, dtype, out.dtype))

@@ -181,5 +181,9 @@ def rem(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
         wide = c.value("arith.remf", [widened(c, dtype, x), widened(c, dtype, y)], widened(c, dtype, x).type)
         return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide
     safe, is_zero, _ = _guarded(c, dtype, y)  # x rem 1 is 0, which is the remainder for -1, too
-    result = c.value("arith.remsi" if dtype.kind == "i" else "arith.remui", [x, safe], x.type)
+    if dtype.kind == "i" and c.target_kind == "vulkan":  # remsi would take the least integer for a positive one
+        whole = c.value("arith.muli", [c.value("arith.divsi", [x, safe], x.type), safe], x.type)
+        result = sub(c, dtype, x, whole)
+    else:
+        result = c.value("arith.remsi" if dtype.kind == "i" else "arith.remui", [x, safe], x.type)
     return result if is_zero is None else c.select(is_zero, number(c, dtype, 0), result)

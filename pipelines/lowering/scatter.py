@@ -6,7 +6,8 @@ the other, so equal points are right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,22 @@ from difc.pipelines.lowering.values import Value
 __all__: list[str] = []
 
 
+class Combine(NamedTuple):
+    """How an update changes what is there, and the update that changes nothing."""
+
+    apply: scalars.ScalarFunction
+    nothing: Callable[[np.dtype], float]
+
+
+#: op -> how it combines; `scatter` replaces
+COMBINE = {
+    dif.scatter_add.name: Combine(scalars.add, lambda dtype: 0 if dtype.kind in "iu" else -0.0),  # x + -0.0 is x
+    dif.scatter_mul.name: Combine(scalars.mul, lambda dtype: 1),
+    dif.scatter_min.name: Combine(scalars.minimum, scalars.highest),
+    dif.scatter_max.name: Combine(scalars.maximum, scalars.lowest),
+}
+
+
 def _scatter(
     c: Context,
     out: Out,
@@ -36,18 +53,18 @@ def _scatter(
     batch: int,
     mode: str,
 ) -> Value:
-    adds = out.operation.name == dif.scatter_add.name
+    combine = COMBINE.get(out.operation.name)
     if 0 in updates.sizes or any(x.sizes[a] == 0 for a in axes):
         return x
     points = indices.aval.ndim - 1
     if all(indices.sizes[d] == 1 for d in range(points)) and not batch:
         point = host_point(indices, len(axes))
         if point is not None:
-            return _write_block(c, out, x, point, indices.aval.dtype, updates, axes, mode, adds)
-    return out.value(_write_points(c, x, indices, updates, axes, batch, mode, adds))
+            return _write_block(c, out, x, point, indices.aval.dtype, updates, axes, mode, combine)
+    return out.value(_write_points(c, x, indices, updates, axes, batch, mode, combine))
 
 
-lowering(dif.scatter, dif.scatter_add)(_scatter)
+lowering(*dif.SCATTERS)(_scatter)
 
 
 def _write_block(
@@ -59,17 +76,17 @@ def _write_block(
     updates: Value,
     axes: tuple[int, ...],
     mode: str,
-    adds: bool,
+    combine: Combine | None,
 ) -> Value:
     """Write one window at a point known on the host: a slice that is updated in place."""
     offsets, block, inside = window_block(c, x, point, dtype, axes)
     target, strides = c.tensor(x), [1] * x.aval.ndim
     new = regroup(c, c.tensor(updates), c.sizes(updates), block)
-    if adds or mode == "fill":
+    if combine is not None or mode == "fill":
         old = c.extract_slice(target, offsets, block, strides)
 
         def body(a: ir.Value, b: ir.Value, _: ir.Value) -> list[ir.Value]:
-            changed = scalars.add(c, out.dtype, a, b) if adds else b
+            changed = b if combine is None else combine.apply(c, out.dtype, a, b)
             return [changed if mode == "clip" else c.select(inside, changed, a)]
 
         rank = len(block)
@@ -87,11 +104,11 @@ def _write_points(
     axes: tuple[int, ...],
     batch: int,
     mode: str,
-    adds: bool,
+    combine: Combine | None,
 ) -> ir.Value:
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
-    Batch dims become coordinates too. A dropped write adds nothing, or goes to a spare last slice of the first dim.
+    Batch dims become coordinates too. A dropped write changes nothing (adds 0, say), or goes to a spare last slice of the first dim.
     """
     keys = batch + len(axes)
     if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
@@ -99,7 +116,7 @@ def _write_points(
             Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), c.sizes(x), [1, *c.sizes(x)])
         )
         first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
-        written = _write_points(c, whole, first, updates, (0,), 0, "clip", adds)
+        written = _write_points(c, whole, first, updates, (0,), 0, "clip", combine)
         return regroup(c, written, [1, *c.sizes(x)], c.sizes(x))
     rank, points = x.aval.ndim, indices.aval.ndim - 1
     window = window_dims(rank, axes, batch)
@@ -109,16 +126,17 @@ def _write_points(
     target = c.tensor(x)
     if order != sorted(order):
         target = c.transposed(target, order, sizes)
-    spare = mode == "fill" and not adds
+    spare = mode == "fill" and combine is None
     count = c.product([c.size(indices, d) for d in range(points)])
     point_sizes = [c.size(indices, d) for d in range(points)]
     window_sizes = [c.size(x, d) for d in window]
     coordinates, kept = _coordinates(c, indices, sizes, batch, keys, mode, spare)
     flat = regroup(c, coordinates, [*point_sizes, keys], [count, keys])
     new = c.tensor(updates)
-    if adds and mode == "fill":
+    if combine is not None and mode == "fill":
         assert kept is not None
-        new = _masked(c, dtype, new, kept, [*point_sizes, *window_sizes], points)
+        nothing = number(c, dtype, combine.nothing(dtype))
+        new = _masked(c, dtype, new, kept, nothing, [*point_sizes, *window_sizes], points)
     new = regroup(c, new, [*point_sizes, *window_sizes], [count, *window_sizes])
     if spare:
         first = minus(c, sizes[0], -1)
@@ -126,7 +144,7 @@ def _write_points(
         target = c.insert_slice(target, room, [0] * rank, sizes, [1] * rank)
 
     def body(update: ir.Value, old: ir.Value) -> list[ir.Value]:
-        return [scalars.add(c, dtype, old, update) if adds else update]
+        return [update if combine is None else combine.apply(c, dtype, old, update)]
 
     result = c.scatter(new, flat, target, list(range(keys)), body)
     if spare:
@@ -185,11 +203,10 @@ def _coordinates(
 
 
 def _masked(
-    c: Context, dtype: np.dtype, updates: ir.Value, kept: ir.Value, sizes: Sequence[Size], points: int
+    c: Context, dtype: np.dtype, updates: ir.Value, kept: ir.Value, nothing: ir.Value, sizes: Sequence[Size], points: int
 ) -> ir.Value:
-    """Replace the updates of dropped points by what adds nothing."""
+    """Replace the updates of dropped points by what changes nothing."""
     rank = len(sizes)
-    nothing = number(c, dtype, -0.0 if dtype.kind not in "iu" else 0)  # x + -0.0 is x for every float x
     inputs = [(kept, projection(rank, tuple(range(points)))), (updates, identity_map(rank))]
     init = (c.empty(sizes, element_type(dtype)), identity_map(rank))
     return c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, new, _: [c.select(keep, new, nothing)])[0]

@@ -61,8 +61,10 @@ class IndexDim:
 class LazyAval(Aval):
     """An aval of run-time sizes; an i64 scalar also computes with its own value, which is found when asked for."""
 
-    def __init__(self, emitter: Emitter, aval: Aval, sizes: Sequence[Size], value: Callable[[], Size | None]) -> None:
-        shape = tuple(s if isinstance(s, int) else IndexDim(emitter, s) for s in sizes)
+    def __init__(
+        self, emitter: Emitter, aval: Aval, sizes: Sequence[Size | None], value: Callable[[], Size | None]
+    ) -> None:
+        shape = tuple(DYN if s is None else s if isinstance(s, int) else IndexDim(emitter, s) for s in sizes)
         super().__init__(shape, aval.dtype)
         object.__setattr__(self, "_state", (emitter, value))
 
@@ -74,10 +76,10 @@ class LazyAval(Aval):
         return DYN if found is None else found if isinstance(found, int) else IndexDim(emitter, found)
 
 
-def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval]) -> list[Size | None]:
-    """Run the type rule of an op with one result; a size that it cannot tell is None."""
+def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval], result: int = 0) -> list[Size | None]:
+    """Run the type rule of an op for one of its results; a size that it cannot tell is None."""
     opdef = OPS[operation.name]
-    aval = opdef.infer(*avals, **opdef.decode(operation))
+    aval = opdef.result_avals(avals, opdef.decode(operation), ())[result]
     return [d.value if isinstance(d, IndexDim) else None if d is DYN else d for d in aval.shape]
 
 
@@ -95,6 +97,10 @@ def unknown() -> None:
     """Return that a number is not known before the loop: it changes from step to step, or is no integer."""
 
 
+def _is_open(sizes: Sequence[Size | None]) -> bool:
+    return any(size is None for size in sizes)
+
+
 class BlockSizes:
     """The sizes of the values of a body, from the sizes and (for some i64 scalars) the numbers of its arguments.
 
@@ -102,10 +108,16 @@ class BlockSizes:
     """
 
     def __init__(
-        self, c: Emitter, block: ir.Block, sizes: Sequence[list[Size]], numbers: Sequence[Callable[[], Size | None]]
+        self,
+        c: Emitter,
+        block: ir.Block,
+        sizes: Sequence[Sequence[Size | None]],
+        numbers: Sequence[Callable[[], Size | None]],
     ) -> None:
         self._emitter = c
-        self._sizes: dict[ir.Value, list[Size]] = dict(zip(block.arguments, sizes, strict=True))
+        self._sizes: dict[ir.Value, list[Size | None]] = {
+            argument: list(s) for argument, s in zip(block.arguments, sizes, strict=True)
+        }
         self._arguments: dict[ir.Value, Callable[[], Size | None]] = dict(zip(block.arguments, numbers, strict=True))
         self._numbers: dict[ir.Value, Size | None] = {}
 
@@ -115,18 +127,29 @@ class BlockSizes:
         Raises:
           UnsupportedError: where they depend on what the body computes on the device.
         """
+        found = self.known(value)
+        if _is_open(found):
+            operation = self._cause(value)
+            raise UnsupportedError(
+                f"'{operation.name}' gives an array in a loop whose size depends on computed values",
+                where=user_location(operation.location),
+                remedy="make the sizes of what a loop stacks depend on shapes and constants only",
+            )
+        return found
+
+    def known(self, value: ir.Value) -> list[Size | None]:
+        """Return the sizes of a value of the body, None where they depend on what it computes on the device."""
         if value not in self._sizes:
             aval = aval_of(value)
-            found = list(aval.shape if aval.is_static else self._computed(value))
-            if any(size is None for size in found):
-                operation = value.owner
-                raise UnsupportedError(
-                    f"'{operation.name}' gives an array in a loop whose size depends on computed values",
-                    where=user_location(operation.location),
-                    remedy="make the sizes of what a loop stacks depend on shapes and constants only",
-                )
-            self._sizes[value] = found
+            self._sizes[value] = list(aval.shape if aval.is_static else self._computed(value))
         return self._sizes[value]
+
+    def _cause(self, value: ir.Value) -> ir.Operation:
+        """Return the operation that makes a size unknown."""
+        for operand in value.owner.operands:
+            if _is_open(self.known(operand)):
+                return self._cause(operand)
+        return value.owner
 
     def _number(self, value: ir.Value) -> Size | None:
         """Return an i64 scalar of the body as a size, or None where it is not computed from sizes and constants."""
@@ -141,43 +164,44 @@ class BlockSizes:
         if operation.name == "dif.constant":
             return int(OPS[operation.name].decode(operation)["value"])
         if operation.name == "dif.dim":
-            return self.of(operation.operands[0])[OPS[operation.name].decode(operation)["dimension"]]
+            return self.known(operation.operands[0])[OPS[operation.name].decode(operation)["dimension"]]
         if operation.name not in _ARITHMETIC:
             return None
         numbers = [self._number(v) for v in operation.operands]
-        if any(n is None for n in numbers):
+        if _is_open(numbers):
             return None
         c = self._emitter
         return c.value(f"arith.{_ARITHMETIC[operation.name]}", [c.index(n) for n in numbers], c.index_type)
 
     def _computed(self, value: ir.Value) -> Sequence[Size | None]:
         operation = value.owner
+        index = list(operation.results).index(value)
         if operation.name == "fun.cond":
-            return self._of_cond(operation, list(operation.results).index(value))
+            return self._of_cond(operation, index)
         if operation.name == "fun.scan":
-            return self._of_scan(operation, list(operation.results).index(value))
-        avals = [LazyAval(self._emitter, aval_of(v), self.of(v), partial(self._number, v)) for v in operation.operands]
-        return infer_sizes(operation, avals)
+            return self._of_scan(operation, index)
+        avals = [
+            LazyAval(self._emitter, aval_of(v), self.known(v), partial(self._number, v)) for v in operation.operands
+        ]
+        return infer_sizes(operation, avals, index)
 
     def _of_cond(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
+        """Return the sizes that either branch tells: those of what a loop stacks are equal in every step."""
         operands = list(operation.operands)[1:]
-        sizes, numbers = [self.of(v) for v in operands], [partial(self._number, v) for v in operands]
-        found = []
-        for region in operation.regions:
-            block = region.blocks[0]
-            found.append(BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index]))
-        return [a if a == b else None for a, b in zip(*found, strict=True)]
+        sizes, numbers = [self.known(v) for v in operands], [partial(self._number, v) for v in operands]
+        blocks = [region.blocks[0] for region in operation.regions]
+        found = [BlockSizes(self._emitter, b, sizes, numbers).known(yielded(b)[index]) for b in blocks]
+        return [b if a is None else a for a, b in zip(*found, strict=True)]
 
     def _of_scan(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
         attributes = scan.decode(operation)
         count, length = attributes["num_carry"], attributes["length"]
         if index < count:
-            return self.of(operation.operands[index])
+            return self.known(operation.operands[index])
         parts = ScanParts.of(list(operation.operands), count, attributes["num_xs"], length)
         block = operation.regions[0].blocks[0]
-        sizes = (
-            [self.of(v) for v in parts.carry] + [self.of(v)[1:] for v in parts.xs] + [self.of(v) for v in parts.consts]
-        )
+        xs = [self.known(v)[1:] for v in parts.xs]
+        sizes = [*map(self.known, parts.carry), *xs, *map(self.known, parts.consts)]
         numbers = [unknown] * (count + len(parts.xs)) + [partial(self._number, v) for v in parts.consts]
-        inner = BlockSizes(self._emitter, block, sizes, numbers).of(yielded(block)[index])
+        inner = BlockSizes(self._emitter, block, sizes, numbers).known(yielded(block)[index])
         return [self._number(parts.length[0]) if parts.length else length, *inner]

@@ -33,6 +33,11 @@ class TensorEmitter(Emitter):
         sizes = [self.size_of(x, d) for d in range(x.type.rank)]
         return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
 
+    def tied(self, x: ir.Value, sizes: Sequence[Size]) -> ir.Value:
+        """Return the tensor with its run-time sizes noted: IREE does not find those of what comes out of a branch."""
+        values = dynamic_sizes(sizes)
+        return self.value("flow.tensor.tie_shape", [x, *values], x.type) if values else x
+
     def concatenated(self, pieces: Sequence[ir.Value], dimension: int, sizes: Sequence[Size]) -> ir.Value:
         """Join tensors along a dim into one of `sizes`."""
         if 0 in sizes:

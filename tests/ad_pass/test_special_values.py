@@ -35,6 +35,8 @@ class Point:
 
 REPEATED = np.array([[1], [0], [1], [1]])
 OUTSIDE = np.array([[0], [-1], [3], [2]])
+SHARED = ([0.5, 1, 0.5], [0.5, 0, 0, 0.5])
+ZEROS = ([3, 0, 1], [0, 0, 10, 0])
 POINTS = (
     Point("abs", dif.abs, ([-2.0, 0.0, 3.0],), ([-1, 0, 1],)),
     Point("sign", dif.sign, ([-2.0, 0.0],), ([0, 0],)),
@@ -64,6 +66,9 @@ POINTS = (
     Point("scatter_clip", at_rows(dif.scatter, "clip"), (np.ones(3), OUTSIDE, np.ones(4)), ([0, 1, 0], [0, 1, 0, 1])),
     Point("add_fill", at_rows(dif.scatter_add, "fill"), (np.ones(3), OUTSIDE, np.ones(4)), ([1, 1, 1], [1, 0, 0, 1])),
     Point("add_clip", at_rows(dif.scatter_add, "clip"), (np.ones(3), OUTSIDE, np.ones(4)), ([1, 1, 1], [1, 1, 1, 1])),
+    Point("max_ties", at_rows(dif.scatter_max, "fill"), (np.ones(3), OUTSIDE, np.ones(4)), SHARED),
+    Point("min_ties", at_rows(dif.scatter_min, "fill"), (np.ones(3), OUTSIDE, np.ones(4)), SHARED),
+    Point("mul_zero", at_rows(dif.scatter_mul, "fill"), ([0.0, 1, 2], REPEATED, [2.0, 3, 0, 5]), ZEROS),
     Point("gather_fill", at_rows(dif.gather, "fill"), (np.ones(3), OUTSIDE), ([1, 0, 1],)),
     Point("gather_clip", at_rows(dif.gather, "clip"), (np.ones(3), OUTSIDE), ([2, 0, 2],)),
 )

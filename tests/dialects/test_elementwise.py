@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -52,6 +53,14 @@ def _pow(x: int, y: int, dtype: np.dtype) -> int:
     return {1: 1, -1: -1 if y % 2 else 1}.get(x, 0)
 
 
+def _shift_left(x: int, y: int, dtype: np.dtype) -> int:
+    return x << y if 0 <= y < 8 * dtype.itemsize else 0
+
+
+def _shift_right(x: int, y: int, dtype: np.dtype) -> int:
+    return x >> y if 0 <= y < 8 * dtype.itemsize else -(x < 0)
+
+
 INTEGER_UNARY: dict[str, Callable[[int], int]] = {
     "neg": operator.neg,
     "abs": abs,
@@ -70,7 +79,9 @@ INTEGER_BINARY: dict[str, Callable[[int, int], int]] = {
     "and": operator.and_,
     "or": operator.or_,
     "xor": operator.xor,
+    "gcd": math.gcd,
 }
+INTEGER_OF_WIDTH = {"pow": _pow, "shift_left": _shift_left, "shift_right": _shift_right}
 FLOAT_UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "abs": np.abs,
@@ -105,7 +116,7 @@ FLOAT_BINARY: dict[str, Callable[..., Any]] = {
 
 
 def test_every_op_has_a_reference() -> None:
-    tested = set(INTEGER_UNARY) | set(INTEGER_BINARY) | set(FLOAT_UNARY) | set(FLOAT_BINARY)
+    tested = set(INTEGER_UNARY) | set(INTEGER_BINARY) | set(INTEGER_OF_WIDTH) | set(FLOAT_UNARY) | set(FLOAT_BINARY)
     assert {op.__name__ for op in (*dif.elementwise.UNARY, *dif.elementwise.BINARY)} == tested
 
 
@@ -118,10 +129,10 @@ def test_integer_unary(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize("name", [*INTEGER_BINARY, "pow"])
+@pytest.mark.parametrize("name", [*INTEGER_BINARY, *INTEGER_OF_WIDTH])
 def test_integer_binary(name: str, dtype: str) -> None:
     x, y = np.meshgrid(specials(DTYPES[dtype]), specials(DTYPES[dtype]))
-    reference = INTEGER_BINARY.get(name, partial(_pow, dtype=x.dtype))
+    reference = INTEGER_BINARY.get(name) or partial(INTEGER_OF_WIDTH[name], dtype=x.dtype)
     wanted = [_wrap(reference(int(a), int(b)), x.dtype) for a, b in zip(x.flat, y.flat, strict=True)]
     same(evaluate(dif.OPS[f"dif.{name}"], x, y), np.array(wanted, x.dtype).reshape(x.shape))
 
@@ -250,3 +261,12 @@ def test_errors(error: type[Exception], message: str, fn: Callable[[], Aval]) ->
 def test_integers_are_not_floats() -> None:
     assert all(is_integer(DTYPES[d]) != is_float(DTYPES[d]) for d in DTYPES if d != "bool")
     assert not is_integer(BOOL)
+
+
+def test_bitcast() -> None:
+    x = np.array([1.0, -0.0, np.inf], np.float32)
+    same(evaluate(partial(dif.bitcast, dtype=np.dtype(np.int32)), x), x.view(np.int32))
+    same(evaluate(partial(dif.bitcast, dtype=np.dtype(np.uint32)), x[:1]), x[:1].view(np.uint32))
+    for source, target in ((F32, F64), (BOOL, np.dtype(np.int8)), (np.dtype(np.int8), BOOL)):
+        with pytest.raises(DtypeError, match="bitcast: the bits of"):
+            dif.bitcast.result_avals([Aval((), source)], {"dtype": target}, ())

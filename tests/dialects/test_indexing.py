@@ -67,9 +67,18 @@ def test_gather(drawn: tuple[Form, tuple[int, ...], np.ndarray], dtype: str, see
     same(evaluate(partial(dif.gather, **form), x, indices, dynamic=_dynamic(dynamic, shape, indices)), wanted)
 
 
+COMBINE: dict[str, Any] = {
+    "scatter": lambda old, new: new,
+    "scatter_add": np.add,
+    "scatter_mul": np.multiply,
+    "scatter_min": np.minimum,
+    "scatter_max": np.maximum,
+}
+
+
 @FAST
 @given(
-    forms(), st.sampled_from(["scatter", "scatter_add"]), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims
+    forms(), st.sampled_from(list(COMBINE)), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims
 )
 def test_scatter(
     drawn: tuple[Form, tuple[int, ...], np.ndarray], name: str, dtype: str, seed: int, dynamic: int
@@ -81,7 +90,7 @@ def test_scatter(
     wanted = x.copy()
     for point, place in _windows(form, shape, indices):
         if place is not None:
-            wanted[place] = updates[point] + (wanted[place] if name == "scatter_add" else x.dtype.type(0))
+            wanted[place] = COMBINE[name](wanted[place], updates[point])
     fn = partial(dif.OPS[f"dif.{name}"], **form)
     same(evaluate(fn, x, indices, updates, dynamic=_dynamic(dynamic, shape, indices)), wanted)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.frontend.numpy_cases_shape import SHAPE_CASES, SHAPE_CREATION_CASES
+
 __all__ = ["CASES", "CREATION_CASES"]
 
 _RNG = np.random.default_rng(7)
@@ -300,3 +302,7 @@ CREATION_CASES: dict[str, list[Callable[[Any], Any]]] = {
     "zeros": [lambda m: m.zeros(4), lambda m: m.zeros((2, 0), bool)],
     "zeros_like": [lambda m: m.zeros_like(np.arange(3))],
 }  # fmt: skip
+
+for _name, _rows in SHAPE_CASES.items():
+    CASES[_name] = CASES.get(_name, []) + _rows
+CREATION_CASES |= SHAPE_CREATION_CASES

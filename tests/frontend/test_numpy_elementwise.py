@@ -58,6 +58,8 @@ def test_dtypes(ufunc: np.ufunc) -> None:
             arrays = [_numbers(ufunc, d, (2, 3), i) for i, d in enumerate(dtypes)]
             if ufunc in (np.divmod, np.floor_divide, np.remainder, np.fmod) and dtypes[0] == np.float16:
                 continue  # NumPy rounds the steps of half precision; here they are float32
+            if ufunc is np.spacing and ufunc(*arrays).dtype == np.float16:
+                continue  # NumPy leaves out the sign here, for half precision only
             check(ufunc, *arrays, tolerance=_tolerance(ufunc, *arrays))
             tried += 1
     assert tried
@@ -66,7 +68,8 @@ def test_dtypes(ufunc: np.ufunc) -> None:
 @pytest.mark.parametrize("ufunc", [u for u in ELEMENTWISE if u.nin == 2], ids=lambda u: u.__name__)
 def test_python_numbers_are_weak(ufunc: np.ufunc) -> None:
     for dtype, number in itertools.product(DTYPES, (True, 2, 1.5)):
-        if _has_loop(ufunc, (dtype, np.dtype(bool) if number is True else type(number))):
+        weak = np.dtype(bool) if number is True else type(number)
+        if _has_loop(ufunc, (dtype, weak)) and _has_loop(ufunc, (weak, dtype)):
             x = _numbers(ufunc, dtype, (3,))
             if dtype == np.float16 and ufunc in (np.divmod, np.floor_divide, np.remainder, np.fmod):
                 continue

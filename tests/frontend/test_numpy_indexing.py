@@ -77,7 +77,7 @@ def test_updating(index: Any) -> None:
         for values in (2.0, block):
             expected = _in_place(X, index, values, ufunc)
             compare(trace_and_run(lambda x, v, m=method: getattr(x.at[index], m)(v), X, values), expected)
-            if arrays and method in ("set", "add"):
+            if arrays and method != "power":
                 found = trace_and_run(lambda x, v, *i, m=method: getattr(x.at[put(i)], m)(v), X, values, *arrays)
                 compare(found, expected)
 
@@ -130,8 +130,7 @@ def test_reading_run_time_sizes(index: Any) -> None:
 def test_updating_run_time_sizes(index: Any) -> None:
     if isinstance(index, tuple) and isinstance(index[0], slice) and index[0].start:
         return
-    wraps = any(isinstance(e, np.ndarray) for e in (index if isinstance(index, tuple) else (index,)))
-    for method in ("set", "add") if wraps else ("set", "add", "multiply"):  # 1 and -1 may be the same position
+    for method in ("set", "add", "multiply", "max"):  # 1 and -1 may be the same position
         found = trace_and_run(lambda x, m=method: getattr(x.at[index], m)(2.0), X, dynamic=[(0, 0)])
         compare(found, _in_place(X, index, 2.0, UPDATES[method]))
 
@@ -146,8 +145,10 @@ def test_out_of_bounds() -> None:
     x = np.arange(5.0)
     compare(trace_and_run(lambda x, i: x[i], x, 7), x[4])
     compare(trace_and_run(lambda x, i: x[i], x, [-9, 9]), x[[0, 4]])
-    for method in ("set", "add"):
+    for method in UPDATES:
         for at in (7, [-9, 9]):
+            if method == "power" and at != 7:
+                continue
             compare(trace_and_run(lambda x, i, m=method: getattr(x.at[i], m)(1.0), x, at), x)
 
 
@@ -156,6 +157,23 @@ def test_positions_that_repeat_add_up() -> None:
     compare(
         trace_and_run(lambda x: x.at[np.array([1, 1])].set(np.array([4.0, 5.0])), np.zeros(3)), np.array([0, 5.0, 0])
     )
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i4", "u1", "?"])
+def test_positions_that_repeat(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, places = rng.integers(0, 9, (4, 3)).astype(dtype), rng.integers(-4, 4, 20)
+    values = rng.integers(0, 9, (20, 3)).astype(dtype)
+    ufuncs = {"add": np.add, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
+    for method, ufunc in ufuncs.items():
+        expected = _in_place(x, places, values, ufunc)
+        compare(trace_and_run(lambda x, i, v, m=method: getattr(x.at[i], m)(v), x, places, values), expected)
+        found = trace_and_run(lambda x, v, m=method: getattr(x.at[places], m)(v), x, values, dynamic=[(0, 0)])
+        compare(found, expected)
+    if dtype == "f4":
+        expected = _in_place(x, places, values + 1, np.divide)
+        found = trace_and_run(lambda x, i, v: x.at[i].divide(v + 1), x, places, values)
+        np.testing.assert_allclose(found[0], expected, rtol=1e-5)
 
 
 def test_masks() -> None:
@@ -189,7 +207,7 @@ def test_known_slices_need_no_scatter() -> None:
         (lambda x: x[:, ::0], ShapeError, "step of 0"),
         (lambda x: x[:, np.ones(3, bool)], ShapeError, "a mask of size 3 does not fit dim 1 of size 5"),
         (lambda x: x.at[:, 0].set(np.ones(3)), ShapeError, r"a value of shape \[3\] does not fit"),
-        (lambda x: x.at[[0, 0]].multiply(2), UnsupportedError, "multiply at positions that repeat"),
+        (lambda x: x.at[[0, 0]].power(2), UnsupportedError, "power at positions that are traced or repeat"),
         (lambda x: x.at[x > 0].set(x), UnsupportedError, "values for the elements of a traced mask"),
         (lambda x: x[True], UnsupportedError, "True or False"),
         (lambda x: x.__setitem__(0, 1.0), MutationError, "cannot be assigned to in place.*x.at"),

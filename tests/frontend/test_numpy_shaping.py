@@ -128,7 +128,12 @@ N = Dim.named("n")
         (lambda x: np.squeeze(x, 1), "squeeze: axis 1 has size 3, not 1"),
         (lambda x: np.split(x, 2, 1), "3 elements do not split into 2 equal parts"),
         (lambda x: np.split(x, 2, 0), "needs a size known when the function is traced.*run-time size n"),
-        (lambda x: np.roll(x, 1, 0), "run-time size n"),
+        (lambda x: np.pad(x, 1, "mirror"), "pad: mode 'mirror' is not one of constant, edge"),
+        (lambda x: np.pad(x, 1, "edge", stat_length=2), "pad: mode 'edge' takes no stat_length="),
+        (lambda x: np.pad(x, ((0, 0), (1, 1), (0, 0)), "mean", stat_length=0), "a mean of no elements along axis 1"),
+        (lambda x: np.pad(x[:, :0], ((0, 0), (1, 1), (0, 0)), "edge"), "axis 1 is empty"),
+        (lambda x: np.pad(x, ((1, 2), (3, 4))), "does not give a pair for each of 3 axes"),
+        (lambda x: np.reshape(x, -1, order="Z"), "order='Z' is not one of"),
         (lambda x: np.pad(x, -1), "a width is negative"),
         (lambda x: np.broadcast_to(x, (3, 4)), "does not repeat"),
         (lambda x: np.transpose(x, (0, 1)), "are not all 3 axes"),
@@ -148,9 +153,8 @@ def test_messages(f: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("f", "name"),
     [
-        (lambda x: np.repeat(x, x.astype(int)), "repeat with a traced number"),
-        (lambda x: np.pad(x, 1, "linear_ramp"), "pad with mode='linear_ramp'"),
-        (lambda x: np.reshape(x, -1, order="F"), "reshape with order='F'"),
+        (lambda x: np.repeat(x, x.astype(int)), "repeat with traced numbers"),
+        (lambda x: np.pad(x, 1, lambda *args: None), "pad with a function, which writes in place"),
     ],
 )
 def test_what_is_not_traced(f: Any, name: str) -> None:

@@ -11,6 +11,7 @@ from difc import dialects as dif
 from difc.dialects import Aval, add_function, interpreter, return_
 from difc.dialects.mlir import ir
 from difc.dims import Dim
+from difc.opt import parse_pipeline, run_passes
 from difc.pytree import flatten
 from difc.tracer import lift, wrap
 from difc.tracing import new_frame
@@ -46,6 +47,8 @@ def trace_and_run(
     """Trace a function of arrays, and return what the interpreter gives for them, as a flat list."""
     given = [np.asarray(a) for a in arrays]
     module = module_of(function, _avals(given, dynamic), weak)
+    if any(f'"{request}"' in str(module) for request in dif.REQUESTS):
+        module = run_passes(module, parse_pipeline("expand-ad"))
     with dif.context(), ir.Location.unknown():
         return list(interpreter.run(module, "f", *given))
 

@@ -14,7 +14,7 @@ from difc.dialects import BF16, Aval, Builder, add_function, context, interprete
 from difc.dialects.mlir import ir
 from difc.pipelines.compile import compile_module
 from difc.pipelines.lower import lower
-from difc.pipelines.target import Target
+from difc.pipelines.target import Target, VectorUnit
 
 __all__ = ["TOLERANCE", "Function", "build", "check", "compiled", "compiles", "loop", "assert_close", "text_of"]
 
@@ -63,10 +63,10 @@ def text_of(emit: Callable[..., Any], avals: Sequence[Aval], target: str = "cpu"
     return str(lowered)
 
 
-def compiles(module: ir.Module, target: str, opt_level: int = 1) -> bytes:
-    """Lower and compile a module."""
+def compiles(module: ir.Module, target: str, opt_level: int = 1, vectors: VectorUnit | None = None) -> bytes:
+    """Lower and compile a module; for the processor's own vector unit, or another that it has."""
     resolved = Target.parse(target)
-    lowered = lower(module, target_kind=resolved.family.split("-")[0])
+    lowered = lower(module, target_kind=resolved.family.split("-")[0], vectors=vectors or resolved.vectors)
     lowered.operation.verify()
     return compile_module(str(lowered), resolved, opt_level=opt_level)
 
@@ -76,10 +76,10 @@ def _device() -> runtime.HalDevice:
     return runtime.get_device("local-sync")
 
 
-def compiled(module: ir.Module, opt_level: int = 1) -> Any:
+def compiled(module: ir.Module, opt_level: int = 1, vectors: VectorUnit | None = None) -> Any:
     """Compile a module for this machine's processor and load it; its entries are attributes."""
     loaded = runtime.SystemContext(config=runtime.Config(device=_device()))
-    artifact = compiles(module, "cpu", opt_level)
+    artifact = compiles(module, "cpu", opt_level, vectors)
     loaded.add_vm_module(runtime.VmModule.copy_buffer(loaded.instance, artifact))
     return loaded.modules.module
 

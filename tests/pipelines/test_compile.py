@@ -15,9 +15,8 @@ from difc.errors import CompileError
 from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
-from difc.pipelines.invocation import Diagnostic, StageFailure
-from difc.pipelines.lowering.tiling import HINT
-from difc.pipelines.target import DATA_TILING, LESS_FUSION, Target
+from difc.pipelines.invocation import StageFailure
+from difc.pipelines.target import LESS_FUSION, Target
 from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
 CPU = Target.parse("cpu")
@@ -75,41 +74,6 @@ def test_reductions_on_vulkan_do_not_depend_on_the_subgroup_size(dtype: str, num
     np.testing.assert_allclose(y, x.sum(axis=1), rtol=1e-5 if dtype == "f32" else 1e-13)
 
 
-def matmul(size: int) -> str:
-    tensor = f"tensor<{size}x{size}xf32>"
-    return f"""
-func.func @f(%x : {tensor}, %y : {tensor}) -> {tensor} {{
-  %zero = arith.constant 0.0 : f32
-  %out = tensor.empty() : {tensor}
-  %start = linalg.fill ins(%zero : f32) outs(%out : {tensor}) -> {tensor}
-  %z = linalg.matmul {{"{HINT}"}} ins(%x, %y : {tensor}, {tensor}) outs(%start : {tensor}) -> {tensor}
-  return %z : {tensor}
-}}"""
-
-
-def test_matmuls_are_tiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiled = compile_module(matmul(96), CPU)
-    assert tiled != compile_module(matmul(96), CPU, opt_level=1)
-    monkeypatch.setattr(compile_file, "DATA_TILING", "--iree-opt-data-tiling=false")
-    assert tiled != compile_module(matmul(96), CPU)
-    x, y = np.random.default_rng(0).random((2, 96, 96), dtype=np.float32)
-    np.testing.assert_allclose(load(tiled)(x, y)[0], x @ y, rtol=1e-5)
-
-
-def test_compiling_again_without_data_tiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, seen = compile_file._run, []
-
-    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
-        seen.append(DATA_TILING in flags)
-        if seen[-1]:
-            raise StageFailure("code generation", [Diagnostic("error", "<module>:1:1: large vector sizes")])
-        return real(text, flags, staged)
-
-    monkeypatch.setattr(compile_file, "_run", run)
-    assert compile_module(matmul(8), CPU)
-    assert seen == [True, False]
-
-
 _SUM_OF_GATHERED = """
 func.func @f(%x : tensor<?xf32>, %places : tensor<?xi32>) -> tensor<f32> {
   %zero = arith.constant 0.0 : f32
@@ -140,11 +104,11 @@ func.func @f(%x : tensor<?xf32>, %places : tensor<?xi32>) -> tensor<f32> {
 def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
     real, seen = compile_file._run, []
 
-    def run(text: str, flags: tuple[str, ...], staged: bool | None) -> bytes:
+    def run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:
         seen.append(LESS_FUSION in flags)
         if LESS_FUSION not in flags:
             raise StageFailure("code generation", [])
-        return real(text, flags, staged)
+        return real(text, target, flags, staged)
 
     monkeypatch.setattr(compile_file, "_run", run)
     assert compile_module(_SUM_OF_GATHERED, Target.parse("cpu"))
@@ -154,14 +118,6 @@ def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> No
 def test_vulkan_fuses_less() -> None:
     # Fused, the kernel would need shared memory of the run-time size.
     assert compile_module(_SUM_OF_GATHERED, Target.parse("vulkan"))
-
-
-@pytest.mark.parametrize(("name", "level", "text"), [("cpu", 1, HINT), ("cuda", 3, HINT), ("cpu", 3, "no hint")])
-def test_when_not_to_tile(name: str, level: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: seen.append(DATA_TILING in flags) or b"")
-    compile_module(text, Target.parse(name), opt_level=level)
-    assert seen == [False]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +216,7 @@ def test_threads_compile_one_after_the_other() -> None:
 
 def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, flags, staged: calls.append(text) or b"artifact")
+    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags, staged: calls.append(text) or b"artifact")
     with config.override(cache_dir=tmp_path):
         for line in (3, 4):
             text = f'#loc1 = loc("model.py":{line}:1)\nfunc.func @f() loc(#loc1)\n#loc = loc(unknown)\n'

@@ -15,8 +15,12 @@ from tests.cases import CASES
 from tests.pipelines.lowered import assert_close, build, call, compiled, compiles
 
 #: What depends on the kind of dtype, not just on its being one.
-ARITHMETIC = {op.name for op in (*dif.UNARY, *dif.BINARY, *dif.REDUCTIONS)} | {
-    f"dif.{name}" for name in ("compare", "convert", "constant", "iota", "argmax", "argmin", "cumsum", "dot_general")
+ARITHMETIC = {op.name for op in (*dif.UNARY, *dif.BINARY, *dif.REDUCTIONS, *dif.CUMULATIVE)} | {
+    f"dif.{name}"
+    for name in (
+        *("compare", "convert", "constant", "iota", "argmax", "argmin", "argsort", "searchsorted", "recurrence"),
+        "dot_general",
+    )
 }
 #: (dtype, dynamic dims, level, all rows): together they meet every rule, in every kind of dtype.
 RUNS = [("f32", True, 3, True), ("i32", False, 1, True), ("f64", False, 1, False), ("u8", False, 1, False)]

@@ -26,7 +26,7 @@ def test_equal_points(mode: str) -> None:
         points = RNG.integers(-1, 6, (50, 1))
         return emit, [TABLE, POINTS, ROWS], [RNG.standard_normal((9, 4)), points, RNG.standard_normal((50, 4))]
 
-    check({op.__name__: program(op) for op in (dif.scatter, dif.scatter_add)})
+    check({op.__name__: program(op) for op in dif.SCATTERS})
 
 
 @pytest.mark.parametrize("target", ["cpu", "vulkan:rdna3", "cuda"])

@@ -1,6 +1,6 @@
-"""Functions of neural networks: activations, softmax, one-hot codes. (jax.nn functions of the same names)
+"""Activations, softmax and one-hot codes. (jax.nn functions of the same names)
 
-Each works on NumPy arrays outside a trace as well; importing this module does not import MLIR.
+Importing this module does not import MLIR.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from difc.scipy import special
 from difc.scipy.special import logsumexp
 
 __all__ = [
+    "as_array",
     "celu",
     "elu",
     "gelu",
@@ -35,12 +36,12 @@ __all__ = [
     "soft_sign",
     "softmax",
     "softplus",
-    "standardize",
     "swish",
 ]
 
 
-def _array(x: Any) -> Any:
+def as_array(x: Any) -> Any:
+    """Return an operand as an array, traced where a tracer is in it."""
     if not surface.has_tracer(x):
         return np.asarray(x)
     return np.stack(x) if isinstance(x, (list, tuple)) else x
@@ -56,7 +57,7 @@ def relu(x: Any) -> Any:
       >>> relu([-1.0, 2.0])
       array([0., 2.])
     """
-    x = _array(x)
+    x = as_array(x)
     return np.where(x <= 0, np.zeros_like(x), x)  # a NaN stays one
 
 
@@ -68,19 +69,19 @@ def relu6(x: Any) -> Any:
 
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
     """Return x where it is positive, else `negative_slope * x`."""
-    x = _array(x)
+    x = as_array(x)
     return np.where(x >= 0, x, negative_slope * x)
 
 
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """Return x where it is positive, else `alpha * (exp(x) - 1)`."""
-    x = _array(x)
+    x = as_array(x)
     return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, np.zeros_like(x), x)))
 
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """Return x where it is positive, else `alpha * (exp(x / alpha) - 1)`."""
-    x = _array(x)
+    x = as_array(x)
     return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, np.zeros_like(x), x) / alpha))
 
 
@@ -101,13 +102,13 @@ def log_sigmoid(x: Any) -> Any:
 
 def softplus(x: Any) -> Any:
     """Return log(1 + exp(x)), without overflow."""
-    x = _array(x)
+    x = as_array(x)
     return np.logaddexp(x, np.zeros_like(x))
 
 
 def soft_sign(x: Any) -> Any:
     """Return x / (1 + |x|)."""
-    x = _array(x)
+    x = as_array(x)
     return x / (1 + np.abs(x))
 
 
@@ -126,13 +127,13 @@ def mish(x: Any) -> Any:
 
 def hard_tanh(x: Any) -> Any:
     """Return x limited to [-1, 1]."""
-    x = _array(x)
+    x = as_array(x)
     return np.where(x > 1, np.ones_like(x), np.where(x < -1, -np.ones_like(x), x))
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
     """Return x times the normal distribution function, or a tanh approximation of it (the default, as in JAX)."""
-    x = _array(x)
+    x = as_array(x)
     if approximate:
         return x * (0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))))
     return x * (0.5 * (1 + special.erf(x * math.sqrt(0.5))))
@@ -140,7 +141,7 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
 def glu(x: Any, axis: int = -1) -> Any:
     """Return the first half of x along an axis times the sigmoid of the second half."""
-    first, second = np.split(_array(x), 2, axis)
+    first, second = np.split(as_array(x), 2, axis)
     return first * sigmoid(second)
 
 
@@ -162,13 +163,6 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
     return special.log_softmax(x, axis)
 
 
-def standardize(x: Any, axis: Any = -1, epsilon: float = 1e-5) -> Any:
-    """Return x with mean 0 and variance 1 over an axis; `epsilon` is added to the variance."""
-    x = _array(x)
-    centered = x - np.mean(x, axis=axis, keepdims=True)
-    return centered / np.sqrt(np.mean(centered * centered, axis=axis, keepdims=True) + epsilon)
-
-
 def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float32, axis: int = -1) -> Any:
     """Return codes with a 1 at the position that each integer names; all 0 for one out of range.
 
@@ -182,7 +176,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float32, axis: int = -1
       array([[0., 1.],
              [1., 0.]], dtype=float32)
     """
-    x = _array(x)
+    x = as_array(x)
     if x.dtype.kind not in "iub":
         raise InputError(
             f"one_hot: the classes are {x.dtype}, not integers", remedy="convert them with .astype(np.int32)"

@@ -1,0 +1,107 @@
+"""Factorisations of square matrices, and solves with triangular ones.
+
+The last two dims are those of the matrix; all leading dims are batch dims. What has no factor (a matrix that is not
+positive definite, a singular one) gives NaN or infinities, never an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from difc.dialects.base import Bool, op
+from difc.dialects.types import F32, F64, I32, Aval, same_dim, same_shape
+from difc.errors import DtypeError, ShapeError
+
+__all__ = ["cholesky", "det", "log_det", "lu", "lu_solve", "triangular_solve"]
+
+
+def _check_square(name: str, x: Aval) -> Any:
+    """Check that `x` is a stack of square matrices of f32 or f64; return their size."""
+    if x.dtype not in (F32, F64):
+        raise DtypeError(f"{name} works in f32 and f64, not on {x}", remedy="convert the matrix with .astype(float)")
+    if x.ndim < 2:
+        raise ShapeError(f"{name} takes matrices, not {x}")
+    return same_dim(x.shape[-2], x.shape[-1], f"{name} takes square matrices: the last two sizes of {x}")
+
+
+@op
+def cholesky(x: Aval) -> Aval:
+    """The lower triangular L with L L^T = x, of which only the lower triangle is read; above the diagonal it is 0.
+
+    Where x is not positive definite all of the lower triangle is NaN. The derivative is that among symmetric matrices:
+    a tangent of x is symmetric.
+    """
+    size = _check_square("cholesky", x)
+    return Aval((*x.shape[:-2], size, size), x.dtype)
+
+
+@op
+def triangular_solve(
+    a: Aval, b: Aval, *, left_side: Bool, lower: Bool, transpose_a: Bool, unit_diagonal: Bool
+) -> Aval:
+    """Solve op(a) x = b (`left_side`) or x op(a) = b, where op(a) is a, or its transpose if `transpose_a`.
+
+    Only the triangle of `a` that `lower` says is read, and its diagonal only unless `unit_diagonal`, which takes it as
+    ones. A zero on the diagonal divides as numbers do: infinities and NaN.
+    """
+    size = _check_square("triangular_solve", a)
+    if a.dtype != b.dtype:
+        raise DtypeError(f"triangular_solve: operand dtypes differ: {a} and {b}")
+    if a.ndim != b.ndim:
+        raise ShapeError(f"triangular_solve: operands have different ranks: {a} and {b}")
+    lead = [same_dim(p, q, f"triangular_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2])]
+    same_dim(size, b.shape[-2 if left_side else -1], f"triangular_solve: sizes of {a} and {b}")
+    return Aval((*lead, *b.shape[-2:]), b.dtype)
+
+
+@op(results=3)
+def lu(x: Aval) -> list[Aval]:
+    """LU factors with partial pivoting: x[permutation] = L U.
+
+    Results: L below the diagonal (its own diagonal is 1) and U on and above it, in one array; the pivots, i32, as in
+    LAPACK but from 0: in step i rows i and pivots[i] changed places; and the permutation, i32, that they make
+    together. A column without a pivot other than 0 is left as it is, so that U has a 0 on its diagonal.
+    """
+    size = _check_square("lu", x)
+    rows = Aval((*x.shape[:-2], size), I32)
+    return [Aval((*x.shape[:-2], size, size), x.dtype), rows, rows]
+
+
+def _check_factors(name: str, a: Aval, packed: Aval, permutation: Aval) -> Any:
+    size = _check_square(name, a)
+    same_shape(name, a, packed)
+    if packed.dtype != a.dtype or permutation.dtype != I32 or permutation.ndim != a.ndim - 1:
+        raise DtypeError(f"{name}: {packed} and {permutation} are not what lu gives for {a}")
+    return size
+
+
+@op
+def lu_solve(a: Aval, packed: Aval, permutation: Aval, b: Aval, *, transpose_a: Bool) -> Aval:
+    """Solve op(a) x = b with the factors that `lu` gave for a; op(a) is a, or its transpose if `transpose_a`.
+
+    The result is a function of a and b alone: a derivative takes the tangent of a, not those of the factors, and
+    solves with the same factors again. Of a only derivatives read anything.
+    """
+    size = _check_factors("lu_solve", a, packed, permutation)
+    if a.dtype != b.dtype or a.ndim != b.ndim:
+        raise ShapeError(f"lu_solve: operands do not fit together: {a} and {b}")
+    lead = [same_dim(p, q, f"lu_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2])]
+    same_dim(size, b.shape[-2], f"lu_solve: sizes of {a} and {b}")
+    return Aval((*lead, *b.shape[-2:]), b.dtype)
+
+
+@op
+def log_det(a: Aval, packed: Aval, permutation: Aval) -> Aval:
+    """The logarithm of the absolute value of the determinant, with the factors that `lu` gave for a.
+
+    It is a function of a alone, as with `lu_solve`.
+    """
+    _check_factors("log_det", a, packed, permutation)
+    return Aval(a.shape[:-2], a.dtype)
+
+
+@op
+def det(x: Aval) -> Aval:
+    """The determinant. Its derivative, det(x) tr(x^-1 dx), exists for singular matrices, too, and is right there."""
+    _check_square("det", x)
+    return Aval(x.shape[:-2], x.dtype)

@@ -1,0 +1,250 @@
+"""What the special functions mean, computed in NumPy in another way than the lowering does: by recurrences, continued
+fractions and sums, in extended precision where the machine has it.
+
+f32 is computed in f64 and rounded. Imports nothing but NumPy and the dialect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects.semantics import Meaning, in_f32, meaning
+from difc.dialects.types import F64
+
+__all__: list[str] = []
+
+LONG = np.longdouble
+#: Bernoulli numbers B2, B4, ...
+BERNOULLI = (1 / LONG(6), -1 / LONG(30), 1 / LONG(42), -1 / LONG(30), 5 / LONG(66), -691 / LONG(2730), 7 / LONG(6))
+
+
+def _in_f64(compute: Meaning) -> Meaning:
+    """Compute in f64 and round to the dtype of the operands, which all have one."""
+
+    def wide(*arrays: np.ndarray, **attributes: object) -> np.ndarray:
+        found = compute(*(a.astype(F64) for a in arrays), **attributes)
+        return np.asarray(found).astype(arrays[0].dtype)
+
+    return in_f32(wide)
+
+
+def _each(function: Callable[[float], float]) -> Meaning:
+    """Apply a function of numbers to every element."""
+
+    def apply(x: np.ndarray) -> np.ndarray:
+        return np.fromiter(map(function, x.ravel().tolist()), F64, x.size).reshape(x.shape)
+
+    return _in_f64(apply)
+
+
+# ---- gamma functions -----------------------------------------------------------------------------
+
+
+def _lgamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):
+        return math.inf
+
+
+def _gamma(x: float) -> float:
+    if x == 0:
+        return math.copysign(math.inf, x)
+    try:
+        return math.gamma(x)
+    except ValueError:
+        return math.nan
+    except OverflowError:
+        return math.inf
+
+
+meaning(dif.lgamma)(_each(_lgamma))
+meaning(dif.gamma)(_each(_gamma))
+
+
+@meaning(dif.polygamma)
+@_in_f64
+def _(x: np.ndarray, *, order: int) -> np.ndarray:
+    sign = 1 if order % 2 else -1
+    below = x < 0
+    y = np.where(below, 1 - x.astype(LONG), x.astype(LONG))
+    y = np.where(np.isfinite(y), y, 1)
+    shift, steps = 30 + order, LONG(0)
+    for k in range(shift):
+        steps = steps + 1 / (y + k) ** (order + 1)
+    z = y + shift
+    if order == 0:
+        result = np.log(z) - 1 / (2 * z) - steps
+        for k, number in enumerate(BERNOULLI, start=1):
+            result = result - number / (2 * k * z ** (2 * k))
+    else:
+        tail = math.factorial(order - 1) / z**order + math.factorial(order) / (2 * z ** (order + 1))
+        for k, number in enumerate(BERNOULLI, start=1):
+            ratio = math.factorial(2 * k + order - 1) // math.factorial(order - 1)
+            tail = tail + number * LONG(ratio) * math.factorial(order - 1) / math.factorial(2 * k) / z ** (2 * k + order)
+        result = sign * (math.factorial(order) * steps + tail)
+    result = np.where(below, -sign * result - _cotangent(x, order), result)
+    pole = (x == np.rint(x)) & (x < 0)
+    result = np.where(pole, math.inf if order % 2 else math.nan, result)
+    end = math.inf if order == 0 else 0.0
+    result = np.where(x == math.inf, end, np.where(x == -math.inf, math.nan, result))
+    result = np.where(x == 0, math.inf if order % 2 else -1 / x, result)
+    return np.where(np.isnan(x), x, result)
+
+
+def _cotangent(x: np.ndarray, order: int) -> np.ndarray:
+    """Return the derivative of pi cot(pi x) of an order, as a polynomial in the cotangent."""
+    rest = np.where(np.isfinite(x), x - np.rint(x), 0.25).astype(LONG)
+    angle = rest * LONG("3.14159265358979323846264338327950288")
+    cot = np.cos(angle) / np.sin(angle)
+    p = np.polynomial.Polynomial([0, 1])
+    for _ in range(order):
+        p = -p.deriv() * np.polynomial.Polynomial([1, 0, 1])
+    return LONG("3.14159265358979323846264338327950288") ** (order + 1) * p(cot)
+
+
+# ---- error functions -----------------------------------------------------------------------------
+
+
+@meaning(dif.erfcx)
+@_in_f64
+def _(x: np.ndarray) -> np.ndarray:
+    near = np.where(x < 5, x, 0).astype(LONG)
+    erfc = np.fromiter(map(math.erfc, near.ravel().tolist()), F64, x.size).reshape(x.shape)
+    small = np.exp(near * near) * erfc
+    far = np.where(x < 5, 5, x).astype(LONG)
+    fraction = far
+    for k in reversed(range(1, 60)):  # x + (1/2) / (x + (2/2) / (x + (3/2) / ...
+        fraction = far + LONG(k) / 2 / fraction
+    return np.where(x < 5, small, 1 / (np.sqrt(LONG(math.pi)) * fraction))
+
+
+def _erfcinv(c: float) -> float:
+    if not 0 < c < 2:
+        return math.inf if c == 0 else -math.inf if c == 2 else math.nan
+    if c > 1:
+        return -_erfcinv(2 - c)
+    if c > 0.5:
+        return _erfinv(1 - c)
+    y, target = math.sqrt(-math.log(c)), math.log(c)
+    for _ in range(60):  # Newton's, on the logarithm, where c has all its digits
+        value = math.erfc(y)
+        if value < 1e-300:
+            value, logarithm = 1e-300, -y * y - math.log(y * math.sqrt(math.pi) * (1 + 0.5 / y**2 - 0.5 / y**4))
+            slope = -2 * y - 1 / y
+        else:
+            logarithm, slope = math.log(value), -2 / math.sqrt(math.pi) * math.exp(-y * y) / value
+        y -= (logarithm - target) / slope
+    return y
+
+
+def _erfinv(x: float) -> float:
+    if not abs(x) < 1:
+        return math.copysign(math.inf, x) if abs(x) == 1 else math.nan
+    if abs(x) > 0.5:
+        return math.copysign(_erfcinv(1 - abs(x)), x)
+    y = x * math.sqrt(math.pi) / 2
+    for _ in range(30):
+        y -= (math.erf(y) - x) * math.sqrt(math.pi) / 2 * math.exp(y * y)
+    return y
+
+
+meaning(dif.erfinv)(_each(_erfinv))
+meaning(dif.erfcinv)(_each(_erfcinv))
+
+
+# ---- Bessel functions ----------------------------------------------------------------------------
+
+
+def _bessel(order: int) -> Meaning:
+    def scaled(x: np.ndarray) -> np.ndarray:
+        size = np.abs(np.where(np.isfinite(x), x, 0))
+        near = np.where(size < 500, size, 0)
+        angles = np.pi * (np.arange(400) + 0.5) / 400  # of a periodic function, so the error vanishes exponentially
+        weights = np.cos(order * angles) / 400
+        small = np.exp(near[..., None] * (np.cos(angles) - 1)) @ weights
+        far, term, total = np.where(size < 500, 500, size), 1.0, 1.0
+        for k in range(1, 12):
+            term = -term * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k * far)
+            total = total + term
+        large = total / np.sqrt(2 * np.pi * far)
+        result = np.where(size < 500, small, large)
+        result = np.where(np.isinf(x), 0.0, result)
+        if order == 1:
+            tiny = size < 0.01  # where the sum would cancel
+            result = np.where(tiny, size / 2 * np.exp(-size) * (1 + size**2 / 8 + size**4 / 192), result) * np.sign(x)
+        return np.where(np.isnan(x), x, result)
+
+    return _in_f64(scaled)
+
+
+meaning(dif.bessel_i0e)(_bessel(0))
+meaning(dif.bessel_i1e)(_bessel(1))
+
+# ---- incomplete gamma functions ------------------------------------------------------------------
+
+
+def _incomplete(a: float, x: float) -> tuple[float, float]:
+    """Return P(a, x) and Q(a, x)."""
+    if not (a >= 0 and x >= 0) or (a == 0 and x == 0) or (a == x == math.inf):
+        return math.nan, math.nan
+    if x == 0 or a == math.inf:
+        return 0.0, 1.0
+    if x == math.inf or a == 0:
+        return 1.0, 0.0
+    scale = _scale(a, x)
+    if x < a + 1:
+        term, total, k = 1 / a, 1 / a, 0
+        while abs(term) > 1e-19 * abs(total):
+            k += 1
+            term *= x / (a + k)
+            total += term
+        p = min(total * scale, 1.0)
+        return p, 1 - p
+    # Q as a continued fraction, from front to back (Lentz)
+    b, c, k = x + 1 - a, 1e300, 0
+    d = 1 / b
+    fraction = d
+    while True:
+        k += 1
+        number = -k * (k - a)
+        b += 2
+        d = 1 / (number * d + b)
+        c = b + number / c
+        fraction *= c * d
+        if abs(c * d - 1) < 1e-16 or k > 100000:
+            break
+    q = min(fraction * scale, 1.0)
+    return 1 - q, q
+
+
+def _scale(a: float, x: float) -> float:
+    """Return x^a e^-x / gamma(a), whose logarithm is a difference of large numbers where both are large."""
+    if a < 20:
+        return math.exp(a * math.log(x) - x - math.lgamma(a))
+    u = (x - a) / a
+    tail = 1 / (12 * a) - 1 / (360 * a**3) + 1 / (1260 * a**5)
+    return math.sqrt(a / (2 * math.pi)) * math.exp(a * (_log1p_less(u)) - tail)
+
+
+def _log1p_less(u: float) -> float:
+    """Return log(1 + u) - u."""
+    if abs(u) > 0.2:
+        return math.log1p(u) - u
+    return math.fsum(-((-u) ** k) / k for k in range(2, 30))
+
+
+def _incomplete_meaning(which: int) -> Meaning:
+    def compute(a: np.ndarray, x: np.ndarray) -> np.ndarray:
+        pairs = zip(a.ravel().tolist(), x.ravel().tolist(), strict=True)
+        return np.fromiter((_incomplete(*pair)[which] for pair in pairs), F64, x.size).reshape(x.shape)
+
+    return _in_f64(compute)
+
+
+meaning(dif.gammainc)(_incomplete_meaning(0))
+meaning(dif.gammaincc)(_incomplete_meaning(1))

@@ -1,0 +1,236 @@
+"""Factorisations and solves of numpy.linalg: cholesky, solve, inv, det and their kin.
+
+Everything works on the last two axes, for any leading axes, in float32 and float64 (other dtypes become float64, as in
+NumPy). What NumPy stops at with a LinAlgError (a matrix that is singular, or not positive definite) gives NaN or
+infinities here, since compiled code has no exceptions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import BF16, F16, F32, F64, aval_of
+from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign, strict, triangle
+from difc.dialects.mlir import ir
+from difc.errors import DtypeError
+from difc.numpy.common import as_operand, axes_of, fill, integer, product, reshaped, shape_error, shape_of
+from difc.numpy.diagonals import diagonal_mask
+from difc.numpy.registry import implements
+from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, to_dtype
+from difc.source import user_frame_location
+from difc.tracer import lift, wrap
+
+__all__ = ["SlogdetResult", "matrices", "repeated", "solved", "substituted", "triangle_of"]
+
+
+class SlogdetResult(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+# ---- operands ------------------------------------------------------------------------------------
+
+
+def matrices(name: str, *arrays: Any, square: bool = True) -> list[ir.Value]:
+    """Return operands as values of their common dtype, float32 or float64; the first is a stack of matrices.
+
+    Args:
+      name: of the function, for messages.
+      square: whether the matrices must be square.
+
+    Raises:
+      ShapeError: for a first operand that is no stack of (square) matrices.
+      DtypeError: for half floats, which NumPy does not take either.
+    """
+    given = [as_operand(a) for a in arrays]
+    dtype = common_dtype(*given)
+    if dtype in (F16, BF16):
+        raise DtypeError(
+            f"{name} does not work in {dtype}",
+            where=user_frame_location(),
+            remedy="convert the operands with .astype(np.float32)",
+        )
+    values = [to_dtype(lift(a), dtype if dtype == F32 else F64) for a in given]
+    shape = shape_of(values[0])
+    if len(shape) < 2:
+        raise shape_error(f"{name} needs a matrix, not an array of shape {list(shape)}")
+    if square and shape[-1] != shape[-2]:
+        raise shape_error(f"{name} needs square matrices, not {shape[-2]} by {shape[-1]}")
+    return values
+
+
+def repeated(*stacks: ir.Value) -> list[ir.Value]:
+    """Return stacks of matrices with their leading axes broadcast to common ones."""
+    shapes = [shape_of(x) for x in stacks]
+    lead = broadcast_shapes(*(s[:-2] for s in shapes))
+    like = list(zip(stacks, shapes, strict=True))
+    return [broadcast_to(x, like, (*lead, *s[-2:])) for x, s in like]
+
+
+def _columns(name: str, a: ir.Value, b: ir.Value, vector: bool) -> ir.Value:
+    """Return a right-hand side as a stack of matrices, one column if it is a vector."""
+    shape = shape_of(b)
+    if not vector and len(shape) < 2:
+        raise shape_error(f"{name}: a right-hand side of shape {list(shape)} is neither a vector nor a matrix")
+    rows = shape[-1] if vector else shape[-2]
+    if rows != shape_of(a)[-1]:
+        raise shape_error(
+            f"{name}: matrices of shape {list(shape_of(a))} and a right-hand side of shape {list(shape)} do not fit: "
+            f"{shape_of(a)[-1]} rows and {rows}",
+            "add an axis to a stack of vectors, b[..., None], and take it off the result",
+        )
+    return reshaped(b, (*shape, 1)) if vector else b
+
+
+# ---- factors -------------------------------------------------------------------------------------
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """Return the lower triangular L with L L^T = a, or its transpose if `upper`. (numpy.linalg.cholesky)
+
+    Of a matrix that is not symmetric the mean with its transpose is factored, so that a gradient is symmetric, too (as
+    in JAX; NumPy reads one triangle). Where it is not positive definite the triangle is NaN.
+    """
+    (x,) = matrices("cholesky", a)
+    mean = dif.mul(dif.add(x, matrix_transpose(x)), fill(x, 0.5))
+    factor = dif.cholesky(mean)
+    return wrap(matrix_transpose(factor) if upper else factor)
+
+
+def triangle_of(x: ir.Value, lower: bool, unit: bool = False) -> ir.Value:
+    """Return the triangle of matrices, without the diagonal if `unit`; zeros elsewhere."""
+    return triangle(x, strict(lower, unit))
+
+
+# ---- solves --------------------------------------------------------------------------------------
+
+
+def substituted(name: str, a: ir.Value, b: ir.Value, **form: bool) -> ir.Value:
+    """Solve with triangular matrices; `b` is a vector, or matrices with any leading axes."""
+    vector = aval_of(b).ndim == 1
+    matrix, right = repeated(a, _columns(name, a, b, vector))
+    x = dif.triangular_solve(matrix, right, left_side=True, **form)
+    return reshaped(x, shape_of(x)[:-1]) if vector else x
+
+
+def solved(a: ir.Value, b: ir.Value) -> ir.Value:
+    """Solve a x = b for stacks of matrices."""
+    shapes = shape_of(a)[:-2], shape_of(b)[:-2]
+    if product(shapes[0]) == 1 and tuple(shapes[0]) != tuple(shapes[1]):
+        return _solved_side_by_side(a, b)
+    packed, _, permutation = dif.lu(a)
+    if tuple(shapes[0]) != tuple(shapes[1]):
+        a, b = repeated(a, b)
+        packed = repeated(packed, b)[0]
+        lead = shape_of(a)[:-1]
+        permutation = broadcast_to(permutation, [(a, shape_of(a))], lead)
+    return dif.lu_solve(a, packed, permutation, b, transpose_a=False)
+
+
+def _solved_side_by_side(a: ir.Value, b: ir.Value) -> ir.Value:
+    """Solve with one matrix for a stack of right-hand sides, which then are one matrix."""
+    *lead, rows, columns = shape_of(b)
+    rank = len(lead)
+    moved = dif.transpose(b, permutation=(rank, *range(rank), rank + 1))
+    joined = reshaped(moved, (rows, product([*lead, columns])))
+    matrix = reshaped(a, shape_of(a)[-2:])
+    packed, _, permutation = dif.lu(matrix)
+    x = reshaped(dif.lu_solve(matrix, packed, permutation, joined, transpose_a=False), (rows, *lead, columns))
+    return dif.transpose(x, permutation=(*range(1, rank + 1), 0, rank + 1))
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """Return x with a x = b, for b a vector, or a stack of matrices. (numpy.linalg.solve)
+
+    Singular matrices give infinities and NaN. Derivatives use the factors again.
+    """
+    x, y = matrices("solve", a, b)
+    vector = aval_of(y).ndim == 1
+    found = solved(x, _columns("solve", x, y, vector))
+    return wrap(reshaped(found, shape_of(found)[:-1]) if vector else found)
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """Return the inverse; prefer `solve`, which is faster and more accurate. (numpy.linalg.inv)"""
+    (x,) = matrices("inv", a)
+    size = shape_of(x)[-1]
+    mask = diagonal_mask((size, size), 0, "eq", [x])
+    identity = broadcast_to(to_dtype(mask, aval_of(x).dtype), [(x, shape_of(x))], shape_of(x))
+    return wrap(solved(x, identity))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """Return x with tensordot(a, x, x.ndim) = b. (numpy.linalg.tensorsolve)"""
+    x, y = (wrap(lift(as_operand(v))) for v in (a, b))
+    if axes is not None:
+        moved = axes_of(axes, x.ndim, "axes")
+        x = np.transpose(x, [*(d for d in range(x.ndim) if d not in moved), *moved])
+    shape = x.aval.shape[y.ndim :]
+    rows, columns = product(y.aval.shape), product(shape)
+    if rows != columns:
+        raise shape_error(f"tensorsolve needs as many equations as unknowns, not {rows} and {columns}")
+    found = solve(wrap(reshaped(lift(x), (rows, columns))), wrap(reshaped(lift(y), (rows,))))
+    return wrap(reshaped(lift(found), shape))
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """Return the inverse of a as a map from its last axes to its first `ind` ones. (numpy.linalg.tensorinv)"""
+    x, count = lift(as_operand(a)), integer(ind, "ind")
+    shape = shape_of(x)
+    if not 0 < count < len(shape):
+        raise shape_error(f"tensorinv needs an ind of 1 to {len(shape) - 1}, not {count}")
+    rows, columns = product(shape[:count]), product(shape[count:])
+    if rows != columns:
+        raise shape_error(f"tensorinv needs a square map, not one of {rows} by {columns} elements")
+    return wrap(reshaped(lift(inv(wrap(reshaped(x, (rows, columns))))), (*shape[count:], *shape[:count])))
+
+
+# ---- determinants --------------------------------------------------------------------------------
+
+
+@implements(np.linalg.det)
+def det(a: Any) -> Any:
+    """Return the determinant. (numpy.linalg.det)
+
+    Its gradient is right for singular matrices, too; second derivatives are, up to size 3.
+    """
+    (x,) = matrices("det", a)
+    size = shape_of(x)[-1]
+    if not isinstance(size, int) or size > 3:
+        return wrap(dif.det(x))
+    return _small_det(wrap(x), size)
+
+
+def _small_det(x: Any, size: int) -> Any:
+    """Return the determinant as the polynomial that it is, by the first row."""
+    if size == 0:
+        return np.prod(x, axis=(-2, -1))
+    if size == 1:
+        return x[..., 0, 0]
+    cofactors = []
+    for j in range(size):
+        minor = [[x[..., i, k] for k in range(size) if k != j] for i in range(1, size)]
+        cofactors.append(minor[0][0] if size == 2 else minor[0][0] * minor[1][1] - minor[0][1] * minor[1][0])
+    terms = [x[..., 0, j] * cofactor for j, cofactor in enumerate(cofactors)]
+    return terms[0] - terms[1] if size == 2 else terms[0] - terms[1] + terms[2]
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a: Any) -> SlogdetResult:
+    """Return the sign of the determinant and the logarithm of its absolute value. (numpy.linalg.slogdet)"""
+    (x,) = matrices("slogdet", a)
+    packed, pivots, permutation = dif.lu(x)
+    signs = dif.reduce_prod(dif.sign(diagonal(packed)), axes=(aval_of(pivots).ndim - 1,))
+    sign = dif.mul(permutation_sign(pivots, aval_of(x).dtype), signs)
+    return SlogdetResult(wrap(sign), wrap(dif.log_det(x, packed, permutation)))
+

@@ -1,0 +1,96 @@
+"""Grids and windows: geomspace, mgrid and ogrid, and the windows of signal processing. Sizes may be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from difc.numpy.common import as_operand, axis_of, dtype_from, named_shape, shape_error
+from difc.numpy.creation import arange, linspace, logspace
+from difc.numpy.registry import creates, implements
+from difc.numpy.surface import has_tracer
+from difc.promotion import common_dtype
+from difc.tracer import Tracer, lift, wrap
+
+__all__ = ["grid"]
+
+
+@creates("geomspace")
+@implements(np.geomspace)
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """Return numbers from start to stop, each the same multiple of the one before. (numpy.geomspace)
+
+    Both ends must have one sign; it is not checked on traced values, where the logarithm gives NaN.
+    """
+    first, last = (as_operand(v) for v in (start, stop))
+    if any(not isinstance(v, Tracer) and np.any(np.asarray(v) == 0) for v in (first, last)):
+        raise shape_error("geomspace: a geometric sequence cannot include zero")
+    kind = np.result_type(common_dtype(first, last, 1.0))
+    first, last = np.broadcast_arrays(*(wrap(lift(v)).astype(kind) for v in (first, last)))
+    sign = np.sign(first)
+    numbers = logspace(np.log10(first * sign), np.log10(last * sign), num, endpoint) * sign
+    index = np.reshape(arange(num), (num, *[1] * first.ndim))
+    if endpoint:  # exactly the ends, without the rounding of powers
+        numbers = np.where(index == num - 1, last, numbers)
+    numbers = np.where(index == 0, first, numbers)
+    result = np.moveaxis(numbers, 0, axis_of(axis, numbers.ndim))
+    return result if dtype is None else result.astype(dtype_from(dtype))
+
+
+# ---- grids that are indexed ----------------------------------------------------------------------
+
+
+def grid(key: Any, sparse: bool) -> Any:
+    """Return numpy.mgrid[key], or numpy.ogrid[key] if sparse, as traced arrays; bounds may be traced integers."""
+    entries = key if isinstance(key, tuple) else (key,)
+    if not has_tracer(*entries):
+        found = (np.ogrid if sparse else np.mgrid)[key]
+        return tuple(wrap(lift(a)) for a in found) if isinstance(found, tuple) else wrap(lift(found))
+    ramps = [_ramp(entry) for entry in entries]
+    if not isinstance(key, tuple):
+        return ramps[0]
+    kind = common_dtype(*ramps)
+    axes = np.meshgrid(*[r.astype(kind) for r in ramps], indexing="ij", sparse=sparse)
+    return tuple(axes) if sparse else np.stack(axes)
+
+
+def _ramp(entry: Any) -> Any:
+    if not isinstance(entry, slice):
+        raise shape_error("a grid is made of slices: mgrid[0:n, 0:m]")
+    start, step = (0 if entry.start is None else entry.start), (1 if entry.step is None else entry.step)
+    if isinstance(step, complex):  # NumPy's way to say how many points
+        return linspace(start, entry.stop, int(abs(step)))
+    return arange(start, entry.stop, step)
+
+
+# ---- windows -------------------------------------------------------------------------------------
+
+
+def _window(name: str, shape: Callable[..., Any]) -> None:
+    """Enter a window: NumPy's own numbers for a known size, else its formula of the place in [-1, 1]."""
+
+    def window(M: Any, *more: Any) -> Any:
+        if not has_tracer(M, *more):
+            return wrap(lift(getattr(np, name)(M, *more)))
+        named_shape(M)
+        place = (2.0 * arange(M) + (1 - M)) / np.maximum(M - 1, 1)
+        return shape(place, *more)
+
+    window.__name__, window.__doc__ = name, f"Return a window of M numbers. (numpy.{name})"
+    creates(name)(window)
+
+
+def _kaiser(place: Any, beta: Any) -> Any:
+    from difc.scipy import special
+
+    inside = np.maximum(1.0 - place * place, 0.0)
+    return special.i0(beta * np.sqrt(inside)) / special.i0(1.0 * beta)
+
+
+_window("bartlett", lambda p: 1.0 - np.abs(p))
+_window("blackman", lambda p: 0.42 + 0.5 * np.cos(np.pi * p) + 0.08 * np.cos(2.0 * np.pi * p))
+_window("hamming", lambda p: 0.54 + 0.46 * np.cos(np.pi * p))
+_window("hanning", lambda p: 0.5 + 0.5 * np.cos(np.pi * p))
+_window("kaiser", _kaiser)

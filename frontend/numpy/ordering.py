@@ -1,0 +1,175 @@
+"""Sorting along an axis, and searching in what is sorted: sort, argsort, lexsort, partition, searchsorted, digitize.
+
+Every sort is stable, with NaN last; `kind` is accepted and changes nothing. Values are gathered by the positions that
+sort them, so derivatives follow the elements to their places.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import BOOL, aval_of
+from difc.dialects.mlir import ir
+from difc.numpy.common import (
+    as_operand,
+    axis_of,
+    expand,
+    integer,
+    product,
+    reshaped,
+    shape_error,
+    shape_of,
+    transposed,
+)
+from difc.numpy.registry import implements, unsupported
+from difc.promotion import common_dtype, to_dtype
+from difc.tracer import Tracer, lift, wrap
+
+__all__ = ["gathered_along", "searched", "sorted_along"]
+
+# ---- building blocks -----------------------------------------------------------------------------
+
+
+def gathered_along(x: ir.Value, positions: ir.Value, axis: int) -> ir.Value:
+    """Return elements at positions along an axis; both have the same sizes along all other axes."""
+    rank = aval_of(x).ndim
+    last = [*(d for d in range(rank) if d != axis), axis]
+    points = expand(transposed(positions, last), (rank,))
+    found = dif.gather(transposed(x, last), points, axes=(rank - 1,), batch=rank - 1, mode="clip")
+    return transposed(found, [last.index(d) for d in range(rank)])
+
+
+def sorted_along(x: ir.Value, axis: int) -> ir.Value:
+    """Return a value with its elements in increasing order along an axis."""
+    return gathered_along(x, dif.argsort(x, axis=axis), axis)
+
+
+def searched(table: ir.Value, values: ir.Value, side: str) -> ir.Value:
+    """Return how many elements of a sorted vector come before each value, compared in their common dtype."""
+    dtype = common_dtype(wrap(table), wrap(values))
+    return dif.searchsorted(to_dtype(table, dtype), to_dtype(values, dtype), batch=0, side=side)
+
+
+def _along(a: Any, axis: Any) -> tuple[ir.Value, int]:
+    """Return an array and the axis to sort it along: flattened, if that is None."""
+    x = lift(as_operand(a))
+    if axis is None:
+        return reshaped(x, [product(shape_of(x))]), 0
+    return x, axis_of(axis, aval_of(x).ndim)
+
+
+def _check_order(name: str, order: Any) -> None:
+    if order is not None:
+        raise unsupported(f"numpy.{name} with order=, which names fields of records,", f"sort by np.{name} of an array")
+
+
+# ---- sorting -------------------------------------------------------------------------------------
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """Return the elements in increasing order along an axis. (numpy.sort)"""
+    _check_order("sort", order)
+    return wrap(sorted_along(*_along(a, axis)))
+
+
+@implements(np.argsort)
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """Return the positions that put the elements in increasing order along an axis. (numpy.argsort)"""
+    _check_order("argsort", order)
+    x, dim = _along(a, axis)
+    return wrap(dif.argsort(x, axis=dim))
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Return the positions that sort by several keys, of which the last one counts most. (numpy.lexsort)"""
+    if isinstance(keys, Tracer):
+        keys = np.unstack(keys)
+    values = [lift(as_operand(key)) for key in keys]
+    if not values or len({tuple(shape_of(v)) for v in values}) > 1:
+        raise shape_error("lexsort needs one or more keys of one shape")
+    dim = axis_of(axis, aval_of(values[0]).ndim)
+    found = dif.argsort(values[0], axis=dim)
+    for value in values[1:]:
+        found = gathered_along(found, dif.argsort(gathered_along(value, found, dim), axis=dim), dim)
+    return wrap(found)
+
+
+def _check_kth(name: str, kth: Any, size: Any) -> None:
+    if isinstance(kth, Tracer):
+        return
+    for k in np.atleast_1d(kth):
+        if isinstance(size, int) and not -size <= integer(k, "kth") < size:
+            raise shape_error(f"{name}: kth={k} is not a place in an axis of size {size}")
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """Return the elements with the k-th smallest in its place, smaller ones before it; here all are sorted.
+    (numpy.partition)
+    """
+    _check_order("partition", order)
+    x, dim = _along(a, axis)
+    _check_kth("partition", kth, shape_of(x)[dim])
+    return wrap(sorted_along(x, dim))
+
+
+@implements(np.argpartition)
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """Return the positions of the elements of `partition`. (numpy.argpartition)"""
+    _check_order("argpartition", order)
+    x, dim = _along(a, axis)
+    _check_kth("argpartition", kth, shape_of(x)[dim])
+    return wrap(dif.argsort(x, axis=dim))
+
+
+# ---- searching -----------------------------------------------------------------------------------
+
+
+@implements(np.searchsorted)
+def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+    """Return where values would be put into a sorted vector to keep it sorted. (numpy.searchsorted)"""
+    table, values = (wrap(lift(as_operand(x))) for x in (a, v))
+    if table.ndim != 1 or side not in dif.SIDES:
+        raise shape_error("searchsorted needs a sorted vector, and side='left' or 'right'")
+    table = table if sorter is None else np.take(table, as_operand(sorter))
+    return wrap(searched(lift(table), lift(values), side))
+
+
+@implements(np.digitize)
+def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    """Return the number of the bin that each value falls into; bounds increase, or all decrease. (numpy.digitize)"""
+    values, table = (wrap(lift(as_operand(v))) for v in (x, bins))
+    if table.ndim != 1:
+        raise shape_error(f"digitize needs a vector of bounds, not {table.aval}")
+    if table.aval.shape[0] == 0:
+        return np.zeros_like(values, dtype=np.int64)
+    side = "left" if right else "right"
+    upwards = searched(lift(table), lift(values), side)
+    if not isinstance(bins, Tracer):
+        if np.all(np.diff(np.asarray(bins)) >= 0):
+            return wrap(upwards)
+        if not np.all(np.diff(np.asarray(bins)) <= 0):
+            raise shape_error("digitize: the bounds must increase, or all decrease", "sort them")
+    downwards = table.shape[0] - wrap(searched(lift(np.flip(table)), lift(values), side))
+    return np.where(table[0] > table[-1], downwards, wrap(upwards))
+
+
+@implements(np.isin)
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Any:
+    """Return for each element whether it is among others. (numpy.isin)"""
+    values, others = (wrap(lift(as_operand(v))) for v in (element, test_elements))
+    if 0 in others.aval.shape:
+        return np.full_like(values, invert, dtype=BOOL)
+    table = np.sort(np.ravel(others))
+    dtype = np.result_type(values.dtype, table.dtype)
+    values, table = values.astype(dtype), table.astype(dtype)
+    found = table[np.minimum(searchsorted(table, values), table.shape[0] - 1)] == values
+    return np.logical_not(found) if invert else found
+

@@ -1,0 +1,132 @@
+"""Lowering an op as a program of other ops of the dialect, which are lowered in its place.
+
+Every target then has the op, for sizes known only at run time as well, and the interpreter can run the same program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from difc import dialects as dif
+from difc.dialects import Aval, Builder, aval_of, current_builder, new_block
+from difc.dialects.control import yield_
+from difc.dialects.mlir import ir
+from difc.pipelines.lowering.context import Context
+from difc.pipelines.lowering.values import Value
+from difc.pipelines.prune import prune_into
+
+__all__ = ["branch", "composed", "composed_used", "loop"]
+
+Values = list[ir.Value]
+
+
+def composed_used(c: Context, operation: ir.Operation, program: Callable[..., Any], *operands: Value) -> list[Any]:
+    """Lower a program in the place of an op of several results, less the code that only unused results need.
+
+    Returns:
+      The lowered results, None where the op's result is unused.
+    """
+    used = [any(True for _ in result.uses) for result in operation.results]
+
+    def needed(*values: ir.Value) -> tuple[ir.Value, ...]:
+        block = _block([aval_of(v) for v in values], lambda arguments: program(*arguments))
+        return tuple(prune_into(block, values, used))
+
+    found = iter(composed(c, needed, *operands))
+    return [next(found) if mark else None for mark in used]
+
+
+def composed(c: Context, program: Callable[..., Any], *operands: Value) -> list[Value]:
+    """Lower a program in the place of the op that is being lowered.
+
+    Args:
+      c: where to append.
+      program: builds ops on values of the operands; returns one value, or a tuple.
+      operands: lowered operands.
+
+    Returns:
+      The program's lowered results.
+    """
+    avals = [_known(c, x) for x in operands]
+    with dif.use_builder(Builder(new_block([]), c.location)):
+        block = _block(avals, lambda arguments: program(*arguments))
+    arguments = [_as(x, aval) for x, aval in zip(operands, avals, strict=True)]
+    return c.lower_block(block, arguments)
+
+
+def _known(c: Context, x: Value) -> Aval:
+    """Return the aval of a value with all sizes that are known by now."""
+    return Aval(tuple(s if isinstance(s, int) else dif.DYN for s in c.sizes(x)), x.aval.dtype)
+
+
+def _as(x: Value, aval: Aval) -> Value:
+    copy = x.copy()
+    copy.aval = aval
+    return copy
+
+
+# ---- bodies of programs --------------------------------------------------------------------------
+
+
+def _block(types: Sequence[Aval | ir.Type], fill: Callable[[Values], Any]) -> ir.Block:
+    """Return a block that ends with what `fill` makes of its arguments."""
+    block = new_block(types)
+    with dif.use_builder(Builder(block, current_builder().location)):
+        found = fill(list(block.arguments))
+        yield_(*(found if isinstance(found, tuple | list) else (found,)))
+    return block
+
+
+def _several(found: Any) -> Values:
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def loop(
+    step: Callable[[Values, Values, Values], tuple[Values, Values]],
+    carry: Sequence[ir.Value],
+    length: int | ir.Value,
+    *,
+    xs: Sequence[ir.Value] = (),
+    consts: Sequence[ir.Value] = (),
+    reverse: bool = False,
+) -> Values:
+    """Emit a `fun.scan`: `step(carry, slices of xs, consts)` gives the next carry and what is stacked.
+
+    Returns:
+      The last carry, then the stacked arrays.
+    """
+    nc, nx = len(carry), len(xs)
+    slices = [Aval(a.shape[1:], a.dtype) for a in map(aval_of, xs)]
+
+    def fill(arguments: Values) -> Values:
+        new, stacked = step(arguments[:nc], arguments[nc : nc + nx], arguments[nc + nx :])
+        return [*new, *stacked]
+
+    body = _block([*map(aval_of, carry), *slices, *map(aval_of, consts)], fill)
+    trips = [] if isinstance(length, int) else [length]
+    return _several(
+        dif.scan(
+            *carry,
+            *xs,
+            *consts,
+            *trips,
+            num_carry=nc,
+            num_xs=nx,
+            length=-1 if trips else length,
+            reverse=reverse,
+            linear=(),
+            regions=[body],
+        )
+    )
+
+
+def branch(
+    pred: ir.Value,
+    on_true: Callable[[Values], Values],
+    on_false: Callable[[Values], Values],
+    arguments: Sequence[ir.Value],
+) -> Values:
+    """Emit a `fun.cond`: the results of one of two functions of the arguments."""
+    bodies = [_block([v.type for v in arguments], fill) for fill in (on_true, on_false)]
+    return _several(dif.cond(pred, *arguments, linear=(), regions=bodies))

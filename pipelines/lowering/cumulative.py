@@ -1,0 +1,141 @@
+"""Running results along an axis.
+
+Sums, products and extremes are IREE's scan. A recurrence, which has two operands, is computed for the start of each
+block of a row first, then from there for smaller blocks, and at last for each element. All do the steps in order, so
+that overflow and zeros are those of the plain loop; the work for n elements is some n^(4/3), spread over all threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects.mlir import ir
+from difc.dialects.types import BF16, BOOL, F16, F32
+from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.context import Context, Out, element_type, lowering
+from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map
+from difc.pipelines.lowering.kernel_loops import counted
+from difc.pipelines.lowering.points import blocks_of, minus
+from difc.pipelines.lowering.scalars import ScalarFunction, convert, number
+from difc.pipelines.lowering.values import Value
+
+__all__: list[str] = []
+
+#: A row of more elements than these is cut into blocks, and those again.
+_LONGEST = (64, 1 << 12, 1 << 17)
+
+#: Op -> combining function, and its neutral element.
+_TABLE: dict[dif.OpDef, tuple[ScalarFunction, Callable[[np.dtype], float]]] = {
+    dif.cumsum: (scalars.add, lambda _: 0),
+    dif.cumprod: (scalars.mul, lambda _: 1),
+    dif.cummax: (scalars.maximum, scalars.lowest),
+    dif.cummin: (scalars.minimum, scalars.highest),
+}
+#: Dtype -> the one that a scan computes in.
+_WIDER = {F16: F32, BF16: F32, BOOL: np.dtype(np.uint8)}
+
+
+def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Value:
+    function, neutral = _TABLE[dif.OPS[out.operation.name]]
+    # IREE (3.13) cannot scan bool.
+    dtype = _WIDER.get(out.dtype, out.dtype)
+    element, rank, sizes = element_type(dtype), out.aval.ndim, out.sizes
+    if 0 in sizes:
+        return x
+    same, loops = identity_map(rank), [PARALLEL] * rank
+    last = minus(c, sizes[axis], 1) if reverse else None
+
+    def flipped(tensor: ir.Value, before: np.dtype, after: np.dtype) -> ir.Value:
+        """Convert elements and, if need be, reverse their order."""
+
+        def body(*elements: ir.Value) -> list[ir.Value]:
+            if last is None:
+                return [convert(c, before, elements[0], after)]
+            indices = [c.iteration_index(d) for d in range(rank)]
+            indices[axis] = c.value("arith.subi", [c.index(last), indices[axis]], c.index_type)
+            return [convert(c, before, c.extract(tensor, indices), after)]
+
+        if last is None and before == after:
+            return tensor
+        inputs = [(tensor, same)] if last is None else []
+        return c.generic(inputs, [(c.empty(sizes, element_type(after)), same)], loops, body)[0]
+
+    ordered = flipped(c.tensor(x), out.dtype, dtype)
+    start = c.filled(number(c, dtype, neutral(dtype)), [s for d, s in enumerate(sizes) if d != axis])
+    found = c.scan(ordered, c.empty(sizes, element), start, axis, lambda a, b: [function(c, dtype, a, b)])
+    return out.value(flipped(found, dtype, out.dtype))
+
+
+lowering(*_TABLE)(_running)
+
+
+# ---- recurrence ----------------------------------------------------------------------------------
+
+
+def _blocks(c: Context, size: Size) -> list[Size]:
+    """Return the sizes of the blocks, from the largest, that a row is cut into again and again: none for a short row.
+
+    Each is a root of the row's size times the next one.
+    """
+    if isinstance(size, int):
+        levels = sum(size > longest for longest in _LONGEST)
+        parts = max(math.ceil(size ** (1 / (levels + 1))), 2)
+        return [parts**level for level in range(levels, 0, -1)]
+    bits = minus(c, 64, c.index_cast(c.value("math.ctlz", [c.index_cast(size, c.i64)], c.i64), c.index_type))
+    rounded = c.value("arith.addi", [bits, c.index(2)], c.index_type)
+    third = c.value("arith.divui", [rounded, c.index(3)], c.index_type)
+    part = c.value("arith.shli", [c.index(1), third], c.index_type)
+    return [c.value("arith.muli", [part, part], c.index_type), part]
+
+
+@lowering(dif.recurrence)
+def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool) -> Value:
+    dtype, rank, sizes = F32 if out.dtype in (F16, BF16) else out.dtype, out.aval.ndim, out.sizes
+    if 0 in sizes:
+        return x
+    factors, terms = c.tensor(factor), c.tensor(x)
+    last, zero = c.index(minus(c, sizes[axis], 1)), number(c, dtype, 0)
+
+    def arith(name: str, *operands: Size) -> ir.Value:
+        return c.value(f"arith.{name}", [c.index(v) for v in operands], c.index_type)
+
+    def along(position: list[ir.Value], place: ir.Value) -> list[ir.Value]:
+        return [place if d == axis else i for d, i in enumerate(position)]
+
+    def state_after(stop: ir.Value, position: list[ir.Value], outer: Size, known: ir.Value | None) -> ir.Value:
+        """Return y after `stop` places, counted from where the recurrence starts, from the states before each block."""
+
+        def step(i: ir.Value, before: ir.Value) -> list[ir.Value]:
+            there = along(position, arith("subi", last, i) if reverse else i)
+            a, b = (convert(c, out.dtype, c.extract(tensor, there), dtype) for tensor in (factors, terms))
+            return [scalars.add(c, dtype, scalars.mul(c, dtype, a, before), b)]
+
+        if known is None:
+            return counted(c, 0, stop, [zero], step)[0]
+        block = arith("divui", arith("maxsi", arith("subi", stop, 1), 0), outer)
+        return counted(c, arith("muli", block, outer), stop, [c.extract(known, along(position, block))], step)[0]
+
+    def states(size: Size, stride: Size, outer: Size, known: ir.Value | None) -> ir.Value:
+        """Return y before each block of `stride` elements; for the elements themselves (`stride` 1): after each."""
+        elements = isinstance(stride, int) and stride == 1
+
+        def body(_: ir.Value) -> list[ir.Value]:
+            position = [c.iteration_index(d) for d in range(rank)]
+            place = position[axis]
+            if not elements:
+                return [state_after(arith("muli", place, stride), position, outer, known)]
+            place = arith("subi", last, place) if reverse else place
+            return [convert(c, dtype, state_after(arith("addi", place, 1), position, outer, known), out.dtype)]
+
+        shape = [size if d == axis else s for d, s in enumerate(sizes)]
+        init = (c.empty(shape, out.element if elements else element_type(dtype)), identity_map(rank))
+        return c.generic([], [init], [PARALLEL] * rank, body)[0]
+
+    known, outer = None, sizes[axis]
+    for block in _blocks(c, sizes[axis]):
+        known, outer = c.fence(states(blocks_of(c, sizes[axis], block), block, outer, known)), block
+    return out.value(states(sizes[axis], 1, outer, known))

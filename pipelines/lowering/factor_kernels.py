@@ -1,0 +1,495 @@
+"""Kernels for the CPU that factor and solve in place, as text: any sizes at run time, one workgroup for each matrix.
+
+Rows of the right-hand sides (or of the factor) are vectors. A tile of `rows` vectors stays in registers while the rows
+above it are taken off, one broadcast and one multiply-add for each; then the small triangle on the diagonal is solved
+in registers. Edges cost no other code: rows beyond the last are read from the last and not stored, columns beyond the
+last are masked where they are read and stored.
+
+As in `matmul_kernel.py`, IREE's own dialects are in their generic form, and no linalg op may be in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from difc.pipelines.target import VectorUnit
+
+__all__ = ["Form", "Tile", "cholesky_kernel", "lu_kernel", "solve_kernel"]
+
+_DYNAMIC = "-9223372036854775808"
+_DEPTH = 64  # rows that the solve kernel finishes before it takes them off those below: a buffer of 8 KB
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a kernel keeps in registers: `rows` vectors of `columns` elements."""
+
+    element: str
+    rows: int
+    columns: int
+    fma: bool
+
+    @classmethod
+    def of(cls, element: str, unit: VectorUnit) -> Tile:
+        """Return the tile for a processor: two vectors a row, and rows that leave registers for the operands."""
+        columns = 2 * unit.bytes // {"f32": 4, "f64": 8}[element]
+        return cls(element, 8 if unit.registers >= 32 else 4, columns, unit.fma)
+
+    @property
+    def vector(self) -> str:
+        return f"vector<{self.columns}x{self.element}>"
+
+    @property
+    def matrix(self) -> str:
+        return f"tensor<?x?x{self.element}>"
+
+    def buffer(self, rows: int) -> str:
+        return f"tensor<{rows}x{self.columns}x{self.element}>"
+
+    def each(self, template: str) -> str:
+        """Repeat lines for each row: `{i}` is the row, `{p}` the one before."""
+        return "\n".join(template.format(i=i, p=i - 1) for i in range(self.rows))
+
+    def minus(self, result: str, x: str, a: str, b: str) -> str:
+        """Return lines for result = x - a b."""
+        if self.fma:
+            return (
+                f"{result}_n = arith.negf {a} : {self.vector}\n"
+                f"{result} = vector.fma {result}_n, {b}, {x} : {self.vector}"
+            )
+        return f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.subf {x}, {result}_m : {self.vector}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """Which triangular systems a kernel solves: from the first row on or from the last, with a or its transpose."""
+
+    forward: bool
+    transposed: bool
+    unit: bool
+
+    @property
+    def name(self) -> str:
+        return f"{'forward' if self.forward else 'backward'}{'_t' * self.transposed}{'_unit' * self.unit}"
+
+
+# ---- what all kernels share ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An array that a kernel is bound to: `read`, `write` or `update`, of the sizes that are named."""
+
+    name: str
+    access: str
+    element: str
+    sizes: tuple[str, ...]
+
+    @property
+    def type(self) -> str:
+        access = {"read": "readonly", "write": "writeonly", "update": "readwrite"}[self.access]
+        dims = "x".join("?" * len(self.sizes))
+        return f"!iree_tensor_ext.dispatch.tensor<{access}:tensor<{dims}x{self.element}>>"
+
+    def slice(self, offset: str | None, extent: str | None) -> tuple[str, list[str], str]:
+        """Return the attributes of the block of matrix %b, its run-time operands and their types' text.
+
+        Args:
+          offset, extent: of the last dim, or None for all of it.
+        """
+        rank = len(self.sizes)
+        middle = list(self.sizes[1:])
+        static_offsets = [_DYNAMIC, *["0"] * (rank - 1)]
+        offsets, extents = ["%b"], [f"%{s}" for s in middle]
+        if offset is not None:
+            static_offsets[-1], extents[-1] = _DYNAMIC, str(extent)
+            offsets.append(offset)
+        attributes = (
+            f"static_offsets = array<i64: {', '.join(static_offsets)}>, "
+            f"static_sizes = array<i64: 1, {', '.join([_DYNAMIC] * (rank - 1))}>, "
+            f"static_strides = array<i64: {', '.join(['1'] * rank)}>"
+        )
+        operands = [*(f"%{s}" for s in self.sizes), *offsets, *extents]
+        return attributes, operands, f"{rank}, {len(offsets)}, {len(extents)}"
+
+    def load(self, result: str, offset: str | None = None, extent: str | None = None) -> str:
+        attributes, operands, segments = self.slice(offset, extent)
+        tensor = f"tensor<{'x'.join('?' * (len(self.sizes) - 1))}x{self.element}>"
+        return (
+            f'{result} = "iree_tensor_ext.dispatch.tensor.load"(%{self.name}, {", ".join(operands)}) '
+            f"{{operandSegmentSizes = array<i32: 1, {segments}, 0>, {attributes}}} "
+            f": ({self.type}, {', '.join(['index'] * len(operands))}) -> {tensor}"
+        )
+
+    def store(self, value: str, offset: str | None = None, extent: str | None = None) -> str:
+        attributes, operands, segments = self.slice(offset, extent)
+        tensor = f"tensor<{'x'.join('?' * (len(self.sizes) - 1))}x{self.element}>"
+        return (
+            f'"iree_tensor_ext.dispatch.tensor.store"({value}, %{self.name}, {", ".join(operands)}) '
+            f"{{operandSegmentSizes = array<i32: 1, 1, {segments}, 0>, {attributes}}} "
+            f": ({tensor}, {self.type}, {', '.join(['index'] * len(operands))}) -> ()"
+        )
+
+
+def _executable(name: str, arrays: Sequence[_Array], sizes: Sequence[str], across: str, body: str) -> str:
+    """Return an executable for `flow.dispatch`: arrays that are read or updated, sizes, then arrays only written.
+
+    Args:
+      sizes: names of the sizes; the first is the number of matrices, and all are the workload.
+      across: lines that compute `%across`, the number of workgroups for each matrix, from the sizes.
+      body: lines of the kernel; `%b` is the matrix, `%strip` the workgroup of it.
+    """
+    given = [a for a in arrays if a.access != "write"]
+    made = [a for a in arrays if a.access == "write"]
+    arguments = ", ".join(
+        [*(f"%{a.name}_: {a.type}" for a in given), *(f"%{s}_: index" for s in sizes)]
+        + [f"%{a.name}_: {a.type}" for a in made]
+    )
+    ordinals = "\n".join(
+        f'%{s} = "iree_tensor_ext.dispatch.workload.ordinal"(%{s}_) {{ordinal = {i} : index}} : (index) -> index'
+        for i, s in enumerate(sizes)
+    )
+    ties = "\n".join(
+        f'%{a.name} = "flow.dispatch.tie_shape"(%{a.name}_, {", ".join(f"%{s}" for s in a.sizes)}) '
+        f": ({a.type}, {', '.join(['index'] * len(a.sizes))}) -> {a.type}"
+        for a in arrays
+    )
+    return f"""
+"flow.executable"() ({{
+  "flow.executable.export"() ({{
+  ^bb0({", ".join(f"%{s}: index" for s in sizes)}):
+    %one = arith.constant 1 : index
+    {across}
+    "flow.return"(%across, %{sizes[0]}, %one) : (index, index, index) -> ()
+  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
+  builtin.module {{
+    func.func @{name}({arguments}) {{
+      {ordinals}
+      {ties}
+      %strip = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
+      %b = "flow.dispatch.workgroup.id"() {{dimension = 1 : index}} : () -> index
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      {body}
+      return
+    }}
+  }}
+  "flow.executable_end"() : () -> ()
+}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
+"""
+
+
+def _constants(t: Tile) -> str:
+    return f"""
+      %rows = arith.constant {t.rows} : index
+      %columns = arith.constant {t.columns} : index
+      %zero = arith.constant 0.0 : {t.element}
+      %last = arith.subi %n, %c1 : index
+      %tile_ = tensor.empty() : {t.buffer(t.rows)}
+{t.each("      %i{i} = arith.constant {i} : index")}"""
+
+
+def _row_numbers(t: Tile, first: str, forward: bool) -> str:
+    """Return lines for %r0, %r1, ...: the rows of a tile whose first one is number `first` in the order of solving."""
+    turn = "" if forward else "\n%r{i} = arith.subi %last, %o{i} : index"
+    last = "%r{i}" if forward else "%o{i}"
+    return t.each(
+        f"%p{{i}} = arith.addi {first}, %i{{i}} : index\n{last} = arith.minui %p{{i}}, %last : index{turn}"
+    )
+
+
+def _stored(t: Tile, values: Sequence[str], into: str, at: str, forward: bool) -> str:
+    """Return lines for %stored: `into` with the vectors written to the tile's rows from column `at` on, as far as rows go."""
+    kept = _written(t, values, "%tile_", t.rows, "%i")
+    turn = "" if forward else "%to_row = arith.subi %last, %to_place : index"
+    return f"""
+      {kept}
+      %rows_left = arith.subi %n, %start : index
+      %rows_here = arith.minui %rows_left, %rows : index
+      %stored = scf.for %to = %c0 to %rows_here step %c1 iter_args(%into = {into}) -> {t.matrix} {{
+        %value = vector.transfer_read %w{t.rows - 1}[%to, %c0], %zero {{in_bounds = [true]}} : {t.buffer(t.rows)}, {t.vector}
+        {"%to_row" if forward else "%to_place"} = arith.addi %start, %to : index
+        {turn}
+        %after = vector.transfer_write %value, %into[%to_row, {at}] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+        scf.yield %after : {t.matrix}
+      }}"""
+
+
+def _written(t: Tile, values: Sequence[str], into: str, rows: int, place: str) -> str:
+    """Return lines for %w0, ..., the last of which is the buffer `into` with vector i in row {place}i."""
+    lines = []
+    for i, value in enumerate(values):
+        lines.append(
+            f"%w{i} = vector.transfer_write {value}, {into}[{place}{i}, %c0] {{in_bounds = [true]}} "
+            f": {t.vector}, {t.buffer(rows)}"
+        )
+        into = f"%w{i}"
+    return "\n".join(lines)
+
+
+def _take_off(t: Tile, count: str, row: str, scalar: str) -> str:
+    """Return lines for %g#0, ...: the vectors %a0, ... less a factor times each of `count` rows.
+
+    Args:
+      row: lines that read row %k as %above.
+      scalar: lines that read the factor of row {i} as %e{i}.
+    """
+    types = ", ".join([t.vector] * t.rows)
+    starts = ", ".join(f"%s{i} = %a{i}" for i in range(t.rows))
+    products = t.each(
+        scalar
+        + f"\n%v{{i}} = vector.broadcast %e{{i}} : {t.element} to {t.vector}\n"
+        + t.minus("%f{i}", "%s{i}", "%v{i}", "%above")
+    )
+    return f"""
+      %g:{t.rows} = scf.for %k = %c0 to {count} step %c1 iter_args({starts}) -> ({types}) {{
+        {row}
+        {products}
+        scf.yield {", ".join(f"%f{i}" for i in range(t.rows))} : {types}
+      }}"""
+
+
+def _triangle(t: Tile, scalar: str, divide: str) -> tuple[str, list[str]]:
+    """Return lines that solve within a tile, and the names of what the vectors %g#0, ... become.
+
+    Args:
+      scalar: lines that read element (i, j) of the triangle as %t{i}_{j}.
+      divide: lines that make %y{i} of {z}; empty for a diagonal of ones.
+    """
+    lines: list[str] = []
+    solved: list[str] = []
+    for i in range(t.rows):
+        value = f"%g#{i}"
+        for j in range(i):
+            lines.append(scalar.format(i=i, j=j))
+            lines.append(f"%tv{i}_{j} = vector.broadcast %t{i}_{j} : {t.element} to {t.vector}")
+            lines.append(t.minus(f"%q{i}_{j}", value, f"%tv{i}_{j}", solved[j]))
+            value = f"%q{i}_{j}"
+        if divide:
+            lines.append(divide.format(i=i, z=value))
+            value = f"%y{i}"
+        solved.append(value)
+    return "\n".join(lines), solved
+
+
+# ---- triangular solves ---------------------------------------------------------------------------
+
+
+def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
+    """Return the executable: arrays a [batch, n, n] and x [batch, n, m], which is updated; sizes batch, n, m.
+
+    A workgroup solves for a strip of columns. Rows are finished in slices, in a buffer that the rows after them are
+    then reduced with: read in place, a strip of a matrix with a power of two of columns maps to few cache lines.
+    """
+    t = Tile.of(element, unit)
+    a = _Array("a", "read", element, ("batch", "n", "n"))
+    x = _Array("x", "update", element, ("batch", "n", "m"))
+    buffer = t.buffer(_DEPTH)
+
+    def element_at(row: str, column: str, result: str) -> str:
+        place = f"{column}, {row}" if form.transposed else f"{row}, {column}"
+        return f"{result} = tensor.extract %a_all[{place}] : {t.matrix}"
+
+    column = "%kp = arith.addi %kb, %k : index\n" + (
+        "%kc = arith.addi %kp, %c0 : index" if form.forward else "%kc = arith.subi %last, %kp : index"
+    )
+    read_row = (
+        f"%above = vector.transfer_read %done[%k, %c0], %zero {{in_bounds = [true]}} : {buffer}, {t.vector}\n{column}"
+    )
+    factor = element_at("%r{i}", "%kc", "%e{i}")
+    divide = (
+        element_at("%r{i}", "%r{i}", "%d{i}")
+        + f"\n%dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}\n"
+        + f"%y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"
+    )
+    triangle, solved = _triangle(t, element_at("%r{i}", "%r{j}", "%t{i}_{j}"), "" if form.unit else divide)
+    read = t.each(
+        f"%a{{i}} = vector.transfer_read %from[%r{{i}}, %c0], %zero {{{{in_bounds = [false]}}}} : {t.matrix}, {t.vector}"
+    )
+    places = t.each("%b{i} = arith.addi %i, %i{i} : index")
+    row = "%op" if form.forward else "%or"
+    body = f"""
+      {_constants(t)}
+      %depth = arith.constant {_DEPTH} : index
+      %first = arith.muli %strip, %columns : index
+      %left = arith.subi %m, %first : index
+      %width = arith.minui %left, %columns : index
+      {a.load("%a_all")}
+      {x.load("%x_all", "%first", "%width")}
+      %buffer_ = tensor.empty() : {buffer}
+      %solved:2 = scf.for %kb = %c0 to %n step %depth iter_args(%from = %x_all, %old = %buffer_) -> ({t.matrix}, {buffer}) {{
+        %to_go = arith.subi %n, %kb : index
+        %slice = arith.minui %to_go, %depth : index
+        %now = scf.for %i = %c0 to %slice step %rows iter_args(%done = %old) -> {buffer} {{
+          %start = arith.addi %kb, %i : index
+          {_row_numbers(t, "%start", form.forward)}
+          {read}
+          {_take_off(t, "%i", read_row, factor)}
+          {triangle}
+          {places}
+          {_written(t, solved, "%done", _DEPTH, "%b")}
+          scf.yield %w{t.rows - 1} : {buffer}
+        }}
+        %written = scf.for %o = %c0 to %slice step %c1 iter_args(%out = %from) -> {t.matrix} {{
+          %ov = vector.transfer_read %now[%o, %c0], %zero {{in_bounds = [true]}} : {buffer}, {t.vector}
+          %op = arith.addi %kb, %o : index
+          %or = arith.subi %last, %op : index
+          %ow = vector.transfer_write %ov, %out[{row}, %c0] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+          scf.yield %ow : {t.matrix}
+        }}
+        %next = arith.addi %kb, %slice : index
+        %reduced = scf.for %start = %next to %n step %rows iter_args(%from_ = %written) -> {t.matrix} {{
+          {_row_numbers(t, "%start", form.forward)}
+          {read.replace("%from[", "%from_[")}
+          {_take_off(t, "%slice", read_row.replace("%done", "%now"), factor)}
+          {_stored(t, [f"%g#{i}" for i in range(t.rows)], "%from_", "%c0", form.forward)}
+          scf.yield %stored : {t.matrix}
+        }}
+        scf.yield %reduced, %now : {t.matrix}, {buffer}
+      }}
+      {x.store("%solved#0", "%first", "%width")}"""
+    across = f"%w = arith.constant {t.columns} : index\n%across = arith.ceildivui %m, %w : index"
+    return _executable(name, [a, x], ["batch", "n", "m"], across, body)
+
+
+# ---- cholesky ------------------------------------------------------------------------------------
+
+
+def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
+    """Return the executable: array x [batch, n, n], updated; sizes batch, n.
+
+    The upper triangle of x becomes U with U^T U = x; what is below it has no meaning. From a pivot on that is not
+    positive, all is NaN.
+    """
+    t = Tile.of(element, unit)
+    x = _Array("x", "update", element, ("batch", "n", "n"))
+
+    def read(source: str) -> str:
+        return t.each(
+            f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [false]}}}} : {t.matrix}, {t.vector}"
+        )
+
+    def above(source: str) -> str:
+        return f"%above = vector.transfer_read {source}[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}"
+
+    def factor(source: str) -> str:
+        return f"%e{{i}} = tensor.extract {source}[%k, %r{{i}}] : {t.matrix}"
+
+    own = f"%t{{i}}_{{j}} = vector.extract %y{{j}}[{{i}}] : {element} from {t.vector}"
+    root = f"""%d{{i}} = vector.extract {{z}}[{{i}}] : {element} from {t.vector}
+      %ok{{i}} = arith.cmpf ogt, %d{{i}}, %zero : {element}
+      %dd{{i}} = arith.select %ok{{i}}, %d{{i}}, %nan : {element}
+      %root{{i}} = math.sqrt %dd{{i}} : {element}
+      %dv{{i}} = vector.broadcast %root{{i}} : {element} to {t.vector}
+      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
+    stored = f"%t{{i}}_{{j}} = tensor.extract %m1[%r{{j}}, %r{{i}}] : {t.matrix}"
+    divide = f"""%d{{i}} = tensor.extract %m1[%r{{i}}, %r{{i}}] : {t.matrix}
+      %dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}
+      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
+    (first, firsts), (others, rest) = _triangle(t, own, root), _triangle(t, stored, divide)
+    # The tile on the diagonal is a loop of one step, so that its values have names of their own.
+    body = f"""
+      {_constants(t)}
+      %nan = arith.constant {"0x7FC00000" if element == "f32" else "0x7FF8000000000000"} : {element}
+      {x.load("%x_all")}
+      %factored = scf.for %start = %c0 to %n step %rows iter_args(%m0 = %x_all) -> {t.matrix} {{
+        {_row_numbers(t, "%start", True)}
+        %diagonal = scf.for %j = %start to %n step %n iter_args(%u0 = %m0) -> {t.matrix} {{
+          {read("%u0")}
+          {_take_off(t, "%start", above("%u0"), factor("%u0"))}
+          {first}
+          {_stored(t, firsts, "%u0", "%j", True)}
+          scf.yield %stored : {t.matrix}
+        }}
+        %second = arith.addi %start, %columns : index
+        %m2 = scf.for %j = %second to %n step %columns iter_args(%m1 = %diagonal) -> {t.matrix} {{
+          {read("%m1")}
+          {_take_off(t, "%start", above("%m1"), factor("%m1"))}
+          {others}
+          {_stored(t, rest, "%m1", "%j", True)}
+          scf.yield %stored : {t.matrix}
+        }}
+        scf.yield %m2 : {t.matrix}
+      }}
+      {x.store("%factored")}"""
+    return _executable(name, [x], ["batch", "n"], "%across = arith.constant 1 : index", body)
+
+
+# ---- lu ------------------------------------------------------------------------------------------
+
+
+def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
+    """Return the executable: array x [batch, m, n], updated, with m >= n; sizes batch, m, n; then what it writes.
+
+    That are the pivots [batch, n] and the permutation [batch, m], both i32.
+    """
+    t = Tile.of(element, unit)
+    x = _Array("x", "update", element, ("batch", "m", "n"))
+    pivots = _Array("pivots", "write", "i32", ("batch", "n"))
+    order = _Array("order", "write", "i32", ("batch", "m"))
+    ints, one = "tensor<?xi32>", "vector<1xi32>"
+    body = f"""
+      %columns = arith.constant {t.columns} : index
+      %zero = arith.constant 0.0 : {element}
+      %ones = arith.constant 1.0 : {element}
+      %minus = arith.constant -1.0 : {element}
+      %none = arith.constant 0 : i32
+      {x.load("%x_all")}
+      %no_order = tensor.empty(%m) : {ints}
+      %order0 = scf.for %i = %c0 to %m step %c1 iter_args(%p = %no_order) -> {ints} {{
+        %number = arith.index_cast %i : index to i32
+        %v = vector.broadcast %number : i32 to {one}
+        %w = vector.transfer_write %v, %p[%i] {{in_bounds = [true]}} : {one}, {ints}
+        scf.yield %w : {ints}
+      }}
+      %no_pivots = tensor.empty(%n) : {ints}
+      %all:3 = scf.for %k = %c0 to %n step %c1
+          iter_args(%u0 = %x_all, %p0 = %no_pivots, %q0 = %order0) -> ({t.matrix}, {ints}, {ints}) {{
+        %best:2 = scf.for %i = %k to %m step %c1 iter_args(%value = %minus, %at = %k) -> ({element}, index) {{
+          %e = tensor.extract %u0[%i, %k] : {t.matrix}
+          %size = math.absf %e : {element}
+          %better = arith.cmpf ogt, %size, %value : {element}
+          %value_ = arith.select %better, %size, %value : {element}
+          %at_ = arith.select %better, %i, %at : index
+          scf.yield %value_, %at_ : {element}, index
+        }}
+        %number = arith.index_cast %best#1 : index to i32
+        %nv = vector.broadcast %number : i32 to {one}
+        %p1 = vector.transfer_write %nv, %p0[%k] {{in_bounds = [true]}} : {one}, {ints}
+        %qk = vector.transfer_read %q0[%k], %none {{in_bounds = [true]}} : {ints}, {one}
+        %qp = vector.transfer_read %q0[%best#1], %none {{in_bounds = [true]}} : {ints}, {one}
+        %q1 = vector.transfer_write %qp, %q0[%k] {{in_bounds = [true]}} : {one}, {ints}
+        %q2 = vector.transfer_write %qk, %q1[%best#1] {{in_bounds = [true]}} : {one}, {ints}
+        %u1 = scf.for %j = %c0 to %n step %columns iter_args(%u = %u0) -> {t.matrix} {{
+          %vk = vector.transfer_read %u[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
+          %vp = vector.transfer_read %u[%best#1, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
+          %w0 = vector.transfer_write %vp, %u[%k, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+          %w1 = vector.transfer_write %vk, %w0[%best#1, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+          scf.yield %w1 : {t.matrix}
+        }}
+        %pivot = tensor.extract %u1[%k, %k] : {t.matrix}
+        %is_zero = arith.cmpf oeq, %pivot, %zero : {element}
+        %divisor = arith.select %is_zero, %ones, %pivot : {element}
+        %below = arith.addi %k, %c1 : index
+        %u2 = scf.for %i = %below to %m step %c1 iter_args(%u = %u1) -> {t.matrix} {{
+          %e = tensor.extract %u[%i, %k] : {t.matrix}
+          %factor = arith.divf %e, %divisor : {element}
+          %fv = vector.broadcast %factor : {element} to {t.vector}
+          %f1 = vector.broadcast %factor : {element} to vector<1x{element}>
+          %w = vector.transfer_write %f1, %u[%i, %k] {{in_bounds = [true]}} : vector<1x{element}>, {t.matrix}
+          %row = scf.for %j = %below to %n step %columns iter_args(%to = %w) -> {t.matrix} {{
+            %vk = vector.transfer_read %to[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
+            %vi = vector.transfer_read %to[%i, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
+            {t.minus("%new", "%vi", "%fv", "%vk")}
+            %wi = vector.transfer_write %new, %to[%i, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+            scf.yield %wi : {t.matrix}
+          }}
+          scf.yield %row : {t.matrix}
+        }}
+        scf.yield %u2, %p1, %q2 : {t.matrix}, {ints}, {ints}
+      }}
+      {x.store("%all#0")}
+      {pivots.store("%all#1")}
+      {order.store("%all#2")}"""
+    return _executable(name, [x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)

@@ -1,0 +1,44 @@
+"""Loops inside a kernel: over scalars, in the body of a generic, one for each element of its result.
+
+They run on every target (a lane is a thread on GPUs), but are not vectorized; where many elements are read in order, a
+reduction is better. A tensor that a loop reads is computed before, in a kernel of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from difc.dialects.mlir import ir
+from difc.pipelines.lowering.emitter import SIGNED, Emitter, Size
+
+__all__ = ["counted", "partition_point"]
+
+
+def counted(
+    c: Emitter, start: Size, stop: Size, state: Sequence[ir.Value], step: Callable[..., Sequence[ir.Value]]
+) -> list[ir.Value]:
+    """Return the scalars of `state` after `step(index, *state)` for each index from `start` up to `stop`."""
+    bounds = [c.index(start), c.index(stop), c.index(1)]
+    loop = c.operation("scf.for", [*bounds, *state], [v.type for v in state], regions=1)
+    block = c.block(loop.regions[0], [c.index_type, *(v.type for v in state)])
+    with c.within(block):
+        c.operation("scf.yield", step(*block.arguments))
+    return list(loop.results)
+
+
+def partition_point(c: Emitter, low: ir.Value, high: ir.Value, holds: Callable[[ir.Value], ir.Value]) -> ir.Value:
+    """Return the first index from `low` to `high` where `holds` does not, by bisection; it holds up to some place."""
+    types = [c.index_type] * 2
+    loop = c.operation("scf.while", [low, high], types, regions=2)
+    test = c.block(loop.regions[0], types)
+    with c.within(test):
+        c.operation("scf.condition", [c.compare(SIGNED["lt"], *test.arguments), *test.arguments])
+    half = c.block(loop.regions[1], types)
+    with c.within(half):
+        a, b = half.arguments
+        total = c.value("arith.addi", [a, b], c.index_type)
+        middle = c.value("arith.shrui", [total, c.index(1)], c.index_type)
+        up = holds(middle)
+        after = c.value("arith.addi", [middle, c.index(1)], c.index_type)
+        c.operation("scf.yield", [c.select(up, after, a), c.select(up, b, middle)])
+    return loop.results[0]

@@ -1,0 +1,147 @@
+"""One-sided Jacobi: rotating pairs of rows until all rows are orthogonal, in ops of the dialect.
+
+Every step of a sweep rotates disjoint pairs that cover all rows, so it is a gather of each row's partner and some
+elementwise arithmetic on the whole array, which suits any device. A sweep is a round-robin tournament: after it each
+row has met each other row once. Sweeps end when none finds rows that are not orthogonal to working precision, which
+takes 5 to 12 of them (convergence is quadratic), and after `SWEEPS` in any case.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import I64, aval_of
+from difc.dialects.matrices import Size, sizes_of, splat
+from difc.dialects.mlir import ir
+from difc.dialects.types import BOOL, I32
+from difc.pipelines.lowering.composition import Values, branch, loop
+from difc.pipelines.lowering.spectral_householder import repeated, where
+
+__all__ = ["orthogonal_rows"]
+
+SWEEPS = 30
+#: Beyond this, t = 1 / (2 zeta) to working precision, and zeta squared could overflow.
+LARGE = 1e8
+
+
+def orthogonal_rows(x: ir.Value, together: ir.Value) -> Values:
+    """Return the arrays [n, b, m] and [n, b, l] with the rows of each of the b matrices rotated alike.
+
+    Args:
+      x: the rows that become orthogonal; m >= n. Elements are at most 1 and finite.
+      together: what is rotated with them: from the identity it becomes the rotation.
+    """
+    rows = sizes_of(x)[0]
+    dtype = aval_of(x).dtype
+    width = aval_of(x).shape[2]
+    enough = 4 * float(np.finfo(dtype).eps) * math.sqrt(width if isinstance(width, int) else 16)
+    partners = _partners(rows)
+    rounds = sizes_of(partners)[0]
+
+    def sweep(given: Values) -> Values:
+        x, together, _, partners = given
+        norms = dif.reduce_sum(dif.mul(x, x), axes=(2,))
+        carry = [x, together, norms, splat(0, norms)]
+        x, together, _, worst = loop(_rotate, carry, sizes_of(partners)[0], xs=[partners])
+        largest = dif.reduce_max(worst, axes=(0, 1))
+        return [x, together, dif.compare(largest, splat(enough, largest), direction="le")]
+
+    def step(carry: Values, _: Values, consts: Values) -> tuple[Values, Values]:
+        x, together, done = carry
+        return branch(done, lambda given: given[:3], sweep, [x, together, done, *consts]), []
+
+    assert rounds is not None
+    start = [x, together, dif.constant(value=np.array(False, BOOL))]
+    return loop(step, start, SWEEPS, consts=[partners])[:2]
+
+
+def _rotate(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
+    """Rotate every row with its partner, so that they are orthogonal.
+
+    A row i and its partner j compute the same rotation: with zeta = (d_j - d_i) / (2 g) it is x_i <- c x_i - s x_j for
+    either of them, as zeta has the opposite sign for the other.
+    """
+    (x, together, norms, worst), (partner,) = carry, xs
+    rows, batch, _ = sizes_of(x)
+    shape = [rows, batch]
+    own = dif.iota(shape=(rows,), dtype=I32, dimension=0)
+    other = dif.reshape(partner, shape=(rows,))
+    is_first = repeated(dif.compare(own, other, direction="lt"), shape, (0,))
+    is_paired = repeated(dif.compare(own, other, direction="ne"), shape, (0,))
+
+    theirs, their_norms = _rows(x, partner), _rows(norms, partner)
+    product = dif.reduce_sum(dif.mul(x, theirs), axes=(2,))
+    zero, one = splat(0, norms), splat(1, norms)
+    tiny = splat(float(np.finfo(aval_of(x).dtype).tiny), norms)
+    lengths = dif.mul(dif.sqrt(dif.max(norms, tiny)), dif.sqrt(dif.max(their_norms, tiny)))
+    cosine = where(is_paired, dif.div(dif.abs(product), lengths), zero)
+    rotates = dif.compare(cosine, splat(float(np.finfo(aval_of(x).dtype).eps), cosine), direction="gt")
+
+    double = where(rotates, dif.add(product, product), one)
+    zeta = dif.div(dif.sub(their_norms, norms), double)
+    tie = where(is_first, one, dif.neg(one))
+    sign = where(dif.compare(zeta, zero, direction="eq"), tie, dif.sign(zeta))
+    size = dif.abs(zeta)
+    large = splat(LARGE, size)
+    clipped = dif.min(size, large)
+    root = dif.sqrt(dif.add(one, dif.mul(clipped, clipped)))
+    root = where(dif.compare(size, large, direction="gt"), size, root)
+    tangent = where(rotates, dif.div(sign, dif.add(size, root)), zero)
+    root = dif.sqrt(dif.add(one, dif.mul(tangent, tangent)))
+    s, t = dif.div(tangent, root), dif.div(tangent, dif.add(one, root))
+    norms = dif.sub(norms, dif.mul(tangent, product))
+    rotated = [_turned(y, others, s, t) for y, others in ((x, theirs), (together, _rows(together, partner)))]
+    return [*rotated, norms, dif.max(worst, cosine)], []
+
+
+def _turned(x: ir.Value, theirs: ir.Value, s: ir.Value, t: ir.Value) -> ir.Value:
+    """Return c x - s y with t = s / (1 + c), so written that a small rotation makes a small error (Rutishauser)."""
+    shape = sizes_of(x)
+    s, t = repeated(s, shape, (0, 1)), repeated(t, shape, (0, 1))
+    return dif.sub(x, dif.mul(s, dif.add(theirs, dif.mul(t, x))))
+
+
+def _rows(x: ir.Value, indices: ir.Value) -> ir.Value:
+    return dif.gather(x, indices, axes=(0,), batch=0, mode="clip")
+
+
+# ---- the tournament ------------------------------------------------------------------------------
+
+
+def _partners(rows: Size) -> ir.Value:
+    """Return, for each round of a tournament and each row, its partner, as indices [rounds, rows, 1].
+
+    With an even number N of players (for odd `rows` one is missing, and its partner waits) in round r the players i and
+    j < N - 1 meet if i + j = r modulo N - 1. The i that would meet itself, r N / 2, meets player N - 1.
+    """
+    if isinstance(rows, int):
+        return _table(max(rows + rows % 2, 2), rows)
+    two = _scalar(2)
+    return _table(dif.max(dif.add(rows, dif.rem(rows, two)), two), rows)
+
+
+def _table(players: Size, rows: Size) -> ir.Value:
+    last: Size = players - 1 if isinstance(players, int) else dif.sub(players, _scalar(1))
+    shape = (last, rows)
+    number = dif.iota(shape=shape, dtype=I32, dimension=0)
+    own = dif.iota(shape=shape, dtype=I32, dimension=1)
+    cycle = _filled(last, shape)
+    two = _filled(2, shape)
+    half = dif.div(_filled(players, shape), two)
+    other = dif.rem(dif.add(dif.sub(number, own), _filled(last, shape)), cycle)
+    other = where(dif.compare(other, own, direction="eq"), cycle, other)
+    other = where(dif.compare(own, cycle, direction="eq"), dif.rem(dif.mul(number, half), cycle), other)
+    other = where(dif.compare(other, _filled(rows, shape), direction="lt"), other, own)
+    return dif.reshape(other, shape=(last, rows, 1))
+
+
+def _scalar(value: int) -> ir.Value:
+    return dif.constant(value=np.array(value, I64))
+
+
+def _filled(size: Size, shape: tuple[Size, ...]) -> ir.Value:
+    value = dif.constant(value=np.array(size, I32)) if isinstance(size, int) else dif.convert(size, dtype=I32)
+    return dif.broadcast_in_dim(value, shape=shape, dimensions=())

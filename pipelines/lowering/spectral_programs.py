@@ -1,0 +1,254 @@
+"""`qr`, `eigh`, `svd` and `pinv` as programs of other ops: see `spectral_householder.py` and `spectral_jacobi.py` for the algorithms.
+
+Leading dims are made one batch dim b. Matrices that are not finite are replaced by zeros on the way in and by NaN on
+the way out, so that they neither keep a loop running nor touch their neighbours; the others are scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from difc import dialects as dif
+from difc.dialects import I64, aval_of
+from difc.dialects.matrices import (
+    Size,
+    add_diagonal_axis,
+    diagonal,
+    matmul,
+    matrix_transpose,
+    sizes_of,
+    splat,
+    triangle,
+    triangle_mask,
+)
+from difc.dialects.mlir import ir
+from difc.pipelines.lowering.composition import Values, branch
+from difc.pipelines.lowering.spectral_householder import eye_like, householder, minimum, repeated, where
+from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
+
+__all__ = ["eigh", "pinv", "qr", "svd"]
+
+
+def _stacked(x: ir.Value, factors: Callable[[ir.Value], Values]) -> Values:
+    """Factor an array [..., m, n] as a stack [b, m, n]."""
+    *batch, m, n = sizes_of(x)
+    if len(batch) == 1:
+        return factors(x)
+    count: Size = 1
+    for size in batch:
+        count = _product(count, size)
+    found = factors(dif.reshape(x, shape=(count, m, n)))
+    return [dif.reshape(y, shape=(*batch, *sizes_of(y)[1:])) for y in found]
+
+
+def _product(x: Size, y: Size) -> Size:
+    if isinstance(x, int) and isinstance(y, int):
+        return x * y
+    return dif.mul(*(dif.constant(value=np.array(d, I64)) if isinstance(d, int) else d for d in (x, y)))
+
+
+def qr(x: ir.Value, *, complete: bool) -> Values:
+    if 0 in aval_of(x).shape:
+        return _of_nothing(dif.qr, x, complete=complete)
+    return _stacked(x, lambda y: householder(y, complete=complete))
+
+
+def _of_nothing(opdef: Any, x: ir.Value, **attributes: Any) -> Values:
+    """Return the factors of a stack without elements: no values, and identities as vectors."""
+    avals = opdef.infer(aval_of(x), **attributes)
+    found = []
+    for aval in avals:
+        zeros = dif.zeros(shape=aval.shape, dtype=aval.dtype)
+        is_basis = aval.ndim == aval_of(x).ndim and aval.shape[-1] == aval.shape[-2]
+        found.append(where(triangle_mask(zeros, "eq"), splat(1, zeros), zeros) if is_basis else zeros)
+    return found
+
+
+# ---- what both spectral ops need -----------------------------------------------------------------
+
+
+def _prepared(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return a stack with elements of at most 1, the scale [b] of each matrix, and which [b] are finite."""
+    largest = dif.reduce_max(dif.abs(x), axes=(1, 2))
+    is_finite = dif.compare(largest, splat(np.inf, largest), direction="lt")  # false for NaN, which a maximum keeps
+    is_usual = dif.and_(is_finite, dif.compare(largest, splat(0, largest), direction="gt"))
+    scale = where(is_usual, largest, splat(1, largest))
+    shape = sizes_of(x)
+    scaled = dif.div(x, repeated(scale, shape, (0,)))
+    return where(repeated(is_finite, shape, (0,)), scaled, splat(0, x)), scale, is_finite
+
+
+def _finished(is_finite: ir.Value, results: Sequence[ir.Value]) -> Values:
+    """Return the results with NaN for the matrices that were not finite."""
+    return [where(repeated(is_finite, sizes_of(y), (0,)), y, splat(np.nan, y)) for y in results]
+
+
+def _ordering(values: ir.Value, direction: str) -> ir.Value:
+    """Return permutation matrices [b, n, n] with a one at (r, i) if value i [b, n] comes at place r.
+
+    A product with 0 and 1 is exact, and where the vectors came from cost more.
+    """
+    batch, n = sizes_of(values)
+    shape = [batch, n, n]
+    own, other = repeated(values, shape, (0, 1)), repeated(values, shape, (0, 2))
+    index, other_index = (dif.iota(shape=tuple(shape), dtype=I64, dimension=d) for d in (1, 2))
+    is_tied = dif.and_(
+        dif.compare(other, own, direction="eq"), dif.compare(other_index, index, direction="lt")
+    )
+    is_before = dif.or_(dif.compare(other, own, direction=direction), is_tied)
+    place = dif.reduce_sum(dif.convert(is_before, dtype=aval_of(values).dtype), axes=(2,))
+    places = dif.iota(shape=tuple(shape), dtype=aval_of(values).dtype, dimension=1)
+    return dif.convert(
+        dif.compare(repeated(place, shape, (0, 2)), places, direction="eq"), dtype=aval_of(values).dtype
+    )
+
+
+def _applied(matrix: ir.Value, vector: ir.Value) -> ir.Value:
+    return dif.dot_general(matrix, vector, lhs_batch=(0,), rhs_batch=(0,), lhs_contract=(2,), rhs_contract=(1,))
+
+
+def _rows_first(x: ir.Value) -> ir.Value:
+    """Exchange the first two dims: from [b, n, m] to the form of `orthogonal_rows`, and back."""
+    return dif.transpose(x, permutation=(1, 0, 2))
+
+
+def _unit_rows(x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return the lengths [b, n] of the rows of a stack [b, n, m], and the rows made 1 long (0 where they vanish)."""
+    lengths = dif.sqrt(dif.reduce_sum(dif.mul(x, x), axes=(2,)))
+    is_short = dif.compare(lengths, splat(_vanishing(lengths), lengths), direction="le")
+    divisor = where(is_short, splat(np.inf, lengths), lengths)
+    return lengths, dif.div(x, repeated(divisor, sizes_of(x), (0, 1)))
+
+
+def _vanishing(x: ir.Value) -> float:
+    """Return the length below which squares lose their digits."""
+    info = np.finfo(aval_of(x).dtype)
+    return float(np.sqrt(info.tiny / info.eps))
+
+
+# ---- eigh ----------------------------------------------------------------------------------------
+
+
+def eigh(x: ir.Value, *, lower: bool) -> Values:
+    if 0 in aval_of(x).shape:
+        return _of_nothing(dif.eigh, x, lower=lower)
+    return _stacked(x, lambda y: _eigh_of_stack(y, lower))
+
+
+def _eigh_of_stack(x: ir.Value, lower: bool) -> Values:
+    """With A scaled to a norm of at most 1, the rows of 1.5 I + A, made orthogonal, are multiples of the eigenvectors.
+
+    (The shift makes the matrix definite and well conditioned.) What that leaves of errors, some times n ulp, a step of
+    iterative refinement removes.
+    """
+    half = triangle(x, "ge" if lower else "le")
+    other = matrix_transpose(triangle(x, "gt" if lower else "lt"))
+    a, scale, is_finite = _prepared(dif.add(half, other))
+    square = matmul(a, a)
+    fourth = matmul(square, square)
+    norm = dif.reduce_sum(dif.mul(fourth, fourth), axes=(1, 2))
+    for _ in range(3):
+        norm = dif.sqrt(norm)  # the eighth root: within n^(1/8) of the largest eigenvalue, and never below it
+    norm = where(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
+    a = dif.div(a, repeated(norm, sizes_of(a), (0,)))
+    shift = where(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
+    start = _rows_first(dif.add(a, shift))
+    rows, _ = orthogonal_rows(start, start)
+    _, vectors = _unit_rows(_rows_first(rows))
+    values, vectors = _refined(a, vectors)
+    order = _ordering(values, "lt")
+    values = dif.mul(_applied(order, values), repeated(dif.mul(scale, norm), sizes_of(values), (0,)))
+    return _finished(is_finite, [values, matmul(vectors, order, transpose_x=True, transpose_y=True)])
+
+
+def _refined(a: ir.Value, vectors: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return eigenvalues [b, n] of symmetric `a` of norm 1, and the eigenvectors (as rows) with their errors squared.
+
+    After Ogita and Aishima, Iterative refinement for symmetric eigenvalue decomposition (2018). Where two values are
+    so close that the correction would not be small, their vectors are only made orthogonal.
+    """
+    one = where(triangle_mask(a, "eq"), splat(1, a), splat(0, a))
+    defect = dif.sub(one, matmul(vectors, vectors, transpose_y=True))
+    inner = matmul(matmul(vectors, a), vectors, transpose_y=True)
+    values = dif.div(diagonal(inner), diagonal(dif.sub(one, defect)))
+    columns, rows = add_diagonal_axis(values, -1), add_diagonal_axis(values, -2)
+    gap, mean, half = dif.sub(columns, rows), dif.add(columns, rows), splat(0.5, inner)
+    # symmetric to the last bit, so that the rotation keeps the vectors as orthogonal as they are
+    mixed = dif.mul(half, dif.add(dif.add(inner, matrix_transpose(inner)), dif.mul(mean, defect)))
+    small = splat(float(np.sqrt(np.finfo(aval_of(a).dtype).eps)), gap)
+    is_apart = dif.compare(dif.abs(mixed), dif.mul(small, dif.abs(gap)), direction="lt")
+    rotation = where(is_apart, dif.div(mixed, where(is_apart, gap, splat(1, gap))), splat(0, gap))
+    correction = dif.add(rotation, dif.mul(half, defect))
+    vectors = dif.add(vectors, matmul(correction, vectors, transpose_x=True))
+    return values, vectors
+
+
+# ---- svd -----------------------------------------------------------------------------------------
+
+
+def svd(x: ir.Value, *, full: bool) -> Values:
+    if 0 in aval_of(x).shape:
+        return _of_nothing(dif.svd, x, full=full)
+    m, n = aval_of(x).shape[-2:]
+    if isinstance(m, int) and isinstance(n, int) and m < n:
+        v, s, uh = svd(matrix_transpose(x), full=full)
+        return [matrix_transpose(uh), s, matrix_transpose(v)]
+    return _stacked(x, lambda y: _svd_of_stack(y, full))
+
+
+def _svd_of_stack(x: ir.Value, full: bool) -> Values:
+    """Rotations that make the rows of R (x itself if it is square) orthogonal; their lengths are the singular values."""
+    a, scale, is_finite = _prepared(x)
+    batch, m, n = sizes_of(a)
+    k = minimum(m, n)
+    square = isinstance(m, int) and m == n
+    q, core = (None, a) if square else householder(a, complete=False)
+    rows, turn = orthogonal_rows(_rows_first(core), _rows_first(eye_like((batch, k, k), aval_of(x).dtype)))
+    s, vh = _unit_rows(_rows_first(rows))
+    order = _ordering(s, "gt")
+    s, vh, turn = _applied(order, s), matmul(order, vh), matmul(order, _rows_first(turn))
+    u = matrix_transpose(turn) if q is None else matmul(q, turn, transpose_y=True)
+    if full and not square:
+        u = _completed(u, True)
+    if full and not (isinstance(n, int) and k == n):
+        vh = matrix_transpose(_completed(matrix_transpose(vh), True))
+    else:
+        vh = _without_gaps(s, vh)
+    return _finished(is_finite, [u, dif.mul(s, repeated(scale, sizes_of(s), (0,))), vh])
+
+
+def _without_gaps(s: ir.Value, vh: ir.Value) -> ir.Value:
+    """Return orthonormal rows, where those that belong to a singular value of zero were left as zeros."""
+    smallest = dif.reduce_min(s, axes=(0, 1))
+    has_gaps = dif.compare(smallest, splat(_vanishing(s), smallest), direction="le")
+
+    def complete(given: Values) -> Values:
+        return [matrix_transpose(_completed(matrix_transpose(given[0]), False))]
+
+    return branch(has_gaps, complete, lambda given: given, [vh])[0]
+
+
+def _completed(columns: ir.Value, complete: bool) -> ir.Value:
+    """Return orthonormal columns (a whole basis if `complete`) that begin with those given, of which some may be 0."""
+    q, r = householder(columns, complete=complete)
+    batch, _, count = sizes_of(q)
+    rows = dif.reduce_sum(triangle(r, "eq"), axes=(2,))  # the diagonal, 1 or -1 where a column was there
+    signs = where(dif.compare(rows, splat(0, rows), direction="lt"), splat(-1, rows), splat(1, rows))
+    return dif.mul(q, repeated(signs, [batch, *sizes_of(q)[1:]], (0, 2)))
+
+
+# ---- pinv ----------------------------------------------------------------------------------------
+
+
+def pinv(x: ir.Value, rtol: ir.Value) -> Values:
+    if 0 in aval_of(x).shape:
+        return [matrix_transpose(x)]
+    u, s, vh = svd(x, full=False)
+    rank = aval_of(s).ndim
+    bound = dif.mul(rtol, dif.reduce_max(s, axes=(rank - 1,)))
+    is_dropped = dif.compare(s, repeated(bound, sizes_of(s), tuple(range(rank - 1))), direction="le")
+    inverse = where(is_dropped, splat(0, s), dif.div(splat(1, s), s))
+    return [matmul(dif.mul(matrix_transpose(vh), repeated(inverse, sizes_of(matrix_transpose(vh)), (*range(rank - 1), rank))), u, transpose_y=True)]

@@ -1,0 +1,109 @@
+"""Large matmuls on the CPU: the kernel gives NumPy's numbers for every size, layout and vector unit."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from difc.dialects import DYN, F32, F64, Aval
+from difc.dialects.mlir import ir
+from difc.pipelines.lower import lower
+from difc.pipelines.lowering.matmul import is_worth_the_kernel
+from difc.pipelines.target import Target, VectorUnit
+from tests.pipelines.lowered import Function, build, call, compiled
+
+HERE = Target.parse("cpu").vectors
+assert HERE is not None
+RNG = np.random.default_rng(0)
+#: Where the contracted dim of each operand is: both row-major, the left or the right one transposed, and both.
+LAYOUTS = {"nn": (1, 0), "tn": (0, 0), "nt": (1, 1), "tt": (0, 1)}
+#: m, n, k: single rows and columns, edges of tiles, panels and buffers, nothing to sum.
+SIZES = [(1, 1, 1), (7, 33, 5), (8, 32, 256), (9, 31, 257), (128, 64, 128), (129, 65, 520), (300, 1, 40), (4, 6, 0)]
+
+
+def function(left: int, right: int, dtype: np.dtype, batch: int) -> Function:
+    dims = {
+        "lhs_batch": tuple(range(batch)),
+        "rhs_batch": tuple(range(batch)),
+        "lhs_contract": (left + batch,),
+        "rhs_contract": (right + batch,),
+    }
+    aval = Aval((DYN,) * (2 + batch), dtype)
+    return (lambda x, y: dif.dot_general(x, y, **dims)), [aval, aval]
+
+
+def units() -> list[VectorUnit]:
+    """Every vector unit whose instructions this processor has."""
+    all_units = [
+        VectorUnit(64, 32, True),
+        VectorUnit(32, 16, True),
+        VectorUnit(16, 32, True),
+        VectorUnit(16, 16, False),
+    ]
+    return [unit for unit in all_units if unit.bytes <= HERE.bytes and (HERE.fma or not unit.fma)]
+
+
+@pytest.mark.parametrize("unit", units(), ids=str)
+def test_every_size_and_layout(unit: VectorUnit) -> None:
+    names = {f"{layout}_{dtype.name}": (*LAYOUTS[layout], dtype) for layout in LAYOUTS for dtype in (F32, F64)}
+    module = build({name: function(*dims, 0) for name, dims in names.items()})
+    entries = compiled(module, opt_level=3, vectors=unit)
+    for name, (left, right, dtype) in names.items():
+        for m, n, k in SIZES:
+            x, y = RNG.standard_normal((m, k)).astype(dtype), RNG.standard_normal((k, n)).astype(dtype)
+            arguments = [np.ascontiguousarray(x if left else x.T), np.ascontiguousarray(y.T if right else y)]
+            (z,) = call(getattr(entries, name), arguments)
+            np.testing.assert_allclose(
+                z, x @ y, rtol=0, atol=1e-4 if dtype == F32 else 1e-12, err_msg=f"{name}, {m, n, k}"
+            )
+
+
+def test_a_batch() -> None:
+    entries = compiled(build({"f": function(1, 1, F32, 1)}), opt_level=3)
+    x, y = RNG.standard_normal((3, 40, 50), np.float32), RNG.standard_normal((3, 70, 50), np.float32)
+    np.testing.assert_allclose(call(entries.f, [x, y])[0], x @ y.swapaxes(1, 2), rtol=0, atol=1e-4)
+
+
+def static(m: int, n: int, k: int, dtype: np.dtype = F32) -> Function:
+    emit, _ = function(1, 0, dtype, 0)
+    return emit, [Aval((m, k), dtype), Aval((k, n), dtype)]
+
+
+def test_a_module_has_the_kernel_once_for_each_element_type() -> None:
+    functions = {f"f{i}": static(64 + i, 128, 256, (F32, F64)[i % 2]) for i in range(4)}
+    text = str(lower(build(functions), target_kind="cpu", vectors=HERE))
+    assert len(re.findall(r'"flow.executable"\(\)', text)) == 2
+    assert len(re.findall(r'"flow.dispatch"', text)) == 4
+
+
+def test_transposes_only_where_an_operand_lies_otherwise() -> None:
+    for layout, count in {"nn": 0, "tn": 1, "nt": 1, "tt": 2}.items():
+        module = build({"f": function(*LAYOUTS[layout], F32, 0)})
+        assert str(lower(module, target_kind="cpu", vectors=HERE)).count("linalg.transpose") == count, layout
+
+
+@pytest.mark.parametrize(
+    ("sizes", "element", "worth"),
+    [
+        ((1, 128, 512, 784), "f32", True),
+        ((1, None, 512, 784), "f64", True),  # a size known at run time
+        ((None, None, None, None), "f32", True),
+        ((64, 64, 64, 64), "f32", True),
+        ((1, 64, 64, 64), "f32", False),  # too little work
+        ((1000, 16, 64, 64), "f32", False),  # too few rows
+        ((1, 128, 10, 4096), "f32", False),  # too few columns
+        ((1, 512, 512, 512), "i32", False),
+        ((1, 512, 512, 512), "f16", False),
+    ],
+)
+def test_when_it_is_worth_it(sizes: tuple[int | None, ...], element: str, worth: bool) -> None:
+    with ir.Context():
+        assert is_worth_the_kernel(*sizes, ir.Type.parse(element)) is worth
+
+
+def test_gpus_have_no_vector_unit() -> None:
+    assert [Target.parse(name).vectors for name in ("vulkan", "cuda")] == [None, None]
+    assert "flow.executable" not in str(lower(build({"f": static(512, 512, 512)}), target_kind="vulkan"))
