@@ -1,10 +1,9 @@
-"""`python -m benchmarks [NAME...]`: run the cases, print a markdown table of ratios, save JSON beside this file."""
+"""`python -m benchmarks [NAME...]`: run cases, print a markdown table of ratios; a run of all is saved as JSON."""
 
 from __future__ import annotations
 
 import json
 import platform
-import statistics
 import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -27,9 +26,7 @@ def measure_case(case: Case) -> Row:
             seconds = call()
             assert isinstance(seconds, float)
             times[name].append(seconds)
-    medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
-    ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
-    return Row(case.name, case.goal, medians, ratios, case.notes)
+    return Row.of(case, times)
 
 
 def packages() -> dict[str, str]:
@@ -45,13 +42,17 @@ def packages() -> dict[str, str]:
 
 def table(rows: list[Row]) -> str:
     """Return the rows as a markdown table."""
-    lines = ["| case | difc / jax | goal | reached |", "|---|---|---|---|"]
+    lines = ["| case | difc / jax | goal | difc / numpy | goal | reached |", "|---|---|---|---|---|---|"]
+
+    def shown(number: float | None) -> str:
+        return "" if number is None else f"{number:.2f}"
+
     for row in rows:
-        ratio = row.ratio.get("jax")
-        reached = "" if ratio is None or row.goal is None else "yes" if ratio <= row.goal else "no"
-        shown = "-" if ratio is None else f"{ratio:.2f}"
-        lines.append(f"| {row.name} | {shown} | {'' if row.goal is None else f'{row.goal:.2f}'} | {reached} |")
-        lines += [f"| ({note}) | | | |" for note in row.notes]
+        ratios = [(row.ratio.get("jax"), row.goal), (row.ratio.get("numpy"), row.numpy_goal)]
+        reached = {None: "", True: "yes", False: "no"}[row.reached]
+        cells = [row.name, *(shown(number) for pair in ratios for number in pair), reached]
+        lines.append(f"| {' | '.join(cells)} |")
+        lines += [f"| ({note}) | | | | | |" for note in row.notes]
     return "\n".join(lines)
 
 
@@ -67,6 +68,8 @@ def main(names: list[str]) -> None:
             print(f"measuring {name} ...", file=sys.stderr)
             rows.append(measure_case(make()))
     print(table(rows))
+    if names:
+        return  # the file holds whole runs only
     RESULTS.write_text(json.dumps({"packages": packages(), "rows": [asdict(r) for r in rows]}, indent=2) + "\n")
     print(f"\nsaved {RESULTS}", file=sys.stderr)
 

@@ -15,7 +15,8 @@ import numpy as np
 import difc
 import difc.numpy as dnp
 from benchmarks import workloads
-from benchmarks.harness import Case, has
+from benchmarks.harness import Case, add_jax, has
+from benchmarks.linear_algebra import MATMULS
 
 __all__ = ["CASES"]
 
@@ -32,18 +33,6 @@ def _on_device(tree: Any) -> Any:
     return tree_map(difc.to_device, tree)
 
 
-def _jax(case: Case, make: Callable[[Any], Callable[[], Any]]) -> None:
-    """Add JAX to a case, or a note where it is not installed."""
-    if not has("jax"):
-        case.notes.append("jax is not installed: pip install '.[bench]'")
-        return
-    import jax
-
-    call = make(jax)
-    case.run["jax"] = lambda: jax.block_until_ready(call())
-    case.result["jax"] = lambda: [np.asarray(x) for x in jax.tree_util.tree_leaves(call())]
-
-
 def mlp() -> Case:
     """An SGD step of a 784-512-512-10 classifier, batch 128, float32."""
     params, x, labels = workloads.mlp_inputs()
@@ -57,7 +46,7 @@ def mlp() -> Case:
         given = jax.device_put((params, x, labels))
         return lambda: peer(*given)
 
-    _jax(case, make)
+    add_jax(case, make)
     return case
 
 
@@ -74,7 +63,7 @@ def lstm() -> Case:
         given = jax.device_put((params, xs))
         return lambda: peer(*given)
 
-    _jax(case, make)
+    add_jax(case, make)
     return case
 
 
@@ -90,7 +79,7 @@ def tiny() -> Case:
         peer, given = jax.jit(lambda a, b: a + b), jax.device_put(x)
         return lambda: peer(given, given)
 
-    _jax(case, make)
+    add_jax(case, make)
     return case
 
 
@@ -164,4 +153,4 @@ def compile_cached() -> Case:
 
 def CASES() -> Iterator[Callable[[], Case]]:
     """Return the cases, in the order of the table."""
-    yield from (mlp, lstm, tiny, compile_cold, compile_cached)
+    yield from (mlp, lstm, tiny, compile_cold, compile_cached, *MATMULS)

@@ -7,10 +7,11 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Case", "Row", "has", "measure"]
+__all__ = ["Case", "Row", "add_jax", "has", "measure"]
 
 
 def has(package: str) -> bool:
@@ -25,6 +26,7 @@ class Case:
     Attributes:
       name: what is measured.
       goal: the largest ratio difc / jax that counts as reached, or None.
+      numpy_goal: the same of difc / numpy.
       run: contestant -> a call that waits for its result.
       result: contestant -> a call that returns what must agree between contestants, or None.
       repeat, number: repetitions, and calls in each.
@@ -39,6 +41,7 @@ class Case:
     number: int = 1
     tolerance: float = 1e-3
     notes: list[str] = field(default_factory=list)
+    numpy_goal: float | None = None
 
 
 @dataclass
@@ -50,6 +53,23 @@ class Row:
     median_us: dict[str, float]
     ratio: dict[str, float]
     notes: list[str]
+    numpy_goal: float | None = None
+
+    @classmethod
+    def of(cls, case: Case, times: dict[str, list[float]]) -> Row:
+        """Return the row of measured seconds."""
+        medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
+        ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
+        return cls(case.name, case.goal, medians, ratios, case.notes, case.numpy_goal)
+
+    @property
+    def reached(self) -> bool | None:
+        """Say whether every goal is reached; None where there is none, or a peer is missing."""
+        goals = {"jax": self.goal, "numpy": self.numpy_goal}
+        wanted = {name: goal for name, goal in goals.items() if goal is not None}
+        if not wanted or not set(wanted) <= set(self.ratio):
+            return None
+        return all(self.ratio[name] <= goal for name, goal in wanted.items())
 
 
 def check_equal(case: Case) -> None:
@@ -78,6 +98,29 @@ def measure(case: Case) -> Row:
             for _ in range(case.number):
                 call()
             times[name].append((time.perf_counter() - start) / case.number)
-    medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
-    ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
-    return Row(case.name, case.goal, medians, ratios, case.notes)
+    return Row.of(case, times)
+
+
+def add_jax(case: Case, make: Callable[[Any], Callable[[], Any]], *, double: bool = False) -> None:
+    """Add JAX to a case, or a note where it is not installed.
+
+    Args:
+      case: what to add to.
+      make: gets the module `jax`, and returns the call to measure.
+      double: whether JAX has to be told to compute in float64.
+    """
+    if not has("jax"):
+        case.notes.append("jax is not installed: pip install '.[bench]'")
+        return
+    import jax
+
+    def as_wanted(function: Callable[[], Any]) -> Callable[[], Any]:
+        def call() -> Any:
+            with jax.enable_x64(double):
+                return function()
+
+        return call if double else function
+
+    call = as_wanted(lambda: make(jax))()
+    case.run["jax"] = as_wanted(lambda: jax.block_until_ready(call()))
+    case.result["jax"] = as_wanted(lambda: [np.asarray(x) for x in jax.tree_util.tree_leaves(call())])

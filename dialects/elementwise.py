@@ -18,21 +18,35 @@ __all__ = [
     "COMPARISONS",
     "UNARY",
     "abs",
+    "acos",
+    "acosh",
     "add",
     "and_",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "bitcast",
+    "cbrt",
     "ceil",
     "compare",
     "convert",
     "cos",
+    "cosh",
     "div",
     "erf",
+    "erfc",
     "exp",
+    "exp2",
     "expm1",
     "floor",
     "gcd",
+    "hypot",
     "log",
+    "log10",
     "log1p",
+    "log2",
     "logistic",
     "max",
     "min",
@@ -49,6 +63,7 @@ __all__ = [
     "shift_right",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "stop_gradient",
     "sub",
@@ -99,17 +114,30 @@ floor = _unary("floor", "float", "Largest integer not above x.")
 ceil = _unary("ceil", "float", "Smallest integer not below x.")
 round = _unary("round", "float", "Nearest integer, ties to even.")
 exp = _unary("exp", "float", "e^x.")
+exp2 = _unary("exp2", "float", "2^x.")
 expm1 = _unary("expm1", "float", "e^x - 1, precise near 0.")
 log = _unary("log", "float", "Natural logarithm.")
 log1p = _unary("log1p", "float", "log(1 + x), precise near 0.")
+log2 = _unary("log2", "float", "Logarithm to base 2; exact for powers of 2.")
+log10 = _unary("log10", "float", "Logarithm to base 10.")
 sqrt = _unary("sqrt", "float", "Square root.")
 rsqrt = _unary("rsqrt", "float", "1 / sqrt(x).")
+cbrt = _unary("cbrt", "float", "Cube root, also of negative numbers.")
 sin = _unary("sin", "float", "Sine of x radians.")
 cos = _unary("cos", "float", "Cosine of x radians.")
 tan = _unary("tan", "float", "Tangent of x radians.")
+asin = _unary("asin", "float", "The angle from -pi/2 to pi/2 whose sine is x.")
+acos = _unary("acos", "float", "The angle from 0 to pi whose cosine is x.")
+atan = _unary("atan", "float", "The angle from -pi/2 to pi/2 whose tangent is x.")
+sinh = _unary("sinh", "float", "Hyperbolic sine.")
+cosh = _unary("cosh", "float", "Hyperbolic cosine.")
 tanh = _unary("tanh", "float", "Hyperbolic tangent.")
+asinh = _unary("asinh", "float", "Inverse of the hyperbolic sine.")
+acosh = _unary("acosh", "float", "Inverse of the hyperbolic cosine, not negative.")
+atanh = _unary("atanh", "float", "Inverse of the hyperbolic tangent.")
 logistic = _unary("logistic", "float", "1 / (1 + e^-x).")
 erf = _unary("erf", "float", "Error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x.")
+erfc = _unary("erfc", "float", "1 - erf(x), precise where that is small.")
 not_ = _unary("not", "bool|integer", "Logical (bool) or bitwise (integer) complement.")
 stop_gradient = _unary("stop_gradient", "float|integer|bool", "x, with a derivative of zero.")
 
@@ -119,6 +147,8 @@ mul = _binary("mul", "float|integer", "x * y; integers wrap around.")
 div = _binary("div", "float|integer", "x / y; integers round towards zero, and division by zero gives 0.")
 rem = _binary("rem", "float|integer", "Remainder of x / y with the sign of x; an integer y of zero gives 0.")
 pow = _binary("pow", "float|integer", "x to the power y; integers wrap around, and a negative y gives 0 or +-1.")
+atan2 = _binary("atan2", "float", "The angle from -pi to pi of the point (y, x): the ordinate is the first operand.")
+hypot = _binary("hypot", "float", "sqrt(x^2 + y^2), without overflow; infinite if either is.")
 max = _binary("max", "float|integer|bool", "The larger of x and y; NaN if either is NaN.")
 min = _binary("min", "float|integer|bool", "The smaller of x and y; NaN if either is NaN.")
 and_ = _binary("and", "bool|integer", "Logical (bool) or bitwise (integer) and.")

@@ -12,7 +12,16 @@ from difc.dialects.base import Bool, op
 from difc.dialects.types import F32, F64, I32, Aval, same_dim, same_shape
 from difc.errors import DtypeError, ShapeError
 
-__all__ = ["cholesky", "det", "log_det", "lu", "lu_solve", "triangular_solve"]
+__all__ = [
+    "cholesky",
+    "cholesky_cotangent",
+    "cholesky_tangent",
+    "det",
+    "log_det",
+    "lu",
+    "lu_solve",
+    "triangular_solve",
+]
 
 
 def _check_square(name: str, x: Aval) -> Any:
@@ -29,10 +38,35 @@ def cholesky(x: Aval) -> Aval:
     """The lower triangular L with L L^T = x, of which only the lower triangle is read; above the diagonal it is 0.
 
     Where x is not positive definite all of the lower triangle is NaN. The derivative is that among symmetric matrices:
-    a tangent of x is symmetric.
+    of a tangent of x the symmetric part counts.
     """
     size = _check_square("cholesky", x)
     return Aval((*x.shape[:-2], size, size), x.dtype)
+
+
+def _check_like_factor(name: str, factor: Aval, t: Aval) -> Aval:
+    _check_square(name, factor)
+    if t.dtype != factor.dtype:
+        raise DtypeError(f"{name}: operand dtypes differ: {factor} and {t}")
+    return Aval(same_shape(name, factor, t), t.dtype)
+
+
+@op
+def cholesky_tangent(factor: Aval, t: Aval) -> Aval:
+    """The tangent of L for the tangent t, or its symmetric part, of L L^T: L times half of L^-1 t L^-T.
+
+    Half of a symmetric matrix is its lower triangle, with half the diagonal. Linear in t.
+    """
+    return _check_like_factor("cholesky_tangent", factor, t)
+
+
+@op
+def cholesky_cotangent(factor: Aval, ct: Aval) -> Aval:
+    """The symmetric cotangent of L L^T for a cotangent of L, of which the lower triangle counts. Linear in ct.
+
+    The transpose of `cholesky_tangent`. It costs twice as much as the factorisation.
+    """
+    return _check_like_factor("cholesky_cotangent", factor, ct)
 
 
 @op

@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from difc.dialects import semantics_convolution, semantics_factor, semantics_moving, semantics_ordering, semantics_spectral  # noqa: F401 - register meanings
+from difc.dialects import (  # noqa: F401 - register meanings
+    semantics_convolution,
+    semantics_factor,
+    semantics_moving,
+    semantics_ordering,
+    semantics_special,
+    semantics_spectral,
+)
 from difc.dialects.base import OPS, OpDef
 from difc.dialects.body import is_terminator
 from difc.dialects.call import REQUESTS, functions_of

@@ -10,16 +10,20 @@ import numpy as np
 
 from difc.dialects.contraction import dot_general
 from difc.dialects.creation import constant, dim, iota, zeros
-from difc.dialects.elementwise import compare, convert, neg, select
+from difc.dialects.elementwise import add, and_, compare, convert, mul, select, sub
+from difc.dialects.factor import triangular_solve
 from difc.dialects.indexing import gather
 from difc.dialects.mlir import ir
-from difc.dialects.reduction import reduce_prod, reduce_sum
+from difc.dialects.reduction import reduce_sum
 from difc.dialects.shape import broadcast_in_dim, reshape, transpose
-from difc.dialects.types import I32, I64, aval_of
+from difc.dialects.types import I32, aval_of
 
 __all__ = [
     "add_diagonal_axis",
+    "cholesky_cotangent",
+    "cholesky_tangent",
     "diagonal",
+    "half",
     "matmul",
     "matrix_transpose",
     "permutation_sign",
@@ -27,6 +31,7 @@ __all__ = [
     "sizes_of",
     "splat",
     "strict",
+    "symmetric_part",
     "triangle",
     "triangle_mask",
 ]
@@ -104,9 +109,38 @@ def rows_at(x: ir.Value, rows: ir.Value) -> ir.Value:
 
 def permutation_sign(pivots: ir.Value, dtype: np.dtype) -> ir.Value:
     """Return 1 or -1: the determinants of the permutations that the pivots of `lu` make."""
-    last = aval_of(pivots).ndim - 1
-    places = iota(shape=tuple(sizes_of(pivots)), dtype=I64, dimension=last)
-    plus = constant(value=np.array(1, dtype))
-    ones = broadcast_in_dim(plus, shape=tuple(sizes_of(pivots)), dimensions=())
-    signs = select(compare(convert(pivots, dtype=I64), places, direction="ne"), neg(ones), ones)
-    return reduce_prod(signs, axes=(last,))
+    places = iota(shape=tuple(sizes_of(pivots)), dtype=I32, dimension=aval_of(pivots).ndim - 1)
+    swaps = convert(compare(pivots, places, direction="ne"), dtype=I32)
+    count = reduce_sum(swaps, axes=(aval_of(pivots).ndim - 1,))
+    odd = convert(and_(count, splat(1, count)), dtype=dtype)
+    return sub(splat(1, odd), add(odd, odd))
+
+
+# ---- formulas ------------------------------------------------------------------------------------
+
+
+def half(x: ir.Value) -> ir.Value:
+    """Return the lower triangle with half the diagonal: what added to its transpose gives a symmetric matrix."""
+    scaled = select(triangle_mask(x, "eq"), mul(splat(0.5, x), x), x)
+    return triangle(scaled, "ge")
+
+
+def symmetric_part(x: ir.Value) -> ir.Value:
+    """Return the mean of matrices and their transposes."""
+    return mul(splat(0.5, x), add(x, matrix_transpose(x)))
+
+
+def cholesky_tangent(factor: ir.Value, t: ir.Value) -> ir.Value:
+    """Build what the op of that name means, of solves and a product."""
+    inner = _solve(factor, symmetric_part(t))
+    return matmul(factor, half(_solve(factor, inner, left_side=False, transpose_a=True)))
+
+
+def cholesky_cotangent(factor: ir.Value, ct: ir.Value) -> ir.Value:
+    """Build what the op of that name means, of a product and solves."""
+    inner = symmetric_part(half(matmul(factor, triangle(ct, "ge"), transpose_x=True)))
+    return _solve(factor, _solve(factor, inner, transpose_a=True), left_side=False)
+
+
+def _solve(a: ir.Value, b: ir.Value, left_side: bool = True, transpose_a: bool = False) -> ir.Value:
+    return triangular_solve(a, b, left_side=left_side, lower=True, transpose_a=transpose_a, unit_diagonal=False)

@@ -58,8 +58,8 @@ def _logistic(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, decay, x.dtype.type(1)) / (1 + decay)
 
 
-def _erf(x: np.ndarray) -> np.ndarray:
-    return np.fromiter(map(math.erf, x.ravel().tolist()), F64, x.size).reshape(x.shape).astype(x.dtype)
+def _each(function: Callable[[float], float]) -> Meaning:
+    return lambda x: np.fromiter(map(function, x.ravel().tolist()), F64, x.size).reshape(x.shape).astype(x.dtype)
 
 
 def _div(x: np.ndarray, y: np.ndarray) -> Any:
@@ -93,17 +93,30 @@ _ELEMENTWISE: dict[OpDef, Meaning] = {
     dif.ceil: np.ceil,
     dif.round: np.rint,
     dif.exp: np.exp,
+    dif.exp2: np.exp2,
     dif.expm1: np.expm1,
     dif.log: np.log,
     dif.log1p: np.log1p,
+    dif.log2: np.log2,
+    dif.log10: np.log10,
     dif.sqrt: np.sqrt,
     dif.rsqrt: lambda x: 1 / np.sqrt(x),
     dif.sin: np.sin,
     dif.cos: np.cos,
+    dif.cbrt: np.cbrt,
     dif.tan: np.tan,
+    dif.asin: np.arcsin,
+    dif.acos: np.arccos,
+    dif.atan: np.arctan,
+    dif.sinh: np.sinh,
+    dif.cosh: np.cosh,
     dif.tanh: np.tanh,
+    dif.asinh: np.arcsinh,
+    dif.acosh: np.arccosh,
+    dif.atanh: np.arctanh,
     dif.logistic: _logistic,
-    dif.erf: _erf,
+    dif.erf: _each(math.erf),
+    dif.erfc: _each(math.erfc),
     dif.not_: np.invert,
     dif.stop_gradient: lambda x: x,
     dif.add: np.add,
@@ -112,6 +125,8 @@ _ELEMENTWISE: dict[OpDef, Meaning] = {
     dif.div: _div,
     dif.rem: _rem,
     dif.pow: _pow,
+    dif.atan2: np.arctan2,
+    dif.hypot: np.hypot,
     dif.max: np.maximum,
     dif.min: np.minimum,
     dif.and_: np.bitwise_and,

@@ -6,6 +6,7 @@ infinities where the op's docstring says, where LAPACK would stop with an error.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -33,6 +34,33 @@ def _(x: np.ndarray) -> np.ndarray:
     return np.where(failed & np.tri(x.shape[-1], dtype=bool), x.dtype.type(np.nan), factor)
 
 
+def _half(x: np.ndarray) -> np.ndarray:
+    scale = np.tril(np.ones(x.shape[-1:] * 2, x.dtype)) - np.eye(x.shape[-1], dtype=x.dtype) / 2
+    return x * scale
+
+
+def _mT(x: np.ndarray) -> np.ndarray:
+    return x.swapaxes(-1, -2)
+
+
+def _lower_solve(a: np.ndarray, b: np.ndarray, transpose_a: bool = False) -> np.ndarray:
+    form = {"left_side": True, "lower": True, "transpose_a": transpose_a, "unit_diagonal": False}
+    return MEANINGS[dif.triangular_solve.name](a, b, **form)  # type: ignore[no-any-return]
+
+
+@meaning(dif.cholesky_tangent)
+def _(factor: np.ndarray, t: np.ndarray) -> np.ndarray:
+    inner = _mT(_lower_solve(factor, _mT(_lower_solve(factor, (t + _mT(t)) / 2))))
+    return np.matmul(factor, _half(inner))
+
+
+@meaning(dif.cholesky_cotangent)
+def _(factor: np.ndarray, ct: np.ndarray) -> np.ndarray:
+    inner = _half(np.matmul(_mT(factor), np.tril(ct)))
+    outer = _lower_solve(factor, (inner + _mT(inner)) / 2, transpose_a=True)
+    return _mT(_lower_solve(factor, _mT(outer), transpose_a=True))
+
+
 @meaning(dif.triangular_solve)
 def _(
     a: np.ndarray, b: np.ndarray, *, left_side: bool, lower: bool, transpose_a: bool, unit_diagonal: bool
@@ -53,7 +81,7 @@ def _(
 @meaning(dif.lu)
 def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     size = x.shape[-1]
-    packed = np.array(x).reshape(-1, size, size)
+    packed = np.array(x).reshape(math.prod(x.shape[:-2]), size, size)
     stack = np.arange(len(packed))
     pivots = np.zeros((len(packed), size), I32)
     permutation = np.broadcast_to(np.arange(size, dtype=I32), pivots.shape).copy()

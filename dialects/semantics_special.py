@@ -44,7 +44,21 @@ def _each(function: Callable[[float], float]) -> Meaning:
 # ---- gamma functions -----------------------------------------------------------------------------
 
 
+#: zeta(2), zeta(3), ... by Euler and Maclaurin's formula.
+ZETA = tuple(
+    math.fsum(n**-s for n in range(1, 20)) + 20.0 ** (1 - s) / (s - 1) + 20.0**-s / 2 + s * 20.0 ** (-s - 1) / 12
+    - s * (s + 1) * (s + 2) * 20.0 ** (-s - 3) / 720 + math.prod(range(s, s + 5)) * 20.0 ** (-s - 5) / 30240
+    for s in range(2, 60)
+)  # fmt: skip
+EULER = 0.5772156649015329
+
+
 def _lgamma(x: float) -> float:
+    if 0.7 < x < 1.3 or 1.7 < x < 2.3:  # near its zeros, a series around 1
+        moved = round(x)
+        z = x - moved
+        series = math.fsum((-z) ** k * number / k for k, number in enumerate(ZETA, start=2)) - EULER * z
+        return series + (math.log1p(z) if moved == 2 else 0.0)
     try:
         return math.lgamma(x)
     except (ValueError, OverflowError):
@@ -84,8 +98,8 @@ def _(x: np.ndarray, *, order: int) -> np.ndarray:
     else:
         tail = math.factorial(order - 1) / z**order + math.factorial(order) / (2 * z ** (order + 1))
         for k, number in enumerate(BERNOULLI, start=1):
-            ratio = math.factorial(2 * k + order - 1) // math.factorial(order - 1)
-            tail = tail + number * LONG(ratio) * math.factorial(order - 1) / math.factorial(2 * k) / z ** (2 * k + order)
+            factor = math.factorial(2 * k + order - 1) / math.factorial(2 * k)
+            tail = tail + number * factor / z ** (2 * k + order)
         result = sign * (math.factorial(order) * steps + tail)
     result = np.where(below, -sign * result - _cotangent(x, order), result)
     pole = (x == np.rint(x)) & (x < 0)
@@ -164,9 +178,9 @@ def _bessel(order: int) -> Meaning:
     def scaled(x: np.ndarray) -> np.ndarray:
         size = np.abs(np.where(np.isfinite(x), x, 0))
         near = np.where(size < 500, size, 0)
-        angles = np.pi * (np.arange(400) + 0.5) / 400  # of a periodic function, so the error vanishes exponentially
-        weights = np.cos(order * angles) / 400
-        small = np.exp(near[..., None] * (np.cos(angles) - 1)) @ weights
+        angles = np.pi * (np.arange(400) + LONG(0.5)) / 400  # of a periodic function: the error vanishes exponentially
+        fall = -2 * np.sin(angles / 2) ** 2  # cos - 1
+        small = (np.exp(near[..., None] * fall) * np.cos(order * angles)).sum(-1) / 400
         far, term, total = np.where(size < 500, 500, size), 1.0, 1.0
         for k in range(1, 12):
             term = -term * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k * far)
@@ -184,67 +198,3 @@ def _bessel(order: int) -> Meaning:
 
 meaning(dif.bessel_i0e)(_bessel(0))
 meaning(dif.bessel_i1e)(_bessel(1))
-
-# ---- incomplete gamma functions ------------------------------------------------------------------
-
-
-def _incomplete(a: float, x: float) -> tuple[float, float]:
-    """Return P(a, x) and Q(a, x)."""
-    if not (a >= 0 and x >= 0) or (a == 0 and x == 0) or (a == x == math.inf):
-        return math.nan, math.nan
-    if x == 0 or a == math.inf:
-        return 0.0, 1.0
-    if x == math.inf or a == 0:
-        return 1.0, 0.0
-    scale = _scale(a, x)
-    if x < a + 1:
-        term, total, k = 1 / a, 1 / a, 0
-        while abs(term) > 1e-19 * abs(total):
-            k += 1
-            term *= x / (a + k)
-            total += term
-        p = min(total * scale, 1.0)
-        return p, 1 - p
-    # Q as a continued fraction, from front to back (Lentz)
-    b, c, k = x + 1 - a, 1e300, 0
-    d = 1 / b
-    fraction = d
-    while True:
-        k += 1
-        number = -k * (k - a)
-        b += 2
-        d = 1 / (number * d + b)
-        c = b + number / c
-        fraction *= c * d
-        if abs(c * d - 1) < 1e-16 or k > 100000:
-            break
-    q = min(fraction * scale, 1.0)
-    return 1 - q, q
-
-
-def _scale(a: float, x: float) -> float:
-    """Return x^a e^-x / gamma(a), whose logarithm is a difference of large numbers where both are large."""
-    if a < 20:
-        return math.exp(a * math.log(x) - x - math.lgamma(a))
-    u = (x - a) / a
-    tail = 1 / (12 * a) - 1 / (360 * a**3) + 1 / (1260 * a**5)
-    return math.sqrt(a / (2 * math.pi)) * math.exp(a * (_log1p_less(u)) - tail)
-
-
-def _log1p_less(u: float) -> float:
-    """Return log(1 + u) - u."""
-    if abs(u) > 0.2:
-        return math.log1p(u) - u
-    return math.fsum(-((-u) ** k) / k for k in range(2, 30))
-
-
-def _incomplete_meaning(which: int) -> Meaning:
-    def compute(a: np.ndarray, x: np.ndarray) -> np.ndarray:
-        pairs = zip(a.ravel().tolist(), x.ravel().tolist(), strict=True)
-        return np.fromiter((_incomplete(*pair)[which] for pair in pairs), F64, x.size).reshape(x.shape)
-
-    return _in_f64(compute)
-
-
-meaning(dif.gammainc)(_incomplete_meaning(0))
-meaning(dif.gammaincc)(_incomplete_meaning(1))

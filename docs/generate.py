@@ -81,7 +81,8 @@ def _names(rows: list[coverage.Row]) -> str:
     text = f"{counts}\n"
     for title, group in groups.items():
         if group:
-            names = ", ".join(f"`{row.name}`" + (f" ({row.note})" if row.note.startswith("with") else "") for row in group)
+            notes = [f" ({row.note})" if row.note.startswith("with") else "" for row in group]
+            names = ", ".join(f"`{row.name}`{note}" for row, note in zip(group, notes, strict=True))
             text += f"\n**{title}.** {names}\n"
     missing: dict[str, list[str]] = {}
     for row in rows:

@@ -211,14 +211,15 @@ def disable_jit() -> Iterator[None]:
 
 
 _PULLBACKS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
-_BUILTINS: dict[Any, dict[Any, Any]] = {}  # for ufuncs, which live as long as NumPy
+_BUILTINS: dict[Any, dict[Any, Any]] = {}  # for functions of NumPy, which live as long as it does
+_OF_NUMPY = (np.ufunc, type(np.sum))
 
 
 def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
     """Do `difc.vjp` on arrays: run `fun`, keep its residuals (on the device), and return the pullback."""
     leaves, structure = flatten(primals)
     key = (structure, has_aux, config.get("interpret"), config.get("target"), *map(_leaf_key, leaves))
-    known = (_BUILTINS if isinstance(fun, np.ufunc) else _PULLBACKS).setdefault(fun, {})
+    known = (_BUILTINS if isinstance(fun, _OF_NUMPY) else _PULLBACKS).setdefault(fun, {})
     if key not in known:
         known[key] = _prepare_pullback(fun, leaves, structure, has_aux)
     forward, backward, traced, used, count = known[key]

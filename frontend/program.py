@@ -35,6 +35,7 @@ from difc.pipelines.versions import installed_versions, source_digest
 from difc.pytree import flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature, load
 from difc.runtime.archive import write
+from difc.runtime.processor import this_processor
 from difc.spec import as_spec, named_aval
 
 __all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_program", "trace_entry"]
@@ -259,9 +260,11 @@ def compile_program(program: Program, target: str | Target, opt_level: int = 3) 
 def _compile(program: Program, target: Target, opt_level: int) -> bytes:
     driver = estimate_driver(program.expanded) if target.backend == "llvm-cpu" else target.drivers[0]
     reflection = {}
+    on_processor = target.backend == "llvm-cpu"
+    processor = {"processor": this_processor(generic=target.family == "cpu-generic")} if on_processor else {}
     for name, signature in program.signatures.items():
         meta = {
-            **signature.meta, "target": target.name, "driver": driver, "difc": version("difc"),
+            **signature.meta, **processor, "target": target.name, "driver": driver, "difc": version("difc"),
             "iree": version("iree-base-compiler"), "opt_level": opt_level,
         }  # fmt: skip
         reflection[name] = {"difc.signature": replace(signature, meta=meta).to_json()}

@@ -18,6 +18,15 @@ __all__ = ["estimate_driver", "estimate_work"]
 RUN_TIME_SIZE = 128  # what a dim counts that is known only at run time
 FLOPS_PER_US = 2e4  # of one core, in a contraction
 ELEMENTS_PER_US = 5e2  # of one core, elementwise
+# of factorisations and solves: floating-point operations for each element of the result and row of the matrix
+_FACTOR_WORK = {
+    "dif.cholesky": 1 / 3,
+    "dif.cholesky_cotangent": 1.0,
+    "dif.cholesky_tangent": 4.0,
+    "dif.lu": 2 / 3,
+    "dif.lu_solve": 2.0,
+    "dif.triangular_solve": 1.0,
+}
 SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 4.0, 15.0
 
 
@@ -49,6 +58,16 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
         elif name == "dif.conv":
             time += _convolution(operation) / FLOPS_PER_US
             dispatches += 1
+        elif name in _FACTOR_WORK:
+            aval = aval_of(operation.results[0])
+            work = _elements(aval) * aval_of(operation.operands[0]).dtype.itemsize / 4
+            time += (
+                _FACTOR_WORK[name]
+                * work
+                * _elements(Aval(aval_of(operation.operands[0]).shape[-1:], aval.dtype))
+                / FLOPS_PER_US
+            )
+            dispatches += 3
         elif name.startswith("dif."):
             time += max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0) / (
                 ELEMENTS_PER_US * 10

@@ -24,6 +24,7 @@ from difc.pipelines.lowering import (  # noqa: F401 - importing a family registe
     reduction,
     scatter,
     shape,
+    special,
     spectral,
 )
 from difc.pipelines.lowering.context import Context, declared_type

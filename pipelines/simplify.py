@@ -287,6 +287,8 @@ def _reduce_sum(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Valu
     (x,), axes = operands, attributes["axes"]
     if not axes:
         return x
+    if (negated := _producer(x, "dif.neg")) is not None:  # also because IREE cannot compile such a sum for CUDA
+        return dif.neg(dif.reduce_sum(negated.operands[0], axes=axes))
     inner = _producer(x, "dif.reduce_sum")
     if inner is None:
         return None

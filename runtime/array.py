@@ -135,7 +135,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         """Return the array on a device, copied where it is not there already. (Array API standard)"""
         return to_device(self, device)
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, *, api_version: Any = None) -> Any:
         """Return NumPy, whose functions take this array and compute on the host. (Array API standard)"""
         return np.empty(0).__array_namespace__(api_version=api_version)
 

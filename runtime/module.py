@@ -22,6 +22,7 @@ from difc.runtime.archive import Archive, read, write
 from difc.runtime.device import DRIVERS, INSTANCE, Device, brief
 from difc.runtime.device import device as open_device
 from difc.runtime.invoke import Entry
+from difc.runtime.processor import check_processor
 from difc.runtime.signature import REFLECTION_KEY, ArraySpec, Signature
 
 __all__ = ["Module", "load", "read_signatures"]
@@ -43,7 +44,7 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device
 
     Raises:
       ArtifactError: for a file that is missing, truncated, corrupted, not made by difc, made by another version, or
-        compiled for another kind of device.
+        compiled for another kind of device or a processor with other instructions.
       DeviceError: for a device that is not present.
 
     Example:
@@ -61,6 +62,8 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device
             f"{name} is compiled for `{target}` and cannot run on `{opened.name}`",
             remedy=f'load it with device="{drivers[0]}", or compile it with a target for `{opened.name}`',
         )
+    if opened.driver.startswith("local-"):
+        check_processor(next(iter(signatures.values())).meta.get("processor", {}), name)
     try:
         context = rt.VmContext(INSTANCE, [opened.hal_module, vm_module])
     except Exception as error:

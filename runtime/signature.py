@@ -70,8 +70,8 @@ class Signature:
       inputs, outputs: the arrays, in the order of the compiled function.
       in_tree: the pytree of `(args tuple, kwargs dict)`; its leaves are `inputs`.
       out_tree: the pytree of the result; its leaves are `outputs`.
-      meta: free JSON. The runtime reads `target`, `driver`, `doc`, `difc`, `iree` and `arg_names` (the names of the
-        positional parameters, so that they can be passed by name); all may be absent.
+      meta: free JSON. The runtime reads `target`, `driver`, `processor`, `doc`, `difc`, `iree` and `arg_names` (the
+        names of the positional parameters, so that they can be passed by name); all may be absent.
     """
 
     entry: str

@@ -18,6 +18,9 @@ from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from tests.case import DTYPES, FLOAT, Case, Input, module_of, sizes
 from tests.cases_convolution import convolutions
+from tests.cases_factor import factors
+from tests.cases_special import special_functions
+from tests.cases_spectral import factorisations
 from tests.cases_ordering import orderings
 
 __all__ = ["CASES", "Case", "Input", "module_of", "sizes"]
@@ -44,17 +47,30 @@ UNARY: dict[str, tuple[float, float, tuple[str, ...], tuple[float, ...]]] = {
     "ceil": (-3, 3, FLOAT, (*EDGES, 2.5, -2.5)),
     "round": (-3, 3, FLOAT, (*EDGES, 0.5, 1.5, 2.5, -0.5, -2.5)),
     "exp": (-2, 2, FLOAT, (*EDGES, 100.0, -1000.0)),
+    "exp2": (-2, 2, FLOAT, (*EDGES, 100.0, -1000.0)),
     "expm1": (-2, 2, FLOAT, (*EDGES, 1e-6, -1000.0)),
     "log": (0.2, 3, FLOAT, (*EDGES, 1e-3)),
     "log1p": (-0.7, 2, FLOAT, (*EDGES, 1e-6, -2.0)),
+    "log2": (0.2, 3, FLOAT, (*EDGES, 8.0)),
+    "log10": (0.2, 3, FLOAT, (*EDGES, 1000.0)),
     "sqrt": (0.2, 3, FLOAT, (*EDGES, 4.0)),
     "rsqrt": (0.2, 3, FLOAT, (*EDGES, 4.0)),
+    "cbrt": (0.2, 3, FLOAT, (*EDGES, -8.0)),
     "sin": (-4, 4, FLOAT, (*EDGES, math.pi, 1000.0)),
     "cos": (-4, 4, FLOAT, (*EDGES, math.pi, 1000.0)),
     "tan": (-1.2, 1.2, FLOAT, (*EDGES, 1000.0)),
+    "asin": (-0.9, 0.9, FLOAT, (*EDGES, 2.0)),
+    "acos": (-0.9, 0.9, FLOAT, (*EDGES, 2.0)),
+    "atan": (-3, 3, FLOAT, (*EDGES, 1000.0)),
+    "sinh": (-2, 2, FLOAT, (*EDGES, 1e-4)),
+    "cosh": (-2, 2, FLOAT, EDGES),
     "tanh": (-3, 3, FLOAT, (*EDGES, 20.0, 1e-4)),
+    "asinh": (-3, 3, FLOAT, (*EDGES, 1e-4, 1e4)),
+    "acosh": (1.2, 4, FLOAT, (*EDGES, 1e4)),
+    "atanh": (-0.9, 0.9, FLOAT, (*EDGES, 1e-4, 2.0)),
     "logistic": (-3, 3, FLOAT, (*EDGES, 40.0, -40.0)),
     "erf": (-2, 2, FLOAT, (*EDGES, 5.0, 1e-4)),
+    "erfc": (-2, 2, FLOAT, (*EDGES, 5.0, 1e-4)),
     "not": (-9, 9, BITS, ()),
 }
 PAIRS = tuple(zip(*[(a, b) for a in (*EDGES, 2.0) for b in (*EDGES, 2.0)], strict=True))
@@ -65,6 +81,8 @@ BINARY: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[str, ...
     "div": ((-9, 9), (0.5, 2.5), NUMBER, PAIRS),
     "rem": ((-9, 9), (0.7, 2.5), NUMBER, PAIRS),
     "pow": ((0.3, 2.5), (-2, 3), NUMBER, PAIRS),
+    "atan2": ((-2, 2), (0.3, 2), FLOAT, PAIRS),
+    "hypot": ((-2, 2), (0.3, 2), FLOAT, PAIRS),
     "max": ((-2, 2), (-2, 2), ALL, PAIRS),
     "min": ((-2, 2), (-2, 2), ALL, PAIRS),
     "and": ((-9, 9), (-9, 9), BITS, ()),
@@ -335,6 +353,9 @@ CASES: tuple[Case, ...] = (
     *orderings(),
     *_contractions(),
     *convolutions(),
+    *factors(),
+    *special_functions(),
+    *factorisations(),
     *_indexing(),
 )
 assert len({case.name for case in CASES}) == len(CASES), "two rows of the table have one name"

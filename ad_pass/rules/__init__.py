@@ -14,6 +14,7 @@ from difc.ad_pass.rules import (
     reduction,
     scan,
     shape,
+    special,
     spectral,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "reduction",
     "scan",
     "shape",
+    "special",
     "spectral",
 ]

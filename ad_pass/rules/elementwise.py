@@ -135,11 +135,15 @@ for _op, _direction in ((dif.max, "gt"), (dif.min, "lt")):
 
 defjvp(dif.abs, lambda t, y, x: dif.mul(t, dif.sign(x)))
 defjvp(dif.exp, lambda t, y, x: dif.mul(t, y))
+defjvp(dif.exp2, lambda t, y, x: dif.mul(t, dif.mul(y, const_like(x, math.log(2.0)))))
 defjvp(dif.expm1, lambda t, y, x: dif.mul(t, dif.add(y, const_like(x, 1.0))))
 defjvp(dif.log, lambda t, y, x: dif.div(t, x))
 defjvp(dif.log1p, lambda t, y, x: dif.div(t, dif.add(x, const_like(x, 1.0))))
+defjvp(dif.log2, lambda t, y, x: dif.div(t, dif.mul(x, const_like(x, math.log(2.0)))))
+defjvp(dif.log10, lambda t, y, x: dif.div(t, dif.mul(x, const_like(x, math.log(10.0)))))
 defjvp(dif.sqrt, lambda t, y, x: dif.div(dif.mul(t, const_like(x, 0.5)), y))
 defjvp(dif.rsqrt, lambda t, y, x: dif.mul(t, dif.mul(const_like(x, -0.5), dif.div(y, x))))
+defjvp(dif.cbrt, lambda t, y, x: dif.div(t, dif.mul(const_like(x, 3.0), dif.mul(y, y))))
 defjvp(dif.sin, lambda t, y, x: dif.mul(t, dif.cos(x)))
 defjvp(dif.cos, lambda t, y, x: dif.neg(dif.mul(t, dif.sin(x))))
 defjvp(dif.tan, lambda t, y, x: dif.mul(t, dif.add(const_like(x, 1.0), dif.mul(y, y))))
@@ -155,8 +159,60 @@ def _erf(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
     return dif.mul(t, dif.mul(const_like(x, 2.0 / math.sqrt(math.pi)), dif.exp(dif.neg(dif.mul(x, x)))))
 
 
+def _erfc(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    return dif.neg(_erf(t, y, x))
+
+
 defjvp(dif.tanh, _tanh)
 defjvp(dif.erf, _erf)
+defjvp(dif.erfc, _erfc)
+defjvp(dif.sinh, lambda t, y, x: dif.mul(t, dif.cosh(x)))
+defjvp(dif.cosh, lambda t, y, x: dif.mul(t, dif.sinh(x)))
+
+# ---- angles and areas ----------------------------------------------------------------------------
+
+
+def _leg(x: ir.Value) -> ir.Value:
+    """Return sqrt(1 - x^2), precise near 1."""
+    one = const_like(x, 1.0)
+    return dif.sqrt(dif.mul(dif.sub(one, x), dif.add(one, x)))
+
+
+def _acosh(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    # t / sqrt(x^2 - 1), where x^2 may be out of range
+    one = const_like(x, 1.0)
+    return dif.div(t, dif.mul(dif.sqrt(dif.sub(x, one)), dif.sqrt(dif.add(x, one))))
+
+
+def _atanh(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    one = const_like(x, 1.0)
+    return dif.div(t, dif.mul(dif.sub(one, x), dif.add(one, x)))
+
+
+def _over_length(t: ir.Value, along: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Return t along / (x^2 + y^2), where the squares may be out of range."""
+    length = dif.hypot(x, y)
+    return dif.mul(t, dif.div(dif.div(along, length), length))
+
+
+def _part_of_length(t: ir.Value, out: ir.Value, x: ir.Value) -> ir.Value:
+    """Return t x / out; at a length of 0, where a derivative does not exist, it is 0."""
+    nothing = dif.compare(out, zeros_like(out), direction="eq")
+    return dif.mul(t, dif.div(x, dif.select(nothing, const_like(out, 1.0), out)))
+
+
+defjvp(dif.asin, lambda t, y, x: dif.div(t, _leg(x)))
+defjvp(dif.acos, lambda t, y, x: dif.neg(dif.div(t, _leg(x))))
+defjvp(dif.atan, lambda t, y, x: dif.div(t, dif.add(const_like(x, 1.0), dif.mul(x, x))))
+defjvp(dif.asinh, lambda t, y, x: dif.div(t, dif.hypot(x, const_like(x, 1.0))))
+defjvp(dif.acosh, _acosh)
+defjvp(dif.atanh, _atanh)
+defjvp(
+    dif.atan2,
+    lambda t, out, y, x: _over_length(t, x, x, y),
+    lambda t, out, y, x: dif.neg(_over_length(t, y, x, y)),
+)
+defjvp(dif.hypot, lambda t, out, x, y: _part_of_length(t, out, x), lambda t, out, x, y: _part_of_length(t, out, y))
 
 # ---- ops without a derivative --------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from difc import dialects as dif
+from difc.ad_pass.jvp import jvp_block
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp, deftranspose, zero_tangents
 from difc.ad_pass.rules._common import Size, mapped, mapped_all, move_dim, product
 from difc.ad_pass.zero import Tangent, Zero, const_like, shape_of, zeros_like
-from difc.dialects import I64, aval_of, clone_op
+from difc.dialects import I64, Builder, OpDef, aval_of, clone_op, current_builder, matrices, new_block
 from difc.dialects.matrices import (
     add_diagonal_axis,
     diagonal,
@@ -37,16 +38,32 @@ def _solve(a: ir.Value, b: ir.Value, **form: bool) -> ir.Value:
 # ---- cholesky ------------------------------------------------------------------------------------
 
 
-def _cholesky_jvp(t: ir.Value, factor: ir.Value, x: ir.Value) -> ir.Value:
-    """L times the lower triangle, with half the diagonal, of L^-1 t L^-T."""
-    inner = _solve(factor, _solve(factor, t), left_side=False, transpose_a=True)
-    half = dif.select(triangle_mask(inner, "eq"), const_like(inner, 0.5), const_like(inner, 1.0))
-    weights = dif.select(triangle_mask(inner, "ge"), half, zeros_like(inner))
-    return matmul(factor, dif.mul(inner, weights))
-
-
-defjvp(dif.cholesky, _cholesky_jvp)
+defjvp(dif.cholesky, lambda t, factor, x: dif.cholesky_tangent(factor, t))
 defbatch(dif.cholesky, lambda size, batched, x: dif.cholesky(x))
+
+
+def _along_factor(formula: Callable[..., ir.Value]) -> Callable[..., ir.Value]:
+    """Return the partial derivative by the factor of an op with a formula."""
+
+    def partial(t: ir.Value, out: ir.Value, factor: ir.Value, x: ir.Value) -> ir.Value:
+        block = new_block([factor.type, x.type])
+        with dif.use_builder(Builder(block, current_builder().location)):
+            dif.yield_(formula(*block.arguments))
+        _, (tangent,) = jvp_block(block, [factor, x], [t, Zero(aval_of(x))])
+        assert isinstance(tangent, ir.Value)
+        return tangent
+
+    return partial
+
+
+def _linear_in_tangent(opdef: OpDef, transpose: OpDef, formula: Callable[..., ir.Value]) -> None:
+    defjvp(opdef, _along_factor(formula), lambda t, out, factor, x: opdef(factor, t))
+    deftranspose(opdef, 1, lambda ct, factor, x: transpose(factor, ct))
+    defbatch(opdef, lambda size, batched, *operands: opdef(*mapped_all(size, batched, operands)))
+
+
+_linear_in_tangent(dif.cholesky_tangent, dif.cholesky_cotangent, matrices.cholesky_tangent)
+_linear_in_tangent(dif.cholesky_cotangent, dif.cholesky_tangent, matrices.cholesky_cotangent)
 
 # ---- triangular_solve ----------------------------------------------------------------------------
 

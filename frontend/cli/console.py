@@ -5,6 +5,7 @@ Invariant: text of users and of IR goes out as it is; rich's markup is never rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,17 @@ def report(error: DifcError) -> None:
         text.append(f"\n{error.where.excerpt()}", style="cyan")
     if error.remedy:
         text.append("\nRemedy: ", style="bold green")
-        text.append(error.remedy)
+        text.append(_as_options(error.remedy))
     _stderr().print(text, soft_wrap=True)
+
+
+def _as_options(remedy: str) -> str:
+    """Return a remedy with arguments of Python as options of the command line.
+
+    >>> _as_options('load it with device="vulkan"')
+    'load it with --device vulkan'
+    """
+    return re.sub(r'\b(device|target)="([^"]*)"', r"--\1 \2", remedy)
 
 
 def note(message: str) -> None:

@@ -162,9 +162,11 @@ def _check_kernel(name: str, x: Any, w: Any) -> None:
 
 
 def _by_tiles(x: Any, w: Any, window: tuple[int, ...]) -> Any:
-    """Convolve with windows that lie side by side, as one matmul (and so are its derivatives); None if some overlap."""
+    """Convolve with windows that lie side by side, as one matmul (and so are its derivatives); None if they do not."""
     spatial = x.shape[1:-1]
     if not all(isinstance(size, int) and size % k == 0 for size, k in zip(spatial, window, strict=True)):
+        return None
+    if x.shape[-1] != w.shape[-2]:  # an error, which the op explains
         return None
     rank = len(window)
     if math.prod(window) > 1:

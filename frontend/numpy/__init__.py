@@ -30,6 +30,7 @@ _OWN = {
     "mgrid": "difc.numpy.objects",
     "ogrid": "difc.numpy.objects",
     "vectorize": "difc.numpy.objects",
+    **dict.fromkeys(("argwhere", "bincount", "flatnonzero", "nonzero", "unique"), "difc.numpy.sized"),
 }
 
 

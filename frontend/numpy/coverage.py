@@ -21,33 +21,38 @@ __all__ = ["CONSTANT", "REFUSED", "Row", "numpy_rows", "special_rows"]
 
 registry.load()
 
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 #: traced functions that have no derivative: their results are integers, truth values, constants, or steps
-CONSTANT = frozenset(
+CONSTANT = _set(
     """
     all allclose angle any argmax argmin argpartition argsort argwhere around array_equal array_equiv bincount
     bitwise_and bitwise_count bitwise_or bitwise_xor ceil count_nonzero digitize empty_like equal fix flatnonzero floor
     floor_divide gcd greater greater_equal heaviside histogram histogram2d histogram_bin_edges histogramdd imag indices
     invert isclose iscomplex isfinite isin isinf isnan isneginf isposinf isreal lcm left_shift less less_equal lexsort
     logical_and logical_not logical_or logical_xor matrix_rank nanargmax nanargmin nextafter nonzero not_equal ones_like
-    ravel_multi_index right_shift rint round searchsorted sign signbit spacing trunc unravel_index zeros_like
-    """.split()
+    packbits ravel_multi_index right_shift rint round searchsorted sign signbit spacing trunc unpackbits unravel_index
+    zeros_like
+    """
 )
-
 #: traced functions that answer with types, shapes or known positions
-_ABOUT = frozenset(
+_ABOUT = _set(
     """
     broadcast_shapes can_cast common_type diag_indices_from einsum_path iscomplexobj isrealobj isscalar iterable ix_
     min_scalar_type ndim result_type shape size tril_indices_from triu_indices_from
-    """.split()
+    """
 )
 #: functions of known sizes and types only: NumPy's own, inside a trace, too
-_KNOWN = frozenset(
-    "diag_indices finfo iinfo index_exp isdtype issubdtype promote_types s_ tril_indices triu_indices".split()
-)
+_KNOWN = _set("diag_indices finfo iinfo index_exp isdtype issubdtype promote_types s_ tril_indices triu_indices")
+#: functions that make arrays of values, which may be traced
+_OF_VALUES = _set("array asanyarray asarray ascontiguousarray asfortranarray fromfunction full kaiser require")
 #: functions that write, which are traced with inplace=False
-_COPIES = frozenset("fill_diagonal put put_along_axis".split())
+_COPIES = _set("fill_diagonal put put_along_axis")
 #: functions that are in the tables of calls only to say what to use instead
-REFUSED = frozenset("copyto place putmask".split())
+REFUSED = _set("copyto place putmask")
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ _TYPES = (np.dtype, np.finfo, np.iinfo, np.ndarray, np.ufunc, np.generic, np.lin
 
 def _makes_constants(found: Callable[..., Any], name: str) -> bool:
     """Say whether a function makes an array of sizes alone."""
-    return found not in registry.FUNCTIONS and found not in registry.UFUNCS and name not in ("array", "fromfunction")
+    return found not in registry.FUNCTIONS and found not in registry.UFUNCS and name not in _OF_VALUES
 
 
 def numpy_rows(module: ModuleType) -> list[Row]:
@@ -135,5 +140,3 @@ def special_rows() -> list[Row]:
     """Return a row for each public name of scipy.special."""
     ours = set(special.__all__)
     return [Row(n, True, n not in CONSTANT) if n in ours else _of_gap(n, catalogue.gap(n)) for n in catalogue.NAMES]
-
-

@@ -122,7 +122,7 @@ def substituted(name: str, a: ir.Value, b: ir.Value, **form: bool) -> ir.Value:
 def solved(a: ir.Value, b: ir.Value) -> ir.Value:
     """Solve a x = b for stacks of matrices."""
     shapes = shape_of(a)[:-2], shape_of(b)[:-2]
-    if product(shapes[0]) == 1 and tuple(shapes[0]) != tuple(shapes[1]):
+    if product(shapes[0]) == 1 and len(shapes[0]) <= len(shapes[1]) and any(d != 1 for d in shapes[1]):
         return _solved_side_by_side(a, b)
     packed, _, permutation = dif.lu(a)
     if tuple(shapes[0]) != tuple(shapes[1]):

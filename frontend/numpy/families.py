@@ -9,6 +9,7 @@ from difc.numpy import (  # noqa: F401
     diagonals,
     elementwise,
     factor,
+    folding,
     grids,
     indexing,
     joining,

@@ -22,7 +22,7 @@ from difc.tracer import Tracer, lift, wrap
 
 __all__ = ["FORMULAS", "select", "static_power"]
 
-LN2, LN10 = math.log(2.0), math.log(10.0)
+LN2 = math.log(2.0)
 #: Exponents up to this are products: exact for integers, and derivatives need no logarithm.
 MAX_PRODUCT_EXPONENT = 64
 
@@ -113,41 +113,7 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
     return select(by_zero, x / y, quotient), select(by_zero | np.isnan(rest), rest, remainder)
 
 
-# ---- exponentials and their inverses -------------------------------------------------------------
-
-
-def _exp2(x: Any) -> Any:
-    return np.power(_full(x, 2), x)
-
-
-def _sinh(x: Any) -> Any:
-    # 2 sinh x = (e^(x/2) - e^(-x/2)) (e^(x/2) + e^(-x/2)): precise near 0, and no overflow before sinh's own
-    up, down = np.expm1(x / 2), np.expm1(-x / 2)
-    return (0.5 * (up - down)) * (up + down + 2)
-
-
-def _cosh(x: Any) -> Any:
-    up, down = np.exp(x / 2), np.exp(-x / 2)
-    return (0.5 * up) * up + (0.5 * down) * down
-
-
-def _arcsinh(x: Any) -> Any:
-    size = np.abs(x)
-    large = size > 1e10 if dtype_of(x) == np.float64 else size > 1e4
-    small = select(large, 1.0, size)
-    precise = np.log1p(small + small * small / (1 + np.sqrt(small * small + 1)))
-    return np.copysign(select(large, np.log(select(large, size, 1.0)) + LN2, precise), x)
-
-
-def _arccosh(x: Any) -> Any:
-    large = x > 1e10 if dtype_of(x) == np.float64 else x > 1e4
-    above = select(large, 1.0, x - 1)
-    precise = np.log1p(above + np.sqrt(above * (above + 2)))
-    return select(large, np.log(select(large, x, 1.0)) + LN2, precise)
-
-
-def _arctanh(x: Any) -> Any:
-    return 0.5 * (np.log1p(x) - np.log1p(-x))
+# ---- sums of exponentials -------------------------------------------------------------------------
 
 
 def _logaddexp(x: Any, y: Any) -> Any:
@@ -157,15 +123,7 @@ def _logaddexp(x: Any, y: Any) -> Any:
 
 def _logaddexp2(x: Any, y: Any) -> Any:
     gap = select(x == y, 0.0, x - y)
-    return np.maximum(x, y) + np.log1p(_exp2(-np.abs(gap))) / LN2
-
-
-def _hypot(x: Any, y: Any) -> Any:
-    x, y = np.abs(x), np.abs(y)
-    large, small = np.maximum(x, y), np.minimum(x, y)
-    plain = (large > 0) & (large < np.inf)
-    ratio = select(plain, small, 0.0) / select(plain, large, 1.0)
-    return select(np.isinf(x) | np.isinf(y), np.inf, large * np.sqrt(1 + ratio * ratio))
+    return np.maximum(x, y) + np.log1p(np.exp2(-np.abs(gap))) / LN2
 
 
 # ---- signs, parts and choices --------------------------------------------------------------------
@@ -204,17 +162,8 @@ FORMULAS: dict[np.ufunc, Callable[..., Any]] = {
     np.floor_divide: _floor_divide,
     np.remainder: _remainder,
     np.divmod: _divmod,
-    np.exp2: _exp2,
-    np.log2: lambda x: np.log(x) / LN2,
-    np.log10: lambda x: np.log(x) / LN10,
-    np.sinh: _sinh,
-    np.cosh: _cosh,
-    np.arcsinh: _arcsinh,
-    np.arccosh: _arccosh,
-    np.arctanh: _arctanh,
     np.logaddexp: _logaddexp,
     np.logaddexp2: _logaddexp2,
-    np.hypot: _hypot,
     np.deg2rad: lambda x: x * (math.pi / 180),
     np.radians: lambda x: x * (math.pi / 180),
     np.rad2deg: lambda x: x * (180 / math.pi),

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_operand, axis_of, dtype_from, named_shape, shape_error
+from difc.numpy.common import as_operand, axis_of, dtype_from, shape_error
 from difc.numpy.creation import arange, linspace, logspace
 from difc.numpy.registry import creates, implements
 from difc.numpy.surface import has_tracer
 from difc.promotion import common_dtype
+from difc.scipy import special
 from difc.tracer import Tracer, lift, wrap
 
 __all__ = ["grid"]
@@ -74,7 +75,6 @@ def _window(name: str, shape: Callable[..., Any]) -> None:
     def window(M: Any, *more: Any) -> Any:
         if not has_tracer(M, *more):
             return wrap(lift(getattr(np, name)(M, *more)))
-        named_shape(M)
         place = (2.0 * arange(M) + (1 - M)) / np.maximum(M - 1, 1)
         return shape(place, *more)
 
@@ -82,9 +82,13 @@ def _window(name: str, shape: Callable[..., Any]) -> None:
     creates(name)(window)
 
 
-def _kaiser(place: Any, beta: Any) -> Any:
-    from difc.scipy import special
+@implements(np.i0)
+def i0(x: Any) -> Any:
+    """Return the modified Bessel function of the first kind and order 0. (numpy.i0)"""
+    return special.i0(x)
 
+
+def _kaiser(place: Any, beta: Any) -> Any:
     inside = np.maximum(1.0 - place * place, 0.0)
     return special.i0(beta * np.sqrt(inside)) / special.i0(1.0 * beta)
 

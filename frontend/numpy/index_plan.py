@@ -17,12 +17,12 @@ import numpy as np
 from difc.dialects import BOOL
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError, UnsupportedError
-from difc.numpy.common import as_operand, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_operand, expand, shape_error, shape_of, size_scalar
 from difc.promotion import broadcast_shapes, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import DimTracer, Tracer, lift, wrap
 
-__all__ = ["IndexPlan", "Item", "Range", "read_index"]
+__all__ = ["IndexPlan", "Item", "Range", "read_index", "with_truths_as_axes"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,28 @@ def read_index(x: ir.Value, index: Any) -> IndexPlan:
     return IndexPlan(items, advanced, points, _place(items, gap) if advanced else 0)
 
 
+def with_truths_as_axes(x: ir.Value, index: Any) -> tuple[ir.Value, Any]:
+    """Turn True and False in an index into positions along new axes of size 1: all of it, or nothing."""
+    entries = list(index) if isinstance(index, tuple) else [index]
+    truths = [i for i, e in enumerate(entries) if isinstance(e, (bool, np.bool_))]
+    if not truths:
+        return x, index
+    taken = [_dims_taken(e) for e in entries]
+    rest = len(shape_of(x)) - sum(taken)
+    axes = [sum(taken[:i]) + j + (rest if any(e is Ellipsis for e in entries[:i]) else 0) for j, i in enumerate(truths)]
+    for i in truths:
+        entries[i] = np.zeros(int(entries[i]), np.int64)
+    return expand(x, axes), tuple(entries)
+
+
+def _dims_taken(entry: Any) -> int:
+    """Return how many dims of the array an entry of an index is about."""
+    if entry is None or entry is Ellipsis or isinstance(entry, (bool, np.bool_)):
+        return 0
+    given: Any = entry if isinstance(entry, (slice, Tracer)) else np.asarray(entry)
+    return given.ndim if getattr(given, "dtype", None) == BOOL else 1
+
+
 # ---- entries -------------------------------------------------------------------------------------
 
 
@@ -146,9 +168,9 @@ def _mask(mask: Any) -> Sequence[Any]:
     array = np.asarray(mask)
     if array.ndim == 0:
         raise UnsupportedError(
-            "an array cannot be indexed with True or False",
+            "an array cannot be updated at True or False",
             where=user_frame_location(),
-            remedy="use x[None] or np.where",
+            remedy="use difc.cond or np.where",
         )
     return [_MaskPart(part, size) for part, size in zip(np.nonzero(array), array.shape, strict=True)]
 

@@ -25,7 +25,7 @@ from difc.numpy.common import (
     static_size,
     transposed,
 )
-from difc.numpy.index_plan import IndexPlan, Item, Range, read_index
+from difc.numpy.index_plan import IndexPlan, Item, Range, read_index, with_truths_as_axes
 from difc.numpy.joining import concatenated
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, to_dtype
@@ -42,7 +42,7 @@ def getitem(x: Any, index: Any) -> Any:
       ShapeError: for an index that does not fit the array, or a size that would depend on a run-time size.
       UnsupportedError: for a traced mask.
     """
-    value = lift(x)
+    value, index = with_truths_as_axes(lift(x), index)
     plan = read_index(value, index)
     value = _sliced(value, plan.ranges)
     return wrap(_gathered(value, plan) if plan.advanced else _picked(value, plan))

@@ -56,7 +56,7 @@ def common_shape(*args: Any) -> tuple[Any, ...]:
 
 
 @implements(np.einsum_path)
-def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
     """Return the order in which NumPy would contract arrays of these shapes. (numpy.einsum_path)"""
     hollow = [
         np.broadcast_to(np.zeros((), x.dtype), tuple(int(d) for d in x.shape)) if isinstance(x, Tracer) else x

@@ -66,7 +66,12 @@ def _moment(function: Callable[..., Any]) -> Callable[..., Any]:
         x, missing = _filled(a, 0)
         where = rest.pop("where", True)
         kept = ~missing if where is True or where is NO_VALUE else ~missing & where
-        return function(x, axis, dtype, None, *args, where=kept, **_keywords(**rest))
+        result = function(x, axis, dtype, None, *args, where=kept, **_keywords(**rest))
+        if function is np.mean:
+            return result
+        lost = args[0] if args else rest.get("correction", rest.get("ddof", 0))
+        left = np.sum(kept, axis=axis, keepdims=args[1] if args[1:] else rest.get("keepdims", False)) - lost
+        return np.where(left > 0, result, np.nan).astype(result.dtype)  # where var divides by 0, nanvar is NaN
 
     return _named(reduce, function)
 

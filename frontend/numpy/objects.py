@@ -59,10 +59,9 @@ class vectorize(np.vectorize):
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Callable[..., Any], list[Any]]:
         """Return the function of the arguments that are mapped, and these; `excluded` ones are passed as they are."""
-        excluded = getattr(self, "excluded", set())
         function: Callable[..., Any] = self.pyfunc
-        places: list[Any] = [i for i in range(len(args)) if i not in excluded]
-        places += [name for name in kwargs if name not in excluded]
+        places: list[Any] = [i for i in range(len(args)) if i not in self.excluded]
+        places += [name for name in kwargs if name not in self.excluded]
 
         def call(*mapped: Any) -> Any:
             values = dict(zip(places, mapped, strict=True))

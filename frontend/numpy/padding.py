@@ -68,7 +68,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
       ShapeError: for widths that are negative, or do not fit the axes.
     """
     if callable(mode):
-        raise unsupported("numpy.pad with a function, which writes in place,", "use one of its modes, or np.concatenate")
+        raise unsupported("numpy.pad with a function, which writes in place,", "use a mode, or np.concatenate")
     if mode not in _KEYWORDS:
         raise shape_error(f"pad: mode {mode!r} is not one of {', '.join(_KEYWORDS)}")
     x = lift(array)

@@ -84,6 +84,29 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return found
 
 
+@implements(np.polyfit)
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+    """Return the polynomial of a degree that is nearest to points, by least squares. (numpy.polyfit)
+
+    Raises:
+      UnsupportedError: for full=True or cov=True, which return more than the coefficients.
+    """
+    if full or cov:
+        raise unsupported("numpy.polyfit with full= or cov=", "use np.linalg.lstsq(np.vander(x, deg + 1), y)")
+    places, values = (wrap(lift(as_operand(v))) + 0.0 for v in (x, y))
+    count = integer(deg, "deg") + 1
+    if places.ndim != 1 or values.ndim not in (1, 2) or count < 1:
+        raise shape_error(f"polyfit: points {places.aval}, values {values.aval} and degree {deg} do not fit")
+    rows = np.vander(places, count)
+    if w is not None:
+        weights = np.reshape(wrap(lift(as_operand(w))) + 0.0, (-1, 1))
+        rows, values = rows * weights, values * (weights if values.ndim == 2 else weights[:, 0])
+    scale = np.sqrt(np.sum(rows * rows, axis=0))  # columns of one size are better conditioned
+    limit = static_size(lift(places), 0, "polyfit") * np.finfo(places.dtype).eps if rcond is None else rcond
+    found = np.linalg.lstsq(rows / scale, values, limit)[0]
+    return found / (scale[:, None] if values.ndim == 2 else scale)
+
+
 @implements(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
     """Return the polynomial with given roots. (numpy.poly)"""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from difc.errors import MutationError
-from difc.numpy.common import as_operand, axis_of, rank_of, shape_error, shape_of, static_size
+from difc.numpy.common import as_operand, axis_of, integer, rank_of, shape_error, shape_of, static_size
 from difc.numpy.creation import arange
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, common_dtype
@@ -108,6 +108,50 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     return place
 
 
+# ---- bits as elements ----------------------------------------------------------------------------
+
+
+def _bit_order(bitorder: str) -> np.ndarray:
+    if bitorder not in ("big", "little"):
+        raise shape_error(f"bitorder={bitorder!r} is neither 'big' nor 'little'")
+    return np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1]
+
+
+@implements(np.unpackbits)
+def unpackbits(a: Any, axis: Any = None, count: Any = None, bitorder: str = "big") -> Any:
+    """Return the bits of bytes as elements 0 and 1 along an axis. (numpy.unpackbits)"""
+    x = _array(a)
+    if x.dtype != np.uint8:
+        raise shape_error(f"unpackbits needs elements of uint8, not {x.aval}", "convert them with .astype(np.uint8)")
+    if axis is None:
+        x, axis = np.reshape(x, -1), 0
+    dim = axis_of(axis, x.ndim)
+    bits = (np.moveaxis(x, dim, -1)[..., None] >> _bit_order(bitorder)) & np.uint8(1)
+    bits = np.reshape(bits, (*bits.shape[:-2], -1))
+    if count is not None:
+        size, wanted = static_size(lift(bits), bits.ndim - 1, "unpackbits with count="), integer(count, "count")
+        missing = max(wanted - size, 0)
+        bits = np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, missing)])[..., :wanted]
+    return np.moveaxis(bits, -1, dim)
+
+
+@implements(np.packbits)
+def packbits(a: Any, axis: Any = None, bitorder: str = "big") -> Any:
+    """Return bytes, of which each holds eight elements along an axis as bits. (numpy.packbits)"""
+    x = _array(a)
+    if x.dtype.kind not in "biu":
+        raise shape_error(f"packbits needs integers or bools, not {x.aval}", "compare with 0 first: x != 0")
+    if axis is None:
+        x, axis = np.reshape(x, -1), 0
+    dim = axis_of(axis, x.ndim)
+    bits = np.moveaxis(x != 0, dim, -1)
+    size = static_size(lift(bits), bits.ndim - 1, "packbits")
+    bits = np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, -size % 8)])
+    fields: Any = np.reshape(bits, (*bits.shape[:-1], -1, 8)).astype(np.uint8) << _bit_order(bitorder)
+    packed: Any = np.sum(fields, axis=-1, dtype=np.uint8)
+    return np.moveaxis(packed, -1, dim)
+
+
 # ---- choices -------------------------------------------------------------------------------------
 
 
@@ -172,7 +216,8 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *, inplace: b
     _only_a_copy("put_along_axis", inplace)
     x, index = _array(arr), _integers(indices, "put_along_axis")
     if axis is None:
-        return np.reshape(np.reshape(x, -1).at[np.reshape(index, -1)].set(values), x.shape)
+        flat: Any = np.reshape(x, -1)
+        return np.reshape(flat.at[np.reshape(index, -1)].set(values), x.shape)
     dim = axis_of(axis, x.ndim)
     if index.ndim != x.ndim:
         raise shape_error(f"put_along_axis needs indices of {x.ndim} dimensions, not {index.aval}")
@@ -190,7 +235,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise", *, inplace: bool = True) 
     """
     _only_a_copy("put", inplace)
     x, index = _array(a), np.reshape(_integers(ind, "put"), -1)
-    flat, new = np.reshape(x, -1), np.reshape(_array(v), -1)
+    flat: Any = np.reshape(x, -1)
+    new = np.reshape(_array(v), -1)
     size = flat.shape[0]
     if mode not in ("raise", "wrap", "clip"):
         raise shape_error(f"put: mode={mode!r} is not one of 'raise', 'wrap', 'clip'")

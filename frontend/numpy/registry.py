@@ -102,9 +102,15 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         )
     table, key = (UFUNCS, ufunc) if method == "__call__" else (METHODS, (ufunc, method))
     if key not in table:
-        if hasattr(np, ufunc.__name__):
+        if getattr(np, ufunc.__name__, None) is ufunc:
             raise unsupported(name, "" if method == "__call__" else "use slices, or difc.scan")
-        raise unsupported(f"the ufunc {ufunc.__name__}, which is not NumPy's,", "use a function of difc.scipy.special")
+        from difc.scipy import special  # by name: SciPy need not be installed
+
+        ours = special.of_ufunc(ufunc.__name__) if method == "__call__" and not kwargs else None
+        if ours is None:
+            name = f"the ufunc {ufunc.__name__}, which is not NumPy's,"
+            raise unsupported(name, "use a function of difc.scipy.special")
+        return ours(*inputs)
     for ignored in ("casting", "order", "subok"):
         kwargs.pop(ignored, None)
     if kwargs.get("where") is True:

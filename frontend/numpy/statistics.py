@@ -47,8 +47,8 @@ def cov(
     given = [w for w in (frequency, reliability) if w is not None]
     if not given:
         centered = x - np.mean(x, axis=1, keepdims=True)
-        total: Any = x.shape[1] - off
-        return np.squeeze(centered @ np.transpose(centered) / np.maximum(total, 0))
+        total = np.maximum(np.asarray(count - off, x.dtype) if isinstance(count, int) else x.shape[1] - off, 0)
+        return np.squeeze(centered @ np.transpose(centered) / total.astype(x.dtype))
     w = given[0] if len(given) == 1 else given[0] * given[1]
     mass = np.sum(w)
     centered = x - np.sum(x * w, axis=1, keepdims=True) / mass

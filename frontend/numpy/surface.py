@@ -67,7 +67,7 @@ def attribute(module: ModuleType, ours: str, name: str) -> Any:
     found = getattr(module, name)
     if isinstance(found, ModuleType):
         raise missing(ours, name, (gaps.NUMPY if module is np else gaps.LINALG).get(name))
-    if isinstance(found, (type, np.ufunc)) or not callable(found):
+    if isinstance(found, (type, np.ufunc)) or not callable(found) or not hasattr(found, "__name__"):
         return found
     return _traceable(found, name if module is np else None)
 

@@ -14,8 +14,7 @@ __all__ = ["NAMES", "VERSION", "gap"]
 #: The version of SciPy that the names are from.
 VERSION = "1.17"
 
-#: All public names of scipy.special.
-NAMES = """
+_TEXT = """
 SpecialFunctionError SpecialFunctionWarning agm ai_zeros airy airye assoc_laguerre assoc_legendre_p
 assoc_legendre_p_all bdtr bdtrc bdtri bdtrik bdtrin bei bei_zeros beip beip_zeros ber ber_zeros bernoulli berp
 berp_zeros besselpoly beta betainc betaincc betainccinv betaincinv betaln bi_zeros binom boxcox boxcox1p btdtria
@@ -46,7 +45,9 @@ smirnovi softmax softplus spence sph_harm_y sph_harm_y_all sph_legendre_p sph_le
 spherical_jn spherical_kn spherical_yn stdtr stdtridf stdtrit stirling2 struve t_roots tandg tklmbda ts_roots
 u_roots us_roots voigt_profile wofz wright_bessel wrightomega xlog1py xlogy y0 y0_zeros y1 y1_zeros y1p_zeros yn
 yn_zeros ynp_zeros yv yve yvp zeta zetac
-""".split()
+"""
+#: All public names of scipy.special.
+NAMES = _TEXT.split()
 
 _OUTSIDE = "call SciPy's outside the traced function"
 
@@ -61,7 +62,10 @@ _GAPS: list[tuple[str, Gap]] = [
         "chebyc|chebys|chebyt|chebyu|gegenbauer|genlaguerre|hermite|hermitenorm|jacobi|laguerre|legendre|sh_.*",
         Gap("it makes a polynomial object", "use np.polyval with its coefficients"),
     ),
-    ("eval_.*|assoc_.*|legendre_p.*|sph_.*|lpmv|lqm?n", Gap("orthogonal polynomials are not traced", "use their recurrence")),
+    (
+        "eval_.*|assoc_.*|legendre_p.*|sph_.*|lpmv|lqm?n",
+        Gap("orthogonal polynomials are not traced", "use their recurrence"),
+    ),
     ("hankel.*|h[12]vp|sph_harm.*|wofz|kelvin", Gap("complex numbers are not supported", _OUTSIDE)),
     (
         "[ijky](n|v|0|1|ve|vp|0e|1e|ne)|.*ai(ry|rye)|spherical_.*|riccati.*|it.*|[bk]e[ir]p?|.*struve.*|besselpoly|jnj.*",

@@ -81,5 +81,3 @@ def gcd(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
         larger, smaller = after.arguments
         c.operation("scf.yield", [smaller, rem(c, unsigned, larger, smaller)])
     return loop.results[0]
-
-

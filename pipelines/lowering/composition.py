@@ -16,18 +16,18 @@ from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.prune import prune_into
 
-__all__ = ["branch", "composed", "composed_used", "loop"]
+__all__ = ["Values", "composed", "composed_used", "loop"]
 
+#: Values of the dialect, as programs take and give them.
 Values = list[ir.Value]
 
 
-def composed_used(c: Context, operation: ir.Operation, program: Callable[..., Any], *operands: Value) -> list[Any]:
-    """Lower a program in the place of an op of several results, less the code that only unused results need.
+def composed_used(c: Context, used: Sequence[bool], program: Callable[..., Any], *operands: Value) -> list[Any]:
+    """Lower a program of several results, less the code that only unused ones need.
 
     Returns:
-      The lowered results, None where the op's result is unused.
+      The lowered results, None for an unused one.
     """
-    used = [any(True for _ in result.uses) for result in operation.results]
 
     def needed(*values: ir.Value) -> tuple[ir.Value, ...]:
         block = _block([aval_of(v) for v in values], lambda arguments: program(*arguments))
@@ -119,14 +119,3 @@ def loop(
             regions=[body],
         )
     )
-
-
-def branch(
-    pred: ir.Value,
-    on_true: Callable[[Values], Values],
-    on_false: Callable[[Values], Values],
-    arguments: Sequence[ir.Value],
-) -> Values:
-    """Emit a `fun.cond`: the results of one of two functions of the arguments."""
-    bodies = [_block([v.type for v in arguments], fill) for fill in (on_true, on_false)]
-    return _several(dif.cond(pred, *arguments, linear=(), regions=bodies))

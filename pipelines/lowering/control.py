@@ -161,7 +161,7 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
             last = c.value("arith.subi", [c.index(length), c.index(1)], c.index_type)
             step = c.value("arith.subi", [last, step], c.index_type)
         carries = [
-            Value(a, scalar=v) if h else Value(a, base=v, sizes=s)
+            Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
             for a, v, s, h in zip(avals, state, sizes, hosted, strict=False)
         ]
         arguments = [*carries, *(_slice(c, x, step) for x in xs), *(x.copy() for x in parts.consts)]
@@ -175,10 +175,13 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     found = list(loop.results)
     return [
         *(
-            Value(a, scalar=v) if h else Value(a, base=v, sizes=s)
+            Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
             for a, v, s, h in zip(avals, found, sizes, hosted, strict=False)
         ),
-        *(Value(a, base=v, sizes=s) for a, v, s in zip(avals[num_carry:], found[num_carry:], tapes, strict=True)),
+        *(
+            Value(a, base=c.tied(v, s), sizes=s)
+            for a, v, s in zip(avals[num_carry:], found[num_carry:], tapes, strict=True)
+        ),
     ]
 
 

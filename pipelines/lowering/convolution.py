@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import Builder, new_block, use_builder
-from difc.dialects.body import return_
 from difc.dialects.mlir import ir
 from difc.dialects.types import Aval
 from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.convolution_forms import MOST_UNROLLED, Form, simpler
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, identity_map, projection
@@ -45,7 +44,7 @@ def _(c: Context, out: Out, lhs: Value, rhs: Value, **attributes: Any) -> Value:
         return c.splat(out.aval, 0, out.sizes)
     rewrite = simpler(form, lhs.aval, rhs.aval, c.target_kind)
     if rewrite is not None:
-        return _rewritten(c, rewrite, lhs, rhs)
+        return composed(c, rewrite, lhs, rhs)[0]
     window = rhs.aval.shape[:-2]
     if c.target_kind != "cpu" or form.groups > 1:
         return _as_loop_nest(c, out, lhs, rhs, form)
@@ -54,14 +53,6 @@ def _(c: Context, out: Out, lhs: Value, rhs: Value, **attributes: Any) -> Value:
     if len(window) == 2 and min(window) > 1:
         return _as_named_op(c, out, lhs, rhs, form)
     return _as_matmul(c, out, lhs, rhs, form)
-
-
-def _rewritten(c: Context, build: Callable[..., ir.Value], *operands: Value) -> Value:
-    """Lower what `build` makes of the operands with ops of the dialect."""
-    block = new_block([x.aval for x in operands])
-    with use_builder(Builder(block, c.location)):
-        return_(block, [build(*block.arguments)])
-    return c.lower_block(block, operands)[0]
 
 
 def _positions(rank: int, first_window: int, total: int, form: Form) -> list[ir.AffineExpr]:
@@ -147,4 +138,4 @@ def _as_matmul(c: Context, out: Out, lhs: Value, rhs: Value, form: Form) -> Valu
     copied = c.generic([(c.tensor(lhs), read)], [init], [PARALLEL] * total, lambda a, _: [a])[0]
     windows = Value(Aval((*out.aval.shape[:-1], *window, taken), out.dtype), base=copied, sizes=sizes)
     contract = {"lhs_contract": range(rank + 1, total), "rhs_contract": range(rank + 1)}
-    return _rewritten(c, functools.partial(dif.dot_general, lhs_batch=(), rhs_batch=(), **contract), windows, rhs)
+    return composed(c, functools.partial(dif.dot_general, lhs_batch=(), rhs_batch=(), **contract), windows, rhs)[0]

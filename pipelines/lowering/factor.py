@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from difc import dialects as dif
-from difc.dialects import Aval
+from difc.dialects import matrices
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_columns
 from difc.pipelines.lowering.composition import composed
@@ -48,9 +48,18 @@ def _cholesky(c: Context, out: Out, x: Value) -> Value:
     (turned,) = composed(c, factor_columns.matrix_transpose, x)  # its upper triangle is what is read
     tensor, flat = _stack(c, turned)
     upper = call_cholesky(c, tensor, flat[:2], c.vectors)
-    aval = Aval((*out.aval.shape,), out.dtype)
-    found = Value(aval, base=regroup(c, upper, flat, out.sizes), sizes=out.sizes)
+    found = Value(out.aval, base=regroup(c, upper, flat, out.sizes), sizes=out.sizes)
     return composed(c, factor_columns.lower_factor, found)[0]
+
+
+@lowering(dif.cholesky_tangent)
+def _cholesky_tangent(c: Context, out: Out, factor: Value, t: Value) -> Value:
+    return composed(c, matrices.cholesky_tangent, factor, t)[0]
+
+
+@lowering(dif.cholesky_cotangent)
+def _cholesky_cotangent(c: Context, out: Out, factor: Value, ct: Value) -> Value:
+    return composed(c, partial(factor_columns.cholesky_cotangent, limit=CHOLESKY), factor, ct)[0]
 
 
 @lowering(dif.triangular_solve)

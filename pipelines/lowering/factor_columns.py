@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import I32, I64, Builder, aval_of, current_builder, new_block
+from difc.dialects import I32, I64, Builder, aval_of, current_builder, matrices, new_block
 from difc.dialects.matrices import (
     diagonal,
     matmul,
@@ -24,12 +24,14 @@ from difc.dialects.matrices import (
     splat,
     strict,
     triangle,
+    triangle_mask,
 )
 from difc.dialects.mlir import ir
 
 __all__ = [
     "cholesky",
     "cholesky_by_halves",
+    "cholesky_cotangent",
     "det",
     "log_det",
     "lower_factor",
@@ -39,6 +41,7 @@ __all__ = [
     "triangular_solve",
 ]
 
+ROUND = 32  # what sizes above a limit are made multiples of, before they are cut
 BLOCK = 64  # the largest size that is done column by column, where there is a choice
 
 # ---- loops over columns --------------------------------------------------------------------------
@@ -127,6 +130,21 @@ def _halves(size: int, limit: int) -> int:
     return half
 
 
+def _rounded(x: ir.Value, diagonal: float) -> ir.Value:
+    """Return matrices with rows and columns added up to a multiple of `ROUND`: halves then have few different shapes.
+
+    What is added is zero, but for the diagonal.
+    """
+    size = aval_of(x).shape[-1]
+    more = -size % ROUND
+    if not more:
+        return x
+    zero = dif.constant(value=np.array(0, aval_of(x).dtype))
+    padded = dif.pad(x, zero, low=(0, 0, 0), high=(0, more, more), interior=(0, 0, 0))
+    last = dif.and_(triangle_mask(padded, "eq"), _places(padded, _scalar(size), 2, "ge"))
+    return dif.select(last, splat(diagonal, padded), padded)
+
+
 def _joined(top: Sequence[ir.Value], bottom: Sequence[ir.Value]) -> ir.Value:
     rows = [dif.concatenate(*pair, dimension=2) for pair in (top, bottom)]
     return dif.concatenate(*rows, dimension=1)
@@ -150,7 +168,9 @@ def cholesky_by_halves(x: ir.Value, limit: int) -> ir.Value:
     def solve(a: ir.Value, b: ir.Value) -> ir.Value:
         return dif.triangular_solve(a, b, left_side=True, lower=True, transpose_a=False, unit_diagonal=False)
 
-    return dif.reshape(_halved(_flat(x), limit, dif.cholesky, solve), shape=tuple(sizes_of(x)))
+    size = aval_of(x).shape[-1]
+    factor = _halved(_rounded(_flat(x), 1.0), limit, dif.cholesky, solve)
+    return dif.reshape(_part(factor, slice(size), slice(size)), shape=tuple(sizes_of(x)))
 
 
 def _checked(factor: ir.Value) -> ir.Value:
@@ -187,6 +207,39 @@ def _halved(
     last = factor(dif.sub(corner, matmul(below, below, transpose_x=True)))
     above = dif.zeros(shape=tuple(sizes_of(below)), dtype=aval_of(x).dtype)
     return _joined((first, above), (matrix_transpose(below), last))
+
+
+def cholesky_cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
+    """Build `dif.cholesky_cotangent`, backwards through the halves, down to at most `limit` rows if they are known."""
+    size, given = aval_of(factor).shape[-1], (_flat(factor), triangle(_flat(ct), "ge"))
+    if not isinstance(size, int) or size <= limit:
+        return dif.reshape(matrices.cholesky_cotangent(*given), shape=tuple(sizes_of(ct)))
+    found = _cotangent(_rounded(given[0], 1.0), _rounded(given[1], 0.0), limit)
+    return dif.reshape(_part(found, slice(size), slice(size)), shape=tuple(sizes_of(ct)))
+
+
+def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
+    """The steps of `_halved`: first, below = first^-1 x21^T, last of x22 - below^T below.
+
+    With a symmetric cotangent S of what `last` is the factor of, below gets that of itself less 2 below S, and first
+    that of itself less what its solve passes on.
+    """
+    size = aval_of(factor).shape[-1]
+    if size <= limit:
+        return matrices.cholesky_cotangent(factor, ct)
+    cut = _halves(size, limit)
+    one, two = slice(cut), slice(cut, None)
+    first, across = _part(factor, one, one), _part(factor, two, one)
+    corner = _cotangent(_part(factor, two, two), _part(ct, two, two), limit)
+    twice = matmul(across, corner, transpose_x=True)
+    given = dif.sub(matrix_transpose(_part(ct, two, one)), dif.add(twice, twice))
+    below = dif.triangular_solve(
+        first, given, left_side=True, lower=True, transpose_a=True, unit_diagonal=False
+    )
+    rest = dif.sub(_part(ct, one, one), triangle(matmul(below, across), "ge"))
+    start = _cotangent(first, rest, limit)
+    halved = dif.mul(below, splat(0.5, below))
+    return _joined((start, halved), (matrix_transpose(halved), corner))
 
 
 def _cholesky_columns(x: ir.Value, size: int | ir.Value) -> ir.Value:
@@ -311,7 +364,8 @@ def _lu_columns(x: ir.Value, size: int | ir.Value) -> tuple[ir.Value, ir.Value, 
         after = dif.select(written, _along(factors, rest, (0, 1)), after)
         return [after, order], [dif.convert(chosen, dtype=I32)]
 
-    start = dif.iota(shape=(count, rows), dtype=I32, dimension=1)
+    # Not an i32 iota: IREE (3.13) fails where the start of a loop is also used after it, and callers compare with one.
+    start = dif.convert(dif.iota(shape=(count, rows), dtype=I64, dimension=1), dtype=I32)
     packed, order, pivots = _loop(size, [x, start], [], step)
     return packed, dif.transpose(pivots, permutation=(1, 0)), order
 

@@ -1,10 +1,12 @@
-"""Transcendental and rounding functions of one element.
+"""Functions of elements: the table from op to what computes it. Rounding and roots are operations of the targets; all
+others are the expansions, the same on every target and within 2 units in the last place (`docs/accuracy.md`).
 
-Half floats compute in f32. f32 uses IREE's own polynomials (2 to 4 ULP). f64 is written here in terms of `exp` and
-`log`, which IREE has to 1 ULP on CPUs, so that nothing is lost near 0 and nothing needs a C library in the artifact.
+Half floats compute in f32.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,16 +14,18 @@ from difc import dialects as dif
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32, F64
 from difc.pipelines.lowering.context import Context
+from difc.pipelines.lowering.expansions import (
+    error,
+    exponential,
+    inverse,
+    logarithmic,
+    roots,
+    trigonometric,
+)
+from difc.pipelines.lowering.expansions.reals import Real, Reals
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, number, widened
 
-__all__ = ["FUNCTIONS"]
-
-#: f64 functions that a target lacks, both of IREE and here.
-_MISSING = {
-    "cpu": ("sin", "cos", "tan", "erf"),
-    "vulkan": ("sin", "cos", "tan", "erf", "exp", "expm1", "log", "log1p", "tanh", "logistic"),
-    "cuda": (),
-}
+__all__ = ["EXPANSIONS", "FUNCTIONS", "expanded"]
 
 
 def _op(name: str) -> ScalarFunction:
@@ -30,61 +34,6 @@ def _op(name: str) -> ScalarFunction:
 
 def _arith(c: Context, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
     return c.value(f"arith.{name}", [x, y], x.type)
-
-
-def _expm1(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    if dtype != F64:
-        return c.value("math.expm1", [x], x.type)
-    # Kahan: with u = e^x rounded, (u - 1) x / log(u) has the rounding error of u cancelled.
-    one = number(c, dtype, 1)
-    u = c.value("math.exp", [x], x.type)
-    below = _arith(c, "subf", u, one)
-    exact = _arith(c, "mulf", below, _arith(c, "divf", x, c.value("math.log", [u], x.type)))
-    is_end = c.value(
-        "arith.ori",
-        [compare(c, dtype, below, number(c, dtype, -1), "eq"), compare(c, dtype, u, number(c, dtype, np.inf), "eq")],
-        c.i1,
-    )
-    return c.select(compare(c, dtype, u, one, "eq"), x, c.select(is_end, below, exact))
-
-
-def _log1p(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    if dtype != F64:
-        return c.value("math.log1p", [x], x.type)
-    # Kahan: with u = 1 + x rounded, log(u) x / (u - 1) has the rounding error of u cancelled.
-    one = number(c, dtype, 1)
-    u = _arith(c, "addf", x, one)
-    log = c.value("math.log", [u], x.type)
-    exact = _arith(c, "mulf", log, _arith(c, "divf", x, _arith(c, "subf", u, one)))
-    exact = c.select(compare(c, dtype, u, number(c, dtype, np.inf), "eq"), u, exact)
-    return c.select(compare(c, dtype, u, one, "eq"), x, exact)
-
-
-def _tanh(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    if dtype != F64:
-        return c.value("math.tanh", [x], x.type)
-    # tanh|x| = -t / (t + 2) with t = expm1(-2|x|), which neither overflows nor cancels
-    size = c.value("math.absf", [x], x.type)
-    t = _expm1(c, dtype, _arith(c, "mulf", size, number(c, dtype, -2)))
-    ratio = _arith(c, "divf", t, _arith(c, "addf", t, number(c, dtype, 2)))
-    return c.value("math.copysign", [ratio, x], x.type)
-
-
-def _logistic(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    # with e = exp(-|x|): 1 / (1 + e) for x >= 0, e / (1 + e) below, which keeps the small values of negative x
-    one = number(c, dtype, 1)
-    size = c.value("math.absf", [x], x.type)
-    e = c.value("math.exp", [c.value("arith.negf", [size], x.type)], x.type)
-    top = c.select(compare(c, dtype, x, number(c, dtype, 0), "lt"), e, one)
-    return _arith(c, "divf", top, _arith(c, "addf", one, e))
-
-
-def _erf(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    return c.value("math.copysign", [c.value("math.erf", [x], x.type), x], x.type)  # IREE's loses the sign of -0
-
-
-def _tan(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-    return _arith(c, "divf", c.value("math.sin", [x], x.type), c.value("math.cos", [x], x.type))
 
 
 def _round(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
@@ -112,41 +61,62 @@ def _rsqrt(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     return _arith(c, "divf", number(c, dtype, 1), c.value("math.sqrt", [x], x.type))
 
 
-def _wide(name: str, function: ScalarFunction) -> ScalarFunction:
-    """Run a function of f32 and f64 on any float, where the target has it."""
+def _in_f32(function: ScalarFunction) -> ScalarFunction:
+    """Run a function of f32 and f64 on any float."""
 
-    def apply(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
-        if dtype == F64 and name in _MISSING[c.target_kind]:
-            elsewhere = [kind for kind, names in _MISSING.items() if name not in names]
-            raise c.unsupported(
-                f"{name} of float64 has no implementation for target '{c.target_kind}'",
-                f"compute it in float32 (`.astype(np.float32)`), or compile for {' or '.join(elsewhere)}",
-            )
+    def apply(c: Context, dtype: np.dtype, *xs: ir.Value) -> ir.Value:
         if dtype in (F16, BF16):
-            return convert(c, F32, function(c, F32, widened(c, dtype, x)), dtype)
-        return function(c, dtype, x)
+            return convert(c, F32, function(c, F32, *(widened(c, dtype, x) for x in xs)), dtype)
+        return function(c, dtype, *xs)
 
     return apply
 
 
-#: Op -> function of one element.
+def expanded(expansion: Callable[..., Real]) -> ScalarFunction:
+    """Return the scalar function of an expansion, for any float."""
+
+    def apply(c: Context, dtype: np.dtype, *xs: ir.Value) -> ir.Value:
+        f = Reals(c, dtype)
+        return expansion(f, *(Real(f, x) for x in xs)).value
+
+    return _in_f32(apply)
+
+
+#: Op -> its expansion.
+EXPANSIONS: dict[dif.OpDef, Callable[..., Real]] = {
+    dif.exp: exponential.exp,
+    dif.exp2: exponential.exp2,
+    dif.expm1: exponential.expm1,
+    dif.log: logarithmic.log,
+    dif.log1p: logarithmic.log1p,
+    dif.log2: logarithmic.log2,
+    dif.log10: logarithmic.log10,
+    dif.cbrt: roots.cbrt,
+    dif.sin: trigonometric.sin,
+    dif.cos: trigonometric.cos,
+    dif.tan: trigonometric.tan,
+    dif.asin: inverse.asin,
+    dif.acos: inverse.acos,
+    dif.atan: inverse.atan,
+    dif.sinh: exponential.sinh,
+    dif.cosh: exponential.cosh,
+    dif.tanh: exponential.tanh,
+    dif.asinh: logarithmic.asinh,
+    dif.acosh: logarithmic.acosh,
+    dif.atanh: logarithmic.atanh,
+    dif.logistic: exponential.logistic,
+    dif.erf: error.erf,
+    dif.erfc: error.erfc,
+    dif.atan2: inverse.atan2,
+    dif.hypot: roots.hypot,
+}
+
+#: Op -> function of one element, or two.
 FUNCTIONS: dict[dif.OpDef, ScalarFunction] = {
-    opdef: _wide(opdef.__name__, function)
-    for opdef, function in {
-        dif.floor: _op("floor"),
-        dif.ceil: _op("ceil"),
-        dif.round: _round,
-        dif.exp: _op("exp"),
-        dif.expm1: _expm1,
-        dif.log: _op("log"),
-        dif.log1p: _log1p,
-        dif.sqrt: _op("sqrt"),
-        dif.rsqrt: _rsqrt,
-        dif.sin: _op("sin"),
-        dif.cos: _op("cos"),
-        dif.tan: _tan,
-        dif.tanh: _tanh,
-        dif.logistic: _logistic,
-        dif.erf: _erf,
-    }.items()
+    dif.floor: _in_f32(_op("floor")),
+    dif.ceil: _in_f32(_op("ceil")),
+    dif.round: _in_f32(_round),
+    dif.sqrt: _in_f32(_op("sqrt")),
+    dif.rsqrt: _in_f32(_rsqrt),
+    **{opdef: expanded(expansion) for opdef, expansion in EXPANSIONS.items()},
 }

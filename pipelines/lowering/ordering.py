@@ -43,12 +43,12 @@ def _key(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     kind = _key_dtype(dtype)
     type_ = element_type(kind)
     if is_float(dtype):
-        zero = number(c, dtype, 0)
-        plain = c.select(compare(c, dtype, x, zero, "eq"), zero, x)  # -0.0 equals 0.0
-        bits = c.value("arith.bitcast", [plain], type_)
-        largest = number(c, kind, np.iinfo(kind).max)
-        backwards = c.value("arith.xori", [bits, largest], type_)  # among negative floats more bits are less
-        key = c.select(c.compare(SIGNED["lt"], bits, number(c, kind, 0)), backwards, bits)
+        bits = c.value("arith.bitcast", [x], type_)
+        largest, least = number(c, kind, np.iinfo(kind).max), number(c, kind, np.iinfo(kind).min)
+        # More bits of a negative number are less; -0.0, which has the least bits, becomes 0. (Comparing with 0.0 instead
+        # would make that of subnormal numbers, too.)
+        negative = c.value("arith.subi", [least, bits], type_)
+        key = c.select(c.compare(SIGNED["lt"], bits, number(c, kind, 0)), negative, bits)
         return c.select(compare(c, dtype, x, x, "ne"), largest, key)
     if dtype == BOOL or dtype.itemsize < kind.itemsize:
         return convert(c, dtype, x, kind)

@@ -1,7 +1,6 @@
-"""Powers of one element, as C defines `pow` for floats; integers wrap around.
+"""Powers of one element: of integers, which wrap around, and of floats to small whole exponents, as products.
 
-f32 powers are computed in f64 where the target has `exp` and `log` of that, and are then right to the last bit but one.
-f64 powers carry the rounding error of `y log x`, which is about `|y log x|` units in the last place.
+Other powers of floats are an expansion.
 """
 
 from __future__ import annotations
@@ -9,11 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from difc.dialects.mlir import ir
-from difc.dialects.types import BF16, F16, F32, F64, is_float
+from difc.dialects.types import is_float
 from difc.pipelines.lowering.context import Context
-from difc.pipelines.lowering.scalars import compare, convert, mul, number, widened
+from difc.pipelines.lowering.expansions.power import power as expansion
+from difc.pipelines.lowering.functions import expanded
+from difc.pipelines.lowering.scalars import compare, mul, number
 
 __all__ = ["power"]
+
+_float_power = expanded(expansion)
 
 
 def power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -23,8 +26,6 @@ def power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
         return _product(c, dtype, x, int(known))
     if not is_float(dtype):
         return _integer_power(c, dtype, x, y)
-    if dtype in (F16, BF16):
-        return convert(c, F32, _float_power(c, F32, widened(c, dtype, x), widened(c, dtype, y)), dtype)
     return _float_power(c, dtype, x, y)
 
 
@@ -55,44 +56,3 @@ def _integer_power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.
     inverse = c.select(compare(c, dtype, x, minus, "eq"), c.select(is_odd, minus, one), zero)
     inverse = c.select(compare(c, dtype, x, one, "eq"), one, inverse)
     return c.select(compare(c, dtype, y, zero, "lt"), inverse, power)
-
-
-def _float_power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    def is_(direction: str, a: ir.Value, b: float | ir.Value) -> ir.Value:
-        return compare(c, dtype, a, b if isinstance(b, ir.Value) else number(c, dtype, b), direction)
-
-    def both(a: ir.Value, b: ir.Value) -> ir.Value:
-        return c.value("arith.andi", [a, b], c.i1)
-
-    def either(a: ir.Value, b: ir.Value) -> ir.Value:
-        return c.value("arith.ori", [a, b], c.i1)
-
-    def is_whole(a: ir.Value) -> ir.Value:
-        return is_("eq", c.value("math.floor", [a], a.type), a)
-
-    one = number(c, dtype, 1)
-    size = c.value("math.absf", [x], x.type)
-    result = _positive_power(c, dtype, size, y)
-    is_negative = is_("lt", c.value("math.copysign", [one, x], x.type), 0)
-    whole, half = is_whole(y), mul(c, dtype, y, number(c, dtype, 0.5))
-    is_odd = both(whole, is_("ne", c.value("math.floor", [half], y.type), half))
-    result = c.select(both(is_negative, is_odd), c.value("arith.negf", [result], x.type), result)
-    # A negative number has no power that is not whole; -0 and -inf have limits.
-    has_no_power = both(both(is_("lt", x, 0), is_("gt", x, -np.inf)), is_("ne", c.value("math.floor", [y], y.type), y))
-    result = c.select(has_no_power, number(c, dtype, np.nan), result)
-    minus_one_to_infinity = both(is_("eq", size, 1), is_("eq", c.value("math.absf", [y], y.type), np.inf))
-    is_one = either(either(is_("eq", y, 0), is_("eq", x, 1)), minus_one_to_infinity)
-    return c.select(is_one, one, result)
-
-
-def _positive_power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    if c.target_kind == "vulkan":
-        if dtype == F64:
-            raise c.unsupported(
-                "powers of float64 have no implementation for target 'vulkan'",
-                "compute them in float32 (`.astype(np.float32)`), or compile for the CPU",
-            )
-        return c.value("math.powf", [x, y], x.type)
-    wide_x, wide_y = convert(c, dtype, x, F64), convert(c, dtype, y, F64)
-    exponent = mul(c, F64, wide_y, c.value("math.log", [wide_x], wide_x.type))
-    return convert(c, F64, c.value("math.exp", [exponent], wide_x.type), dtype)

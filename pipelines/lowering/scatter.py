@@ -108,7 +108,8 @@ def _write_points(
 ) -> ir.Value:
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
-    Batch dims become coordinates too. A dropped write changes nothing (adds 0, say), or goes to a spare last slice of the first dim.
+    Batch dims become coordinates too. A dropped write changes nothing (it adds 0, say), or goes to a spare last slice
+    of the first dim.
     """
     keys = batch + len(axes)
     if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
@@ -203,7 +204,13 @@ def _coordinates(
 
 
 def _masked(
-    c: Context, dtype: np.dtype, updates: ir.Value, kept: ir.Value, nothing: ir.Value, sizes: Sequence[Size], points: int
+    c: Context,
+    dtype: np.dtype,
+    updates: ir.Value,
+    kept: ir.Value,
+    nothing: ir.Value,
+    sizes: Sequence[Size],
+    points: int,
 ) -> ir.Value:
     """Replace the updates of dropped points by what changes nothing."""
     rank = len(sizes)

@@ -3,7 +3,7 @@
 Every step of a sweep rotates disjoint pairs that cover all rows, so it is a gather of each row's partner and some
 elementwise arithmetic on the whole array, which suits any device. A sweep is a round-robin tournament: after it each
 row has met each other row once. Sweeps end when none finds rows that are not orthogonal to working precision, which
-takes 5 to 12 of them (convergence is quadratic), and after `SWEEPS` in any case.
+takes 5 to 12 of them (convergence is quadratic), and after `SWEEPS` in any case: those that are not needed have no steps.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from difc import dialects as dif
 from difc.dialects import I64, aval_of
 from difc.dialects.matrices import Size, sizes_of, splat
 from difc.dialects.mlir import ir
-from difc.dialects.types import BOOL, I32
-from difc.pipelines.lowering.composition import Values, branch, loop
+from difc.dialects.types import I32
+from difc.pipelines.lowering.composition import Values, loop
 from difc.pipelines.lowering.spectral_householder import repeated, where
 
 __all__ = ["orthogonal_rows"]
@@ -27,44 +27,46 @@ SWEEPS = 30
 LARGE = 1e8
 
 
-def orthogonal_rows(x: ir.Value, together: ir.Value) -> Values:
-    """Return the arrays [n, b, m] and [n, b, l] with the rows of each of the b matrices rotated alike.
+def orthogonal_rows(*arrays: ir.Value) -> Values:
+    """Return stacks [b, n, m] with the rows of each matrix rotated, so that those of the first stack are orthogonal.
 
     Args:
-      x: the rows that become orthogonal; m >= n. Elements are at most 1 and finite.
-      together: what is rotated with them: from the identity it becomes the rotation.
+      arrays: the rows that become orthogonal, with m >= n and elements that are finite and at most 1; and what is
+        rotated with them, perhaps: from the identity it becomes the rotation.
     """
-    rows = sizes_of(x)[0]
-    dtype = aval_of(x).dtype
-    width = aval_of(x).shape[2]
+    given = [_rows_first(x) for x in arrays]
+    dtype, width = aval_of(given[0]).dtype, aval_of(given[0]).shape[2]
     enough = 4 * float(np.finfo(dtype).eps) * math.sqrt(width if isinstance(width, int) else 16)
-    partners = _partners(rows)
-    rounds = sizes_of(partners)[0]
+    partners = _partners(sizes_of(given[0])[0])
 
-    def sweep(given: Values) -> Values:
-        x, together, _, partners = given
-        norms = dif.reduce_sum(dif.mul(x, x), axes=(2,))
-        carry = [x, together, norms, splat(0, norms)]
-        x, together, _, worst = loop(_rotate, carry, sizes_of(partners)[0], xs=[partners])
+    def sweep(carry: Values, _: Values, consts: Values) -> tuple[Values, Values]:
+        *rows, rounds = carry
+        norms = dif.reduce_sum(dif.mul(rows[0], rows[0]), axes=(2,))
+        start = [*rows, norms, splat(0, norms)]
+        numbers = dif.iota(shape=(rounds,), dtype=I64, dimension=0)
+        *rows, _, worst = loop(_rotate, start, rounds, xs=[numbers], consts=consts)
         largest = dif.reduce_max(worst, axes=(0, 1))
-        return [x, together, dif.compare(largest, splat(enough, largest), direction="le")]
+        goes_on = dif.compare(largest, splat(enough, largest), direction="gt")
+        return [*rows, where(goes_on, rounds, _scalar(0))], []
 
-    def step(carry: Values, _: Values, consts: Values) -> tuple[Values, Values]:
-        x, together, done = carry
-        return branch(done, lambda given: given[:3], sweep, [x, together, done, *consts]), []
-
-    assert rounds is not None
-    start = [x, together, dif.constant(value=np.array(False, BOOL))]
-    return loop(step, start, SWEEPS, consts=[partners])[:2]
+    rounds = sizes_of(partners)[0]
+    start = [*given, _scalar(rounds) if isinstance(rounds, int) else rounds]
+    return [_rows_first(x) for x in loop(sweep, start, SWEEPS, consts=[partners])[:-1]]
 
 
-def _rotate(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
+def _rows_first(x: ir.Value) -> ir.Value:
+    """Exchange the first two dims: a gather of rows then needs no transpose."""
+    return dif.transpose(x, permutation=(1, 0, 2))
+
+
+def _rotate(carry: Values, xs: Values, consts: Values) -> tuple[Values, Values]:
     """Rotate every row with its partner, so that they are orthogonal.
 
     A row i and its partner j compute the same rotation: with zeta = (d_j - d_i) / (2 g) it is x_i <- c x_i - s x_j for
     either of them, as zeta has the opposite sign for the other.
     """
-    (x, together, norms, worst), (partner,) = carry, xs
+    (x, *together, norms, worst), (number,), (partners,) = carry, xs, consts
+    partner = _rows(partners, dif.reshape(number, shape=(1,)))
     rows, batch, _ = sizes_of(x)
     shape = [rows, batch]
     own = dif.iota(shape=(rows,), dtype=I32, dimension=0)
@@ -93,7 +95,8 @@ def _rotate(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
     root = dif.sqrt(dif.add(one, dif.mul(tangent, tangent)))
     s, t = dif.div(tangent, root), dif.div(tangent, dif.add(one, root))
     norms = dif.sub(norms, dif.mul(tangent, product))
-    rotated = [_turned(y, others, s, t) for y, others in ((x, theirs), (together, _rows(together, partner)))]
+    moving = [(x, theirs), *((y, _rows(y, partner)) for y in together)]
+    rotated = [_turned(y, others, s, t) for y, others in moving]
     return [*rotated, norms, dif.max(worst, cosine)], []
 
 

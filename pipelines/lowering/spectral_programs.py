@@ -1,20 +1,18 @@
-"""`qr`, `eigh`, `svd` and `pinv` as programs of other ops: see `spectral_householder.py` and `spectral_jacobi.py` for the algorithms.
+"""`eigh` and `svd` as programs of other ops, before and after the rotations of `spectral_jacobi.py`.
 
-Leading dims are made one batch dim b. Matrices that are not finite are replaced by zeros on the way in and by NaN on
-the way out, so that they neither keep a loop running nor touch their neighbours; the others are scaled.
+They work on stacks [b, m, n]. Matrices that are not finite are replaced by zeros on the way in and by NaN on the way
+out, so that they neither keep a loop running nor touch their neighbours; the others are scaled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import I64, aval_of
+from difc.dialects import I32, I64, aval_of
 from difc.dialects.matrices import (
-    Size,
     add_diagonal_axis,
     diagonal,
     matmul,
@@ -25,46 +23,10 @@ from difc.dialects.matrices import (
     triangle_mask,
 )
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.composition import Values, branch
+from difc.pipelines.lowering.composition import Values, loop
 from difc.pipelines.lowering.spectral_householder import eye_like, householder, minimum, repeated, where
-from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
 
-__all__ = ["eigh", "pinv", "qr", "svd"]
-
-
-def _stacked(x: ir.Value, factors: Callable[[ir.Value], Values]) -> Values:
-    """Factor an array [..., m, n] as a stack [b, m, n]."""
-    *batch, m, n = sizes_of(x)
-    if len(batch) == 1:
-        return factors(x)
-    count: Size = 1
-    for size in batch:
-        count = _product(count, size)
-    found = factors(dif.reshape(x, shape=(count, m, n)))
-    return [dif.reshape(y, shape=(*batch, *sizes_of(y)[1:])) for y in found]
-
-
-def _product(x: Size, y: Size) -> Size:
-    if isinstance(x, int) and isinstance(y, int):
-        return x * y
-    return dif.mul(*(dif.constant(value=np.array(d, I64)) if isinstance(d, int) else d for d in (x, y)))
-
-
-def qr(x: ir.Value, *, complete: bool) -> Values:
-    if 0 in aval_of(x).shape:
-        return _of_nothing(dif.qr, x, complete=complete)
-    return _stacked(x, lambda y: householder(y, complete=complete))
-
-
-def _of_nothing(opdef: Any, x: ir.Value, **attributes: Any) -> Values:
-    """Return the factors of a stack without elements: no values, and identities as vectors."""
-    avals = opdef.infer(aval_of(x), **attributes)
-    found = []
-    for aval in avals:
-        zeros = dif.zeros(shape=aval.shape, dtype=aval.dtype)
-        is_basis = aval.ndim == aval_of(x).ndim and aval.shape[-1] == aval.shape[-2]
-        found.append(where(triangle_mask(zeros, "eq"), splat(1, zeros), zeros) if is_basis else zeros)
-    return found
+__all__ = ["eigh_from_rows", "eigh_rows", "pinv_from_svd", "svd_from_rows", "svd_rows"]
 
 
 # ---- what both spectral ops need -----------------------------------------------------------------
@@ -94,7 +56,7 @@ def _ordering(values: ir.Value, direction: str) -> ir.Value:
     batch, n = sizes_of(values)
     shape = [batch, n, n]
     own, other = repeated(values, shape, (0, 1)), repeated(values, shape, (0, 2))
-    index, other_index = (dif.iota(shape=tuple(shape), dtype=I64, dimension=d) for d in (1, 2))
+    index, other_index = (dif.iota(shape=tuple(shape), dtype=I32, dimension=d) for d in (1, 2))
     is_tied = dif.and_(
         dif.compare(other, own, direction="eq"), dif.compare(other_index, index, direction="lt")
     )
@@ -108,11 +70,6 @@ def _ordering(values: ir.Value, direction: str) -> ir.Value:
 
 def _applied(matrix: ir.Value, vector: ir.Value) -> ir.Value:
     return dif.dot_general(matrix, vector, lhs_batch=(0,), rhs_batch=(0,), lhs_contract=(2,), rhs_contract=(1,))
-
-
-def _rows_first(x: ir.Value) -> ir.Value:
-    """Exchange the first two dims: from [b, n, m] to the form of `orthogonal_rows`, and back."""
-    return dif.transpose(x, permutation=(1, 0, 2))
 
 
 def _unit_rows(x: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -132,17 +89,10 @@ def _vanishing(x: ir.Value) -> float:
 # ---- eigh ----------------------------------------------------------------------------------------
 
 
-def eigh(x: ir.Value, *, lower: bool) -> Values:
-    if 0 in aval_of(x).shape:
-        return _of_nothing(dif.eigh, x, lower=lower)
-    return _stacked(x, lambda y: _eigh_of_stack(y, lower))
+def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
+    """Return rows to be made orthogonal: they become multiples of the eigenvectors. Then what `eigh_from_rows` needs.
 
-
-def _eigh_of_stack(x: ir.Value, lower: bool) -> Values:
-    """With A scaled to a norm of at most 1, the rows of 1.5 I + A, made orthogonal, are multiples of the eigenvectors.
-
-    (The shift makes the matrix definite and well conditioned.) What that leaves of errors, some times n ulp, a step of
-    iterative refinement removes.
+    They are 1.5 I + A, with A scaled to a norm of at most 1: the shift makes it definite and well conditioned.
     """
     half = triangle(x, "ge" if lower else "le")
     other = matrix_transpose(triangle(x, "gt" if lower else "lt"))
@@ -155,12 +105,15 @@ def _eigh_of_stack(x: ir.Value, lower: bool) -> Values:
     norm = where(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
     a = dif.div(a, repeated(norm, sizes_of(a), (0,)))
     shift = where(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
-    start = _rows_first(dif.add(a, shift))
-    rows, _ = orthogonal_rows(start, start)
-    _, vectors = _unit_rows(_rows_first(rows))
+    return [dif.add(a, shift), a, dif.mul(scale, norm), is_finite]
+
+
+def eigh_from_rows(rows: ir.Value, a: ir.Value, scale: ir.Value, is_finite: ir.Value) -> Values:
+    """Return eigenvalues and eigenvectors, in order, with their errors (some times n ulp) refined away."""
+    _, vectors = _unit_rows(rows)
     values, vectors = _refined(a, vectors)
     order = _ordering(values, "lt")
-    values = dif.mul(_applied(order, values), repeated(dif.mul(scale, norm), sizes_of(values), (0,)))
+    values = dif.mul(_applied(order, values), repeated(scale, sizes_of(values), (0,)))
     return _finished(is_finite, [values, matmul(vectors, order, transpose_x=True, transpose_y=True)])
 
 
@@ -189,30 +142,32 @@ def _refined(a: ir.Value, vectors: ir.Value) -> tuple[ir.Value, ir.Value]:
 # ---- svd -----------------------------------------------------------------------------------------
 
 
-def svd(x: ir.Value, *, full: bool) -> Values:
-    if 0 in aval_of(x).shape:
-        return _of_nothing(dif.svd, x, full=full)
-    m, n = aval_of(x).shape[-2:]
-    if isinstance(m, int) and isinstance(n, int) and m < n:
-        v, s, uh = svd(matrix_transpose(x), full=full)
-        return [matrix_transpose(uh), s, matrix_transpose(v)]
-    return _stacked(x, lambda y: _svd_of_stack(y, full))
+def svd_rows(x: ir.Value) -> Values:
+    """Return rows to be made orthogonal, and an identity to be rotated with them; then what `svd_from_rows` needs.
 
-
-def _svd_of_stack(x: ir.Value, full: bool) -> Values:
-    """Rotations that make the rows of R (x itself if it is square) orthogonal; their lengths are the singular values."""
+    The rows are those of R, or of x itself if it is square (m >= n where sizes are known).
+    """
     a, scale, is_finite = _prepared(x)
     batch, m, n = sizes_of(a)
     k = minimum(m, n)
-    square = isinstance(m, int) and m == n
-    q, core = (None, a) if square else householder(a, complete=False)
-    rows, turn = orthogonal_rows(_rows_first(core), _rows_first(eye_like((batch, k, k), aval_of(x).dtype)))
-    s, vh = _unit_rows(_rows_first(rows))
+    identity = eye_like((batch, k, k), aval_of(x).dtype)
+    if isinstance(m, int) and m == n:
+        return [a, identity, scale, is_finite]
+    q, r = householder(a, complete=False)
+    return [r, identity, scale, is_finite, q]
+
+
+def svd_from_rows(
+    rows: ir.Value, turn: ir.Value, scale: ir.Value, is_finite: ir.Value, q: ir.Value | None = None, *, full: bool
+) -> Values:
+    """Return `u`, `s` and `vh` from orthogonal rows and the rotation: their lengths are the singular values."""
+    s, vh = _unit_rows(rows)
     order = _ordering(s, "gt")
-    s, vh, turn = _applied(order, s), matmul(order, vh), matmul(order, _rows_first(turn))
+    s, vh, turn = _applied(order, s), matmul(order, vh), matmul(order, turn)
     u = matrix_transpose(turn) if q is None else matmul(q, turn, transpose_y=True)
-    if full and not square:
+    if full and q is not None:
         u = _completed(u, True)
+    k, n = aval_of(vh).shape[1:]
     if full and not (isinstance(n, int) and k == n):
         vh = matrix_transpose(_completed(matrix_transpose(vh), True))
     else:
@@ -225,10 +180,10 @@ def _without_gaps(s: ir.Value, vh: ir.Value) -> ir.Value:
     smallest = dif.reduce_min(s, axes=(0, 1))
     has_gaps = dif.compare(smallest, splat(_vanishing(s), smallest), direction="le")
 
-    def complete(given: Values) -> Values:
-        return [matrix_transpose(_completed(matrix_transpose(given[0]), False))]
+    def complete(carry: Values, _: Values, consts: Values) -> tuple[Values, Values]:
+        return [matrix_transpose(_completed(matrix_transpose(carry[0]), False))], []
 
-    return branch(has_gaps, complete, lambda given: given, [vh])[0]
+    return loop(complete, [vh], dif.convert(has_gaps, dtype=I64))[0]  # a loop of one step, or of none
 
 
 def _completed(columns: ir.Value, complete: bool) -> ir.Value:
@@ -243,12 +198,10 @@ def _completed(columns: ir.Value, complete: bool) -> ir.Value:
 # ---- pinv ----------------------------------------------------------------------------------------
 
 
-def pinv(x: ir.Value, rtol: ir.Value) -> Values:
-    if 0 in aval_of(x).shape:
-        return [matrix_transpose(x)]
-    u, s, vh = svd(x, full=False)
-    rank = aval_of(s).ndim
-    bound = dif.mul(rtol, dif.reduce_max(s, axes=(rank - 1,)))
-    is_dropped = dif.compare(s, repeated(bound, sizes_of(s), tuple(range(rank - 1))), direction="le")
+def pinv_from_svd(u: ir.Value, s: ir.Value, vh: ir.Value, rtol: ir.Value) -> ir.Value:
+    """Return the pseudo-inverses; `rtol` is [b]."""
+    bound = dif.mul(rtol, dif.reduce_max(s, axes=(1,)))
+    is_dropped = dif.compare(s, repeated(bound, sizes_of(s), (0,)), direction="le")
     inverse = where(is_dropped, splat(0, s), dif.div(splat(1, s), s))
-    return [matmul(dif.mul(matrix_transpose(vh), repeated(inverse, sizes_of(matrix_transpose(vh)), (*range(rank - 1), rank))), u, transpose_y=True)]
+    v = matrix_transpose(vh)
+    return matmul(dif.mul(v, repeated(inverse, sizes_of(v), (0, 2))), u, transpose_y=True)

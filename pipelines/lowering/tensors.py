@@ -34,7 +34,7 @@ class TensorEmitter(Emitter):
         return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
 
     def tied(self, x: ir.Value, sizes: Sequence[Size]) -> ir.Value:
-        """Return the tensor with its run-time sizes noted: IREE does not find those of what comes out of a branch."""
+        """Return the tensor with its run-time sizes noted: IREE does not find those of what leaves a branch or loop."""
         values = dynamic_sizes(sizes)
         return self.value("flow.tensor.tie_shape", [x, *values], x.type) if values else x
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.frontend.numpy_cases_order import ORDER_CASES
 from tests.frontend.numpy_cases_shape import SHAPE_CASES, SHAPE_CREATION_CASES
 
 __all__ = ["CASES", "CREATION_CASES"]
@@ -303,6 +304,6 @@ CREATION_CASES: dict[str, list[Callable[[Any], Any]]] = {
     "zeros_like": [lambda m: m.zeros_like(np.arange(3))],
 }  # fmt: skip
 
-for _name, _rows in SHAPE_CASES.items():
+for _name, _rows in (*SHAPE_CASES.items(), *ORDER_CASES.items()):
     CASES[_name] = CASES.get(_name, []) + _rows
 CREATION_CASES |= SHAPE_CREATION_CASES

@@ -19,6 +19,7 @@ def _r(*shape: int) -> np.ndarray:
 
 
 _A, _V, _S = _r(3, 4), _r(5), _r(4, 4)
+_BYTES = _RNG.integers(0, 256, (2, 3)).astype(np.uint8)
 _INT = np.arange(12).reshape(3, 4) - 5
 _WIDE = ((2, 3), (1, 5))
 _STATISTICS = ("maximum", "mean", "median", "minimum")
@@ -54,6 +55,7 @@ SHAPE_CASES: dict[str, list[Case]] = {
         (lambda x: np.geomspace(x, 9, 3, endpoint=False, axis=-1), (np.array([1, 2]),)),
         (lambda x: np.geomspace(-x, -100 * x, 1), (np.array([1.0, 2.0]),)),
     ],
+    "i0": [(np.i0, (3 * _A,)), (np.i0, (_INT,))],
     "isscalar": [(lambda x: x + dnp.isscalar(x), (_A,))],
     "iterable": [(lambda x: x + dnp.iterable(x), (_A,))],
     "min_scalar_type": [(lambda x: x.astype(np.min_scalar_type(x)), (_A,))],
@@ -68,6 +70,7 @@ SHAPE_CASES: dict[str, list[Case]] = {
         (lambda x: np.pad(x, {-1: (1, 2)}, "edge"), (_A,)),
         (lambda x: np.pad(x, 1, "empty")[1:-1, 1:-1], (_A,)),
     ],
+    "packbits": [(lambda x: np.packbits(x), (_INT,)), (lambda x: np.packbits(x > 0, 0, "little"), (_INT,))],
     "piecewise": [
         (lambda x: np.piecewise(x, [x < 0, x >= 1], [lambda v: -v, lambda v: v**2, 0.5]), (_A,)),
         (lambda x: np.piecewise(x, [x < 0], [lambda v, k: v * k], 3.0), (_A,)),
@@ -76,6 +79,10 @@ SHAPE_CASES: dict[str, list[Case]] = {
     "poly": [(np.poly, (_V,)), (np.poly, (np.array([1, 2]),))],
     "polyadd": [(np.polyadd, (_V, _r(2))), (lambda x: np.polyadd(x, 3), (_INT[0],))],
     "polyder": [(np.polyder, (_V,)), (lambda x: np.polyder(x, 2), (_INT[0],)), (lambda x: np.polyder(x, 0), (_V,))],
+    "polyfit": [
+        (lambda x, y: np.polyfit(x, y, 2), (_V, _r(5))),
+        (lambda x, y: np.polyfit(x, y, 1, w=np.array([1.0, 2, 3, 4, 5])), (_V, _r(5, 2))),
+    ],
     "polyint": [(np.polyint, (_V,)), (lambda x: np.polyint(x, 2, [1.0, 2.0]), (_V,)),
                 (lambda x: np.polyint(x, 2, 3), (_INT[0],))],
     "polymul": [(np.polymul, (_V, _r(2)))],
@@ -91,6 +98,10 @@ SHAPE_CASES: dict[str, list[Case]] = {
     "round": [(lambda x: np.round(x, -1), (3 * _INT,)), (lambda x: np.round(x, 1), (_INT,))],
     "tril_indices_from": [(lambda x: x[np.tril_indices_from(x, 1)], (_A,))],
     "triu_indices_from": [(lambda x: x[np.triu_indices_from(x)], (_A,))],
+    "unpackbits": [
+        (lambda x: np.unpackbits(x), (_BYTES,)), (lambda x: np.unpackbits(x, 0, bitorder="little"), (_BYTES,)),
+        *[(lambda x, c=c: np.unpackbits(x, 1, c), (_BYTES,)) for c in (5, 30, -3)],
+    ],
     "unravel_index": [
         (lambda i: np.unravel_index(i, (4, 5, 2)), (np.array([0, 39, 17]),)),
         (lambda i: np.unravel_index(i, (4, 5), order="F"), (np.int32([3, 19]),)),

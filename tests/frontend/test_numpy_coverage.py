@@ -102,7 +102,7 @@ def _refused(name: str) -> bool:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_call_of_what_is_not_traced_names_the_page() -> None:
-    names = [name for name in gaps.NUMPY if _refused(name) and name not in ("errstate", "nested_iters")]
+    names = [name for name in gaps.NUMPY if _refused(name) and name not in ("errstate", "nested_iters", "test")]
     assert len(names) > 50
     for name in names:
         with pytest.raises(UnsupportedError, match=f"numpy.*{name}.* cannot be traced(?s:.*){gaps.PAGE}"):

@@ -21,6 +21,7 @@ RUN_TIME: dict[str, Callable[..., Any]] = {
     "blackman": lambda x: x * dnp.blackman(x.shape[0]),
     "hamming": lambda x: x * dnp.hamming(x.shape[0]),
     "hanning": lambda x: x * dnp.hanning(x.shape[0]),
+    "kaiser": lambda x: dnp.kaiser(x.shape[0], x[0] + 3.0),
     "linspace": lambda x: x * dnp.linspace(1.0, 8.0, x.shape[0]),
     "geomspace": lambda x: x * dnp.geomspace(1.0, 8.0, x.shape[0]),
     "mgrid": lambda x: dnp.mgrid[0 : x.shape[0], 1:3],

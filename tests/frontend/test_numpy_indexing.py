@@ -54,6 +54,26 @@ def test_reading(index: Any) -> None:
         compare(trace_and_run(lambda x, *i: x[put(i)], X, *arrays), X[index])
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        True,
+        False,
+        (True, 0),
+        (0, True),
+        (..., True),
+        (ALL, True),
+        (None, False, ALL),
+        (True, P),
+        (P, True),
+        (True,) * 2,
+    ],
+    ids=str,
+)
+def test_reading_at_truths(index: Any) -> None:
+    check(lambda x: x[index], X)
+
+
 def _in_place(x: np.ndarray, index: Any, values: Any, ufunc: np.ufunc | None) -> np.ndarray:
     x = x.copy()
     if ufunc is None:
@@ -209,7 +229,7 @@ def test_known_slices_need_no_scatter() -> None:
         (lambda x: x.at[:, 0].set(np.ones(3)), ShapeError, r"a value of shape \[3\] does not fit"),
         (lambda x: x.at[[0, 0]].power(2), UnsupportedError, "power at positions that are traced or repeat"),
         (lambda x: x.at[x > 0].set(x), UnsupportedError, "values for the elements of a traced mask"),
-        (lambda x: x[True], UnsupportedError, "True or False"),
+        (lambda x: x.at[True].set(0.0), UnsupportedError, "updated at True or False"),
         (lambda x: x.__setitem__(0, 1.0), MutationError, "cannot be assigned to in place.*x.at"),
         (lambda x: np.put(x, 0, 1.0), MutationError, "numpy.put writes into an array in place"),
     ],

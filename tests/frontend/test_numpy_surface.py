@@ -47,7 +47,7 @@ def test_names() -> None:
         _ = dnp.summ
     with pytest.raises(AttributeError, match=r"difc.numpy.linalg.*did you mean 'norm'"):
         _ = dnp.linalg.norma
-    with pytest.raises(AttributeError, match="(?s)does not have 'random': its state.*docs/coverage.md"):
+    with pytest.raises(AttributeError, match=r"(?s)does not have 'random': its state.*docs/coverage\.md"):
         _ = dnp.random
 
 
@@ -86,12 +86,12 @@ N = Dim.named("n")
         (lambda x: np.sum(x, out=np.zeros(())), MutationError, r"numpy.sum\(..., out=...\) writes in place"),
         (lambda x: np.add.at(np.zeros(3), 0, x[0, 0]), MutationError, "numpy.add.at writes"),
         (lambda x: np.zeros(2).__iadd__(x[0]), MutationError, r"a \+= x"),
-        (dnp.roots, UnsupportedError, "numpy.roots cannot be traced: roots .* complex.*Remedy: use Newton.*docs/coverage.md"),
+        (dnp.roots, UnsupportedError, "numpy.roots cannot .*complex.*Remedy: use Newton.*docs/coverage.md"),
         (np.isnat, UnsupportedError, "numpy.isnat cannot be traced: there are no dates"),
-        (lambda x: np.add.reduceat(x, [0]), UnsupportedError, "numpy.add.reduceat"),
+        (lambda x: np.subtract.reduce(x), UnsupportedError, "numpy.subtract.reduce cannot be traced"),
         (dnp.trim_zeros, UnsupportedError, "numpy.trim_zeros cannot be traced: the size .* slice with known bounds"),
         (np.linalg.eigvals, UnsupportedError, "numpy.linalg.eigvals cannot be traced: .* are complex"),
-        (lambda x: np.sin(x, where=x > 0), UnsupportedError, "numpy.sin with where=, which leaves elements undefined.*np.where"),
+        (lambda x: np.sin(x, where=x > 0), UnsupportedError, "numpy.sin with where=, which leaves.*np.where"),
         (lambda x: np.where(x > 0), UnsupportedError, r"np.where\(condition, x, y\)"),
         (lambda x: np.bitwise_and(x, 1), DtypeError, "numpy.bitwise_and does not work on dtypes f64, i64"),
         (lambda x: x.astype(complex), DtypeError, "complex128 is not supported"),

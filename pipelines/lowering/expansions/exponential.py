@@ -164,4 +164,7 @@ def tanh(f: Reals, x: Real) -> Real:
 def logistic(f: Reals, x: Real) -> Real:
     """Return 1 / (1 + e) for x >= 0 and e / (1 + e) below, with e = e^-|x|, which keeps small results precise."""
     e = exp(f, -abs(x))
-    return (x < 0.0).choose(e, 1.0) / (e + 1.0)
+    bottom = f.settled(e + 1.0)
+    lost = (1.0 - bottom) + e
+    ratio = (x < 0.0).choose(e, 1.0) / bottom
+    return ratio - ratio * lost * (1.5 - 0.5 * bottom)  # about 1 / bottom

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from difc.cli.console import size_text
+import pytest
+
+from difc.cli.console import report, size_text
+from difc.errors import DeviceError
 
 
 def test_sizes_are_read_by_people() -> None:
@@ -13,3 +16,8 @@ def test_sizes_are_read_by_people() -> None:
         "3.0 MiB",
         "5.0 GiB",
     ]
+
+
+def test_remedies_name_options_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    report(DeviceError("no device", remedy='pass device="local-task" with an artifact of target="cpu-generic"'))
+    assert "pass --device local-task with an artifact of --target cpu-generic" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Reductions: in two kernels where large, of NaN and ties, and running sums."""
+"""Reductions: in two kernels where large, precise where long, of NaN and ties."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from difc import dialects as dif
 from difc.dialects import DYN, F32, Aval
-from tests.pipelines.lowered import check, text_of
+from tests.pipelines.lowered import build, call, check, compiled, text_of
 
 RNG = np.random.default_rng(0)
 
@@ -27,8 +27,47 @@ RNG = np.random.default_rng(0)
 def test_large_reductions_to_few_results_take_two_kernels(
     shape: tuple[int, ...], axes: tuple[int, ...], kernels: int
 ) -> None:
-    text = text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)])
+    text = text_of(lambda x: dif.reduce_max(x, axes=axes), [Aval(shape, F32)])
     assert text.count("linalg.generic") == kernels
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "lanes"),
+    [
+        ((DYN,), (0,), "tensor<256xf32>"),
+        ((65537,), (0,), "tensor<256xf32>"),
+        ((DYN, 512), (0,), "tensor<16x512xf32>"),
+        ((DYN, 3, DYN), (0, 2), "tensor<3x256xf32>"),
+        ((DYN, DYN), (1,), "tensor<?x32xf32>"),
+        ((DYN, 10), (1,), ""),
+        ((DYN, 4096), (0,), ""),
+    ],
+)
+def test_rows_that_may_be_long_are_reduced_in_lanes_on_gpus(
+    shape: tuple[int, ...], axes: tuple[int, ...], lanes: str
+) -> None:
+    text = text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)], "vulkan")
+    loops = [line for line in text.splitlines() if "scf.for" in line]
+    assert bool(loops) == bool(lanes)
+    assert lanes in text
+    assert "scf.for" not in text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)])
+
+
+def test_long_sums_are_precise() -> None:
+    """In half and single precision, along either axis, of known and unknown size."""
+    programs, wanted = {}, {}
+    for dtype, scale in (("float32", 1e-7), ("float16", 1e-3)):
+        for axis, size in ((0, 5000), (1, 5000), (0, DYN), (1, DYN)):
+            shape = [3, 3]
+            shape[axis] = 5000
+            x = RNG.uniform(0.5, 1.5, shape).astype(dtype) / 100
+            aval = Aval(tuple(size if d == axis else 3 for d in (0, 1)), x.dtype)
+            name = f"{dtype}_{axis}_{size == DYN}"
+            programs[name] = (lambda x, axis=axis: dif.reduce_sum(x, axes=(axis,)), [aval], x)
+            wanted[name] = (x.astype(float).sum(axis), scale)
+    entries = compiled(build({name: (emit, avals) for name, (emit, avals, _) in programs.items()}))
+    for name, (want, scale) in wanted.items():
+        np.testing.assert_allclose(call(getattr(entries, name), [programs[name][2]])[0], want, rtol=scale)
 
 
 def test_large_reductions() -> None:
@@ -72,14 +111,3 @@ def test_first_of_a_long_row_of_equals() -> None:
     row = np.zeros(10_007)
     row[[4000, 4001, 9000]] = 1
     check({"f": (lambda x: dif.argmax(x, axis=0), [Aval((10_007,), F32)], [row])}, opt_level=3)
-
-
-def test_running_sums_of_half_floats_accumulate_in_single() -> None:
-    half = np.dtype(np.float16)
-    ones = np.ones((3000, 2))
-    check(
-        {
-            str(r): (lambda x, r=r: dif.cumsum(x, axis=0, reverse=r), [Aval((DYN, 2), half)], [ones])
-            for r in (False, True)
-        }
-    )

@@ -1,4 +1,4 @@
-"""difc.nn and difc.scipy.special equal JAX's and SciPy's, traced and on NumPy arrays, also at the edges."""
+"""Activations, softmax and one-hot codes equal JAX's, traced and on NumPy arrays, also at the edges."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-import scipy.special
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from difc import nn
 from difc.errors import InputError
-from difc.scipy import special
+from difc.nn import activations
 from tests.frontend.traced import compare, trace_and_run
 
 jax.config.update("jax_enable_x64", True)
 
 X = np.array([[-800.0, -1.0, 0.0, 0.3], [2.0, 800.0, 30.0, -40.0]])
-P, Q = np.array([0.0, 0.2, 0.5, 1.0, np.nan, -1, 0]), np.array([0.0, 0, 0.3, 2.5, 1.0, 0.5, np.nan])
 
-ACTIVATIONS = [name for name in nn.__all__ if name not in ("one_hot", "logsumexp", "swish", "leaky_relu")]
+OTHERS = ("as_array", "one_hot", "logsumexp", "swish", "leaky_relu")
+ACTIVATIONS = [name for name in activations.__all__ if name not in OTHERS]
 
 
 def _both(f: Any, *arrays: Any) -> list[np.ndarray]:
@@ -61,34 +58,3 @@ def test_one_hot() -> None:
         assert found.shape == (3, 4)
     with pytest.raises(InputError, match="the classes are float64, not integers"):
         nn.one_hot(X, 3)
-
-
-SPECIAL = {
-    "erf": (X,), "expit": (X,), "log_expit": (X,), "logit": (np.array([0, 0.1, 0.5, 1]),), "xlogy": (P, Q),
-    "xlog1py": (P, Q), "entr": (P,), "rel_entr": (P, Q), "kl_div": (P[:4], Q[:4]), "logsumexp": (X,), "softmax": (X,),
-    "log_softmax": (X,),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", special.__all__)
-def test_special_functions_equal_scipy(name: str) -> None:
-    with np.errstate(all="ignore"):
-        expected = np.asarray(getattr(scipy.special, name)(*SPECIAL[name]))
-    for found in _both(getattr(special, name), *SPECIAL[name]):
-        compare([found], expected)
-    for found in _both(getattr(special, name), *[a.astype(np.float32) for a in SPECIAL[name]]):
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    for found in _both(getattr(special, name), *[np.ones(3, int)] * len(SPECIAL[name])):
-        assert found.dtype == np.float64
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.sampled_from([None, 0, -1, (0, 1)]), st.booleans(), st.booleans())
-def test_logsumexp_options(axis: Any, keepdims: bool, signed: bool) -> None:
-    b = np.array([1.0, -2.0, 0.0, 0.5])
-    factors = b if signed else None
-    expected = scipy.special.logsumexp(X, axis=axis, b=factors, keepdims=keepdims, return_sign=signed)
-    found = trace_and_run(lambda x: special.logsumexp(x, axis, factors, keepdims, signed), X)
-    compare(found, expected)
-    compare([np.asarray(special.logsumexp(np.full(3, -np.inf)))], np.float64(-np.inf))

@@ -1,0 +1,89 @@
+"""Derivatives and batching of the special functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from difc import dialects as dif
+from difc.ad_pass.registry import defbatch, defjvp
+from difc.ad_pass.rules._common import Size, mapped_all
+from difc.ad_pass.zero import const_like, zeros_like
+from difc.dialects import MOST_DERIVATIVES, OpDef, current_builder
+from difc.dialects.locations import user_location
+from difc.dialects.mlir import ir
+from difc.errors import UnsupportedError
+
+__all__: list[str] = []
+
+
+def _times(x: ir.Value, number: float) -> ir.Value:
+    return dif.mul(x, const_like(x, number))
+
+
+# ---- gamma functions -----------------------------------------------------------------------------
+
+defjvp(dif.lgamma, lambda t, y, x: dif.mul(t, dif.polygamma(x, order=0)))
+defjvp(dif.gamma, lambda t, y, x: dif.mul(t, dif.mul(y, dif.polygamma(x, order=0))))
+
+
+def _polygamma(t: ir.Value, y: ir.Value, x: ir.Value, *, order: int) -> ir.Value:
+    if order == MOST_DERIVATIVES:
+        raise UnsupportedError(
+            f"polygamma of order {order} has no derivative: {MOST_DERIVATIVES} is the highest order",
+            where=user_location(current_builder().location),
+            remedy="take fewer derivatives",
+        )
+    return dif.mul(t, dif.polygamma(x, order=order + 1))
+
+
+defjvp(dif.polygamma, _polygamma)
+
+# ---- error functions -----------------------------------------------------------------------------
+
+
+def _erfcx(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """2 x y - 2 / sqrt(pi)."""
+    return dif.mul(t, _times(dif.sub(dif.mul(x, y), const_like(x, 1 / math.sqrt(math.pi))), 2.0))
+
+
+def _growth(y: ir.Value) -> ir.Value:
+    """sqrt(pi) / 2 exp(y^2), the inverse of the derivative of erf."""
+    return _times(dif.exp(dif.mul(y, y)), math.sqrt(math.pi) / 2)
+
+
+defjvp(dif.erfcx, _erfcx)
+defjvp(dif.erfinv, lambda t, y, x: dif.mul(t, _growth(y)))
+defjvp(dif.erfcinv, lambda t, y, x: dif.neg(dif.mul(t, _growth(y))))
+
+# ---- Bessel functions ----------------------------------------------------------------------------
+
+
+def _i0e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """i1e(x) - sign(x) i0e(x)."""
+    return dif.mul(t, dif.sub(dif.bessel_i1e(x), dif.mul(dif.sign(x), y)))
+
+
+def _i1e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """i0e(x) - (sign(x) + 1 / x) i1e(x), with i1e(x) / x = 1/2 at 0."""
+    at_zero = dif.compare(x, zeros_like(x), direction="eq")
+    safe = dif.select(at_zero, const_like(x, 1.0), x)
+    ratio = dif.select(at_zero, const_like(x, 0.5), dif.div(y, safe))
+    return dif.mul(t, dif.sub(dif.bessel_i0e(x), dif.add(dif.mul(dif.sign(x), y), ratio)))
+
+
+defjvp(dif.bessel_i0e, _i0e)
+defjvp(dif.bessel_i1e, _i1e)
+
+# ---- batching ------------------------------------------------------------------------------------
+
+
+def _batch_elementwise(opdef: OpDef) -> None:
+    def rule(size: Size, batched: list[bool], *operands: ir.Value, **attributes: Any) -> ir.Value:
+        return opdef(*mapped_all(size, batched, operands), **attributes)
+
+    defbatch(opdef, rule)
+
+
+for _op in dif.SPECIAL:
+    _batch_elementwise(_op)

@@ -1,0 +1,62 @@
+"""What the special functions share: operands as floats of one dtype, and ops on traced arrays or NumPy's.
+
+Must not import MLIR until something is traced or an op without a NumPy form is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from difc.numpy import surface
+
+__all__ = ["apply", "constant", "floats"]
+
+
+def floats(*values: Any) -> tuple[Any, ...]:
+    """Return operands as arrays of floats of one dtype: a traced one decides, else NumPy's rules do."""
+    if not surface.has_tracer(*values):
+        arrays = [np.asarray(v) if not isinstance(v, (int, float)) else v for v in values]
+        dtype = np.result_type(*arrays, 0.0)
+        return tuple(np.asarray(a, dtype) for a in arrays)
+    from difc.promotion import common_dtype
+    from difc.tracer import Tracer, lift, wrap
+
+    dtype = common_dtype(*values, 0.0)
+    weak = [isinstance(v, (int, float)) and not isinstance(v, np.generic) for v in values]
+    return tuple(
+        np.asarray(v, dtype) if w else (v if isinstance(v, Tracer) else wrap(lift(v))).astype(dtype)
+        for v, w in zip(values, weak, strict=True)
+    )
+
+
+def constant(x: Any) -> Any:
+    """Return a value that has no derivative."""
+    if not surface.has_tracer(x):
+        return x
+    from difc.control import stop_gradient
+
+    return stop_gradient(x)
+
+
+def apply(op: str, *operands: Any, on_arrays: Callable[..., Any] | None = None, **attributes: Any) -> Any:
+    """Apply an elementwise op of the dialect to operands of one dtype: as a traced op, or in NumPy.
+
+    Args:
+      on_arrays: what to call where no operand is traced, instead of the op's meaning.
+    """
+    traced = surface.has_tracer(*operands)
+    if not traced and on_arrays is not None:
+        return on_arrays(*operands)
+    operands = np.broadcast_arrays(*operands) if len(operands) > 1 else operands
+    if not traced:
+        from difc.dialects.interpreter import MEANINGS
+
+        with np.errstate(all="ignore"):
+            return MEANINGS[f"dif.{op}"](*operands, **attributes)[()]
+    from difc import dialects as dif
+    from difc.tracer import lift, wrap
+
+    return wrap(dif.OPS[f"dif.{op}"](*map(lift, operands), **attributes))

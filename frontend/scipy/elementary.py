@@ -1,0 +1,286 @@
+"""scipy.special's elementary functions: powers near 1, Box-Cox transformations, degrees, factorials and binomials.
+
+Formulas of NumPy's functions and of the gamma function; each has all derivatives, also at the points where a formula
+needs its limit. Must not import MLIR.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from difc.scipy.common import floats
+from difc.scipy.gammas import gamma, gammaln, gammasgn
+
+__all__ = [
+    "binom",
+    "boxcox",
+    "boxcox1p",
+    "cbrt",
+    "comb",
+    "cosdg",
+    "cosm1",
+    "cotdg",
+    "exp10",
+    "exp2",
+    "expm1",
+    "exprel",
+    "factorial",
+    "inv_boxcox",
+    "inv_boxcox1p",
+    "log1p",
+    "multigammaln",
+    "perm",
+    "poch",
+    "powm1",
+    "radian",
+    "round",
+    "sinc",
+    "sindg",
+    "softplus",
+    "tandg",
+]
+
+
+def _where(condition: Any, on_true: Any, on_false: Any) -> Any:
+    """numpy.where that gives a NumPy number for numbers, as ufuncs do."""
+    return np.where(condition, on_true, on_false)[()]
+
+
+# ---- NumPy's own, by SciPy's names ---------------------------------------------------------------
+
+
+def exp2(x: Any) -> Any:
+    """Return 2 to the power x. (scipy.special.exp2)"""
+    return np.exp2(*floats(x))
+
+
+def exp10(x: Any) -> Any:
+    """Return 10 to the power x. (scipy.special.exp10)"""
+    (x,) = floats(x)
+    return np.power(np.full_like(x, 10.0), x)
+
+
+def expm1(x: Any) -> Any:
+    """Return e^x - 1, precise near 0. (scipy.special.expm1)"""
+    return np.expm1(*floats(x))
+
+
+def log1p(x: Any) -> Any:
+    """Return log(1 + x), precise near 0. (scipy.special.log1p)"""
+    return np.log1p(*floats(x))
+
+
+def cbrt(x: Any) -> Any:
+    """Return the cube root. (scipy.special.cbrt)"""
+    return np.cbrt(*floats(x))
+
+
+def round(x: Any) -> Any:
+    """Return the nearest integer, ties to even, as a float. (scipy.special.round)"""
+    return np.rint(*floats(x))
+
+
+def sinc(x: Any) -> Any:
+    """Return sin(pi x) / (pi x), which is 1 at 0. (scipy.special.sinc)"""
+    return np.sinc(*floats(x))
+
+
+def softplus(x: Any) -> Any:
+    """Return log(1 + e^x) without overflow. (scipy.special.softplus)"""
+    (x,) = floats(x)
+    return np.logaddexp(np.zeros_like(x), x)
+
+
+# ---- differences that would cancel ---------------------------------------------------------------
+
+
+def cosm1(x: Any) -> Any:
+    """Return cos(x) - 1, precise near 0. (scipy.special.cosm1)"""
+    (x,) = floats(x)
+    half = np.sin(0.5 * x)
+    return -2 * half * half
+
+
+def exprel(x: Any) -> Any:
+    """Return (e^x - 1) / x, which is 1 at 0. (scipy.special.exprel)
+
+    Example:
+      >>> exprel(0.0)
+      np.float64(1.0)
+    """
+    (x,) = floats(x)
+    zero = x == 0
+    safe = np.where(zero, np.ones_like(x), x)
+    with np.errstate(over="ignore"):
+        ratio = np.where(x == np.inf, x, np.expm1(safe) / safe)
+    return _where(zero, 1 + x * (0.5 + x / 6), ratio)  # the series at 0 has the right derivatives there
+
+
+def powm1(x: Any, y: Any) -> Any:
+    """Return x^y - 1, precise where that is near 0. (scipy.special.powm1)"""
+    x, y = floats(x, y)
+    positive = x > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        near = np.expm1(y * np.log(np.where(positive, x, np.ones_like(x))))
+        return _where(positive, near, np.power(np.where(positive, np.ones_like(x), x), y) - 1)
+
+
+# ---- Box-Cox transformations ---------------------------------------------------------------------
+
+
+def _transformed(log_x: Any, power: Any) -> Any:
+    """Return (x^power - 1) / power from log x; at power 0 the series, whose derivatives are right."""
+    zero = power == 0
+    safe = np.where(zero, np.ones_like(power), power)
+    limit = np.where(zero, log_x, np.zeros_like(log_x))
+    series = limit * (1 + power * limit * (0.5 + power * limit / 6))
+    return _where(zero, series, np.expm1(safe * log_x) / safe)
+
+
+def boxcox(x: Any, lmbda: Any) -> Any:
+    """Return (x^lmbda - 1) / lmbda, which is log x for lmbda 0. (scipy.special.boxcox)
+
+    Example:
+      >>> boxcox(4.0, 0.5)
+      np.float64(2.0)
+    """
+    x, lmbda = floats(x, lmbda)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _transformed(np.log(x), lmbda)
+
+
+def boxcox1p(x: Any, lmbda: Any) -> Any:
+    """Return the Box-Cox transformation of 1 + x. (scipy.special.boxcox1p)"""
+    x, lmbda = floats(x, lmbda)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _transformed(np.log1p(x), lmbda)
+
+
+def _log_of_inverse(y: Any, power: Any) -> Any:
+    """Return log(1 + power y) / power; at power 0 the series."""
+    zero = power == 0
+    safe = np.where(zero, np.ones_like(power), power)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(zero, y * (1 - power * y * (0.5 - power * y / 3)), np.log1p(safe * y) / safe)
+
+
+def inv_boxcox(y: Any, lmbda: Any) -> Any:
+    """Return the x whose Box-Cox transformation is y. (scipy.special.inv_boxcox)"""
+    return np.exp(_log_of_inverse(*floats(y, lmbda)))
+
+
+def inv_boxcox1p(y: Any, lmbda: Any) -> Any:
+    """Return the x whose `boxcox1p` is y. (scipy.special.inv_boxcox1p)"""
+    return np.expm1(_log_of_inverse(*floats(y, lmbda)))
+
+
+# ---- degrees -------------------------------------------------------------------------------------
+
+
+def _turned(x: Any, quarter: int) -> Any:
+    """Return the sine of an angle in degrees plus quarter turns, exact at whole quarters."""
+    (x,) = floats(x)
+    rest = np.fmod(x, np.full_like(x, 360.0))
+    turns = np.rint(rest / 90)
+    angle = (rest - 90 * turns) * (math.pi / 180)
+    place = np.remainder(turns + quarter, np.full_like(x, 4.0))
+    size = np.where((place == 1) | (place == 3), np.cos(angle), np.sin(angle))
+    return _where(place >= 2, -size, size)
+
+
+def sindg(x: Any) -> Any:
+    """Return the sine of an angle in degrees. (scipy.special.sindg)
+
+    Example:
+      >>> sindg(90.0)
+      np.float64(1.0)
+    """
+    return _turned(x, 0)
+
+
+def cosdg(x: Any) -> Any:
+    """Return the cosine of an angle in degrees. (scipy.special.cosdg)"""
+    return _turned(x, 1)
+
+
+def tandg(x: Any) -> Any:
+    """Return the tangent of an angle in degrees. (scipy.special.tandg)"""
+    with np.errstate(divide="ignore"):
+        return sindg(x) / cosdg(x)
+
+
+def cotdg(x: Any) -> Any:
+    """Return the cotangent of an angle in degrees. (scipy.special.cotdg)"""
+    with np.errstate(divide="ignore"):
+        return cosdg(x) / sindg(x)
+
+
+def radian(d: Any, m: Any, s: Any) -> Any:
+    """Return an angle of degrees, minutes and seconds in radians. (scipy.special.radian)"""
+    d, m, s = floats(d, m, s)
+    return (d + m / 60 + s / 3600) * (math.pi / 180)
+
+
+# ---- factorials ----------------------------------------------------------------------------------
+
+
+def _only_floats(exact: bool, name: str) -> None:
+    if exact:
+        raise ValueError(f"{name} with exact=True gives Python integers; leave it out")
+
+
+def factorial(n: Any, exact: bool = False) -> Any:
+    """Return n!, and 0 for a negative n. (scipy.special.factorial)
+
+    Example:
+      >>> factorial(4.0)
+      np.float64(24.0)
+    """
+    _only_floats(exact, "factorial")
+    (n,) = floats(n)
+    return _where(n < 0, np.zeros_like(n), gamma(np.where(n < 0, np.ones_like(n), n) + 1))
+
+
+def poch(z: Any, m: Any) -> Any:
+    """Return gamma(z + m) / gamma(z), the rising factorial. (scipy.special.poch)"""
+    z, m = floats(z, m)
+    with np.errstate(invalid="ignore"):
+        return gammasgn(z + m) * gammasgn(z) * np.exp(gammaln(z + m) - gammaln(z))
+
+
+def binom(x: Any, y: Any) -> Any:
+    """Return the binomial coefficient of real numbers, by gamma functions. (scipy.special.binom)"""
+    x, y = floats(x, y)
+    sign = gammasgn(x + 1) * gammasgn(y + 1) * gammasgn(x - y + 1)
+    return sign * np.exp(gammaln(x + 1) - gammaln(y + 1) - gammaln(x - y + 1))
+
+
+def _counts(n: Any, k: Any) -> tuple[Any, Any, Any]:
+    n, k = floats(n, k)
+    valid = (k <= n) & (n >= 0) & (k >= 0)
+    return np.where(valid, n, np.ones_like(n)), np.where(valid, k, np.zeros_like(k)), valid
+
+
+def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
+    """Return how many sets of k there are among N, as floats; 0 where there are none. (scipy.special.comb)"""
+    _only_floats(exact, "comb")
+    n, k, valid = _counts(*(floats(N + k - 1, k) if repetition else floats(N, k)))
+    return _where(valid, binom(n, k), np.zeros_like(n))
+
+
+def perm(N: Any, k: Any, exact: bool = False) -> Any:
+    """Return how many sequences of k there are among N, as floats; 0 where there are none. (scipy.special.perm)"""
+    _only_floats(exact, "perm")
+    n, k, valid = _counts(N, k)
+    return _where(valid, poch(n - k + 1, k), np.zeros_like(n))
+
+
+def multigammaln(a: Any, d: int) -> Any:
+    """Return the logarithm of the multivariate gamma function of a known dimension d. (scipy.special.multigammaln)"""
+    (a,) = floats(a)
+    count = operator.index(d)
+    return sum((gammaln(a - 0.5 * j) for j in range(count)), 0.25 * count * (count - 1) * math.log(math.pi) + 0 * a)

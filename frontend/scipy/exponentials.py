@@ -1,0 +1,94 @@
+"""Sums of exponentials and logistic functions, careful with large and small arguments. (scipy.special)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from difc.scipy.common import apply, constant, floats
+
+__all__ = ["expit", "log_expit", "log_softmax", "logit", "logsumexp", "softmax"]
+
+# ---- sums of exponentials ------------------------------------------------------------------------
+
+
+def _peak(x: Any, axis: Any) -> Any:
+    """Return the maximum, which is subtracted before exp; its derivative cancels, so it is taken as none."""
+    peak = constant(np.max(x, axis=axis, keepdims=True))
+    return np.where(np.isfinite(peak), peak, np.zeros_like(peak))
+
+
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+    """Return log(sum(b * exp(a))) over axes, without overflow. (scipy.special.logsumexp)
+
+    Args:
+      b: factors of the exponentials.
+      return_sign: also return the sign of the sum, and the logarithm of its absolute value.
+
+    Example:
+      >>> logsumexp([1000.0, 1000.0])
+      np.float64(1000.6931471805599)
+    """
+    (x,) = floats(a)
+    peak = _peak(x, axis)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.exp(x - peak)
+        total = np.sum(terms if b is None else b * terms, axis=axis, keepdims=keepdims)
+        sign = np.sign(total)
+        size = np.log(np.abs(total) if return_sign else total)
+    if not keepdims:
+        peak = np.squeeze(peak, axis)
+    result = size + peak
+    return (result, sign) if return_sign else result
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """Return exp(x) divided by its sum over axes, without overflow. (scipy.special.softmax)
+
+    Example:
+      >>> softmax([0.0, 0.0])
+      array([0.5, 0.5])
+    """
+    (x,) = floats(x)
+    terms = np.exp(x - _peak(x, axis))
+    return terms / np.sum(terms, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """Return the logarithm of softmax, precise where that is small. (scipy.special.log_softmax)"""
+    (x,) = floats(x)
+    shifted = x - _peak(x, axis)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+# ---- logistic functions --------------------------------------------------------------------------
+
+
+def expit(x: Any) -> Any:
+    """Return 1 / (1 + exp(-x)). (scipy.special.expit)
+
+    Example:
+      >>> expit(0.0)
+      np.float64(0.5)
+    """
+    (x,) = floats(x)
+    return apply("logistic", x, on_arrays=_expit_array)
+
+
+def _expit_array(x: Any) -> Any:
+    small = np.exp(-np.abs(x))
+    return np.where(x < 0, small, np.ones_like(small)) / (1 + small)
+
+
+def log_expit(x: Any) -> Any:
+    """Return the logarithm of expit. (scipy.special.log_expit)"""
+    (x,) = floats(x)
+    return -np.logaddexp(-x, np.zeros_like(x))
+
+
+def logit(x: Any) -> Any:
+    """Return log(x / (1 - x)), the inverse of expit. (scipy.special.logit)"""
+    (x,) = floats(x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(x) - np.log1p(-x)

@@ -1,0 +1,177 @@
+"""The gamma function and its kin. (scipy.special)
+
+Derivatives are ops of their own (lgamma -> digamma -> trigamma ...), not derivatives of approximations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from difc.errors import InputError
+from difc.numpy import surface
+from difc.scipy.common import apply, floats
+from difc.source import user_frame_location
+
+__all__ = [
+    "beta", "betaln", "digamma", "gamma", "gammaln", "gammasgn", "polygamma", "psi", "rgamma", "zeta",
+]  # fmt: skip
+
+#: B(2), B(4), ...: Bernoulli numbers.
+BERNOULLI = (
+    1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138,
+)  # fmt: skip
+#: From here on Stirling's series is exact within rounding.
+FAR = 8.0
+
+
+def gammaln(x: Any) -> Any:
+    """Return log |gamma(x)|. (scipy.special.gammaln)
+
+    Example:
+      >>> gammaln(1.0)
+      np.float64(0.0)
+    """
+    return apply("lgamma", *floats(x))
+
+
+def gamma(z: Any) -> Any:
+    """Return the gamma function. (scipy.special.gamma)
+
+    Example:
+      >>> gamma(5.0)
+      np.float64(24.0)
+    """
+    return apply("gamma", *floats(z))
+
+
+def rgamma(z: Any) -> Any:
+    """Return 1 / gamma(z), which is 0 at 0, -1, -2, ... (scipy.special.rgamma)"""
+    (z,) = floats(z)
+    pole = (z <= 0) & (z == np.floor(z))
+    return np.where(pole, np.zeros_like(z), 1 / gamma(np.where(pole, np.ones_like(z), z)))[()]
+
+
+def gammasgn(x: Any) -> Any:
+    """Return the sign of gamma(x): 0 at -1, -2, ..., the sign of x at 0. (scipy.special.gammasgn)"""
+    (x,) = floats(x)
+    below = np.floor(x)
+    sign = np.where(below - 2 * np.floor(below / 2) == 1, -np.ones_like(x), np.ones_like(x))
+    sign = np.where(below == x, np.zeros_like(x), sign)
+    return np.where(np.isnan(x), x, np.where(x >= 0, np.copysign(np.ones_like(x), x), sign))[()]
+
+
+def digamma(x: Any) -> Any:
+    """Return the derivative of `gammaln`; also called psi. (scipy.special.digamma)"""
+    return apply("polygamma", *floats(x), order=0)
+
+
+psi = digamma
+
+
+def polygamma(n: Any, x: Any) -> Any:
+    """Return the n-th derivative of `digamma`. (scipy.special.polygamma)
+
+    Args:
+      n: an integer from 0 to 20, or an array of them, known when the function is traced.
+
+    Raises:
+      InputError: for another n.
+
+    Example:
+      >>> float(polygamma(1, 1.0)) == np.pi**2 / 6
+      True
+    """
+    (x,) = floats(x)
+    orders = None if surface.has_tracer(n) else np.asarray(n)
+    if orders is None or not np.isin(orders, np.arange(21)).all():
+        raise InputError(
+            f"polygamma: the order {n!r} is not an integer from 0 to 20",
+            where=user_frame_location(),
+            remedy="pass a number that is known when the function is traced",
+        )
+    if orders.ndim == 0:
+        return apply("polygamma", x, order=int(orders))
+    result = np.zeros_like(x * orders.astype(x.dtype))
+    for order in np.unique(orders).astype(int).tolist():
+        result = np.where(orders == order, apply("polygamma", x, order=order), result)
+    return result
+
+
+# ---- beta functions ------------------------------------------------------------------------------
+
+
+def _stirling(x: Any) -> Any:
+    """Return lgamma(x) - ((x - 1/2) log x - x + log(2 pi) / 2) for x >= 8."""
+    inverse = 1 / x
+    square, total = inverse * inverse, 0.0
+    for k, number in reversed(list(enumerate(BERNOULLI[:9], start=1))):
+        total = total * square + number / (2 * k * (2 * k - 1))
+    return total * inverse
+
+
+def betaln(a: Any, b: Any) -> Any:
+    """Return log |beta(a, b)|. (scipy.special.betaln)"""
+    a, b = floats(a, b)
+    small, large = np.minimum(a, b), np.maximum(a, b)
+    far = (large >= FAR) & (small > 0)
+    one = np.ones_like(small * large)
+    x, y = np.where(far, small, one), np.where(far, large, FAR * one)
+    # lgamma(y) - lgamma(x + y) without the difference of two large numbers
+    apart = x - (y - 0.5) * np.log1p(x / y) - x * np.log(x + y) + (_stirling(y) - _stirling(x + y))
+    near = gammaln(np.where(far, one, large)) - gammaln(np.where(far, 2 * one, small + large))
+    return gammaln(small) + np.where(far, apart, near)
+
+
+def beta(a: Any, b: Any) -> Any:
+    """Return gamma(a) gamma(b) / gamma(a + b). (scipy.special.beta)
+
+    Example:
+      >>> beta(1.0, 2.0)
+      np.float64(0.5)
+    """
+    a, b = floats(a, b)
+    total = a + b
+    direct = (np.abs(a) < 30) & (np.abs(b) < 30) & (np.abs(total) < 30)
+    one = np.ones_like(total)
+    near_a, near_b, near_total = (np.where(direct, v, one) for v in (a, b, total))
+    product = gamma(near_a) * rgamma(near_total) * gamma(near_b)
+    sign = gammasgn(a) * gammasgn(b) * gammasgn(total)
+    far = sign * np.exp(betaln(np.where(direct, one, a), np.where(direct, one, b)))
+    return np.where(direct, product, far)[()]
+
+
+# ---- zeta function -------------------------------------------------------------------------------
+
+
+def zeta(x: Any, q: Any = None) -> Any:
+    """Return the sum of (k + q)^-x over k = 0, 1, 2, ... for x > 1 and q > 0. (scipy.special.zeta)
+
+    Infinite at x = 1, NaN below. It can be differentiated by both arguments.
+
+    Args:
+      q: 1 by default (Riemann's).
+
+    Example:
+      >>> float(abs(zeta(2.0) - np.pi**2 / 6)) < 1e-15
+      True
+    """
+    x, q = floats(x, 1.0 if q is None else q)
+    defined = (x > 1) & (q > 0)
+    s, start = np.where(defined, x, np.full_like(x, 2)), np.where(defined, q, np.ones_like(q))
+    count = 12
+    end = start + count
+    power = end ** (-s)
+    term, tail = s / end, 0.0
+    for k, number in enumerate(BERNOULLI, start=1):  # Euler and Maclaurin's formula for the rest of the sum
+        if k > 1:
+            term = term * (s + (2 * k - 3)) * (s + (2 * k - 2)) / (end * end * ((2 * k - 1) * 2 * k))
+        else:
+            term = term / 2
+        tail = tail + number * term
+    total = power * (end / (s - 1) + 0.5 + tail)
+    for k in reversed(range(count)):
+        total = total + (start + k) ** (-s)
+    outside = np.where((x == 1) | ((x > 1) & (q == 0)), np.full_like(total, np.inf), np.full_like(total, np.nan))
+    return np.where(defined, total, outside)[()]

@@ -1,0 +1,247 @@
+"""One-sided Jacobi as a kernel for the CPU: all sweeps over one matrix in one workgroup, with vectors along the rows.
+
+The same method as `spectral_jacobi.py`, with the pairs of rows one after the other (cyclic by rows). A module has it
+once for each element type, whatever the sizes. Sizes are known at run time only; columns beyond the last are masked.
+IREE's own dialects are in their generic form, since MLIR's bindings do not know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from difc.dialects.mlir import ir
+from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.lowering.spectral_jacobi import LARGE, SWEEPS
+from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.target import VectorUnit
+
+__all__ = ["call_jacobi"]
+
+_DYNAMIC = "-9223372036854775808"
+_DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
+
+
+def call_jacobi(c: TensorEmitter, arrays: Sequence[ir.Value], sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
+    """Append a call of the kernel.
+
+    Args:
+      arrays: the rows that become orthogonal, [batch, n, m], and perhaps what is rotated with them, [batch, n, l].
+      sizes: batch, n, m, and perhaps l.
+      unit: what the processor has.
+
+    Returns:
+      The rotated arrays.
+    """
+    element = element_of(arrays[0])
+    name = f"jacobi_{'with_' * (len(arrays) - 1)}{element}"
+    if not any(
+        op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in c.module_block
+    ):
+        c.module_block.append(ir.Operation.parse(_kernel(name, str(element), len(arrays), unit)))
+    indices = [c.index(s) for s in sizes]
+    shapes = [[*sizes[:2], width] for width in sizes[2:]]
+    dims = [d for shape in shapes for d in dynamic_sizes(shape)]
+    index = ir.IndexType.get()
+    found = c.operation(
+        "flow.dispatch",
+        [*indices, *arrays, *indices, *dims, *dims],
+        [tensor_type_of(shape, element) for shape in shapes],
+        {
+            "entry_points": ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
+            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
+                [len(indices), len(arrays) + len(indices), len(dims), len(dims)]
+            ),
+            "tied_operands": ir.ArrayAttr.get([ir.IntegerAttr.get(index, i) for i in range(len(arrays))]),
+        },
+    )
+    return list(found.results)
+
+
+def _each(count: int, template: str, separator: str = "\n") -> str:
+    return separator.join(template.replace("@", str(i)) for i in range(count))
+
+
+def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
+    """Return the executable: arrays y0 and perhaps y1, updated; sizes batch, n, and the width of each array."""
+    info = np.finfo(_DTYPES[element])
+    columns = 2 * unit.bytes // _DTYPES[element].itemsize
+    vector, matrix = f"vector<{columns}x{element}>", f"tensor<?x?x{element}>"
+    array = f"!iree_tensor_ext.dispatch.tensor<readwrite:tensor<?x?x?x{element}>>"
+    sizes = ["batch", "n", *(f"m{i}" for i in range(count))]
+    block = (
+        f"static_offsets = array<i64: {_DYNAMIC}, 0, 0>, static_sizes = array<i64: 1, {_DYNAMIC}, {_DYNAMIC}>, "
+        "static_strides = array<i64: 1, 1, 1>"
+    )
+    matrices = ", ".join([matrix] * count)
+    state = f"{matrices}, {element}"
+
+    def carried(new: str, old: str, worst: str) -> str:
+        return _each(count, f"%{new}@ = {old}", ", ") + f", %{new}w = {worst}"
+
+    def total(result: str, x: str, y: str, into: str) -> str:
+        if unit.fma:
+            return f"{result} = vector.fma {x}, {y}, {into} : {vector}"
+        return f"{result}p = arith.mulf {x}, {y} : {vector}\n{result} = arith.addf {into}, {result}p : {vector}"
+
+    ordinals = "\n".join(
+        f'%{s} = "iree_tensor_ext.dispatch.workload.ordinal"(%{s}_) {{ordinal = {i} : index}} : (index) -> index'
+        for i, s in enumerate(sizes)
+    )
+    ties = _each(
+        count,
+        f'%y@ = "flow.dispatch.tie_shape"(%y@_, %batch, %n, %m@) : ({array}, index, index, index) -> {array}',
+    )
+    loads = _each(
+        count,
+        f'%all@ = "iree_tensor_ext.dispatch.tensor.load"(%y@, %batch, %n, %m@, %b, %n, %m@) '
+        f"{{operandSegmentSizes = array<i32: 1, 3, 1, 2, 0>, {block}}} "
+        f": ({array}, index, index, index, index, index, index) -> {matrix}",
+    )
+    stores = _each(
+        count,
+        f'"iree_tensor_ext.dispatch.tensor.store"(%done#@, %y@, %batch, %n, %m@, %b, %n, %m@) '
+        f"{{operandSegmentSizes = array<i32: 1, 1, 3, 1, 2, 0>, {block}}} "
+        f": ({matrix}, {array}, index, index, index, index, index, index) -> ()",
+    )
+    rotations = _each(count, _ROTATION).format(vector=vector, matrix=matrix)
+    body = _BODY.format(
+        **{"element": element, "vector": vector, "matrix": matrix, "state": state, "columns": columns},
+        sweeps=SWEEPS,
+        large=LARGE,
+        epsilon=float(info.eps),
+        tiny=float(info.tiny),
+        loads=loads,
+        stores=stores,
+        rotations=rotations,
+        results=count + 1,
+        last=count,
+        products="\n".join(
+            (total("%pp_", "%u", "%u", "%pp"), total("%qq_", "%v", "%v", "%qq"), total("%pq_", "%u", "%v", "%pq"))
+        ),
+        by_sweep=carried("a", "%all@", "%infinity"),
+        by_row=carried("b", "%a@", "%least"),
+        by_pair=carried("d", "%b@", "%bw"),
+        turned=_each(count, "%turned@", ", "),
+        pairs=_each(count, "%pairs#@", ", "),
+        rows=_each(count, "%rows#@", ", "),
+    )
+    arguments = ", ".join([*(f"%y{i}_: {array}" for i in range(count)), *(f"%{s}_: index" for s in sizes)])
+    return f"""
+"flow.executable"() ({{
+  "flow.executable.export"() ({{
+  ^bb0({", ".join(f"%{s}: index" for s in sizes)}):
+    %one = arith.constant 1 : index
+    "flow.return"(%batch, %one, %one) : (index, index, index) -> ()
+  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
+  builtin.module {{
+    func.func @{name}({arguments}) {{
+      {ordinals}
+      {ties}
+      %b = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
+      {body}
+      return
+    }}
+  }}
+  "flow.executable_end"() : () -> ()
+}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
+"""
+
+
+#: Rows p and q of array @: x_p <- x_p - s (x_q + t x_p), x_q <- x_q + s (x_p - t x_q), if they are to be rotated.
+_ROTATION = """
+          %width@ = arith.select %rotates, %m@, %c0 : index
+          %turned@ = scf.for %k = %c0 to %width@ step %columns iter_args(%y = %d@) -> ({matrix}) {{
+            %u = vector.transfer_read %y[%p, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
+            %v = vector.transfer_read %y[%q, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
+            %tu = arith.mulf %tv, %u : {vector}
+            %tw = arith.mulf %tv, %v : {vector}
+            %us = arith.addf %v, %tu : {vector}
+            %vs = arith.subf %u, %tw : {vector}
+            %ud = arith.mulf %sv, %us : {vector}
+            %vd = arith.mulf %sv, %vs : {vector}
+            %u1 = arith.subf %u, %ud : {vector}
+            %v1 = arith.addf %v, %vd : {vector}
+            %half = vector.transfer_write %u1, %y[%p, %k] {{in_bounds = [false]}} : {vector}, {matrix}
+            %both = vector.transfer_write %v1, %half[%q, %k] {{in_bounds = [false]}} : {vector}, {matrix}
+            scf.yield %both : {matrix}
+          }}"""
+
+_BODY = """
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %sweeps = arith.constant {sweeps} : index
+      %columns = arith.constant {columns} : index
+      %zero = arith.constant 0.0 : {element}
+      %one_ = arith.constant 1.0 : {element}
+      %infinity = arith.constant 1.0e30 : {element}
+      %large = arith.constant {large:e} : {element}
+      %epsilon = arith.constant {epsilon:.17e} : {element}
+      %tiny = arith.constant {tiny:.17e} : {element}
+      %none = arith.constant dense<0.0> : {vector}
+      %four = arith.constant 4.0 : {element}
+      %m_int = arith.index_cast %m0 : index to i64
+      %m_float = arith.uitofp %m_int : i64 to {element}
+      %m_root = math.sqrt %m_float : {element}
+      %few = arith.mulf %four, %epsilon : {element}
+      %enough = arith.mulf %few, %m_root : {element}
+      {loads}
+      %done:{results} = scf.for %sweep = %c0 to %sweeps step %c1 iter_args({by_sweep}) -> ({state}) {{
+        %goes_on = arith.cmpf ogt, %aw, %enough : {element}
+        %last = arith.select %goes_on, %n, %c0 : index
+        %least = arith.select %goes_on, %zero, %aw : {element}
+        %rows:{results} = scf.for %p = %c0 to %last step %c1 iter_args({by_row}) -> ({state}) {{
+          %first = arith.addi %p, %c1 : index
+          %pairs:{results} = scf.for %q = %first to %n step %c1 iter_args({by_pair}) -> ({state}) {{
+          %sums:3 = scf.for %k = %c0 to %m0 step %columns iter_args(%pp = %none, %qq = %none, %pq = %none)
+              -> ({vector}, {vector}, {vector}) {{
+            %u = vector.transfer_read %d0[%p, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
+            %v = vector.transfer_read %d0[%q, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
+            {products}
+            scf.yield %pp_, %qq_, %pq_ : {vector}, {vector}, {vector}
+          }}
+          %p_norm = vector.reduction <add>, %sums#0 : {vector} into {element}
+          %q_norm = vector.reduction <add>, %sums#1 : {vector} into {element}
+          %product = vector.reduction <add>, %sums#2 : {vector} into {element}
+          %p_safe = arith.maximumf %p_norm, %tiny : {element}
+          %q_safe = arith.maximumf %q_norm, %tiny : {element}
+          %p_length = math.sqrt %p_safe : {element}
+          %q_length = math.sqrt %q_safe : {element}
+          %lengths = arith.mulf %p_length, %q_length : {element}
+          %size = math.absf %product : {element}
+          %cosine = arith.divf %size, %lengths : {element}
+          %rotates = arith.cmpf ogt, %cosine, %epsilon : {element}
+          %twice = arith.addf %product, %product : {element}
+          %divisor = arith.select %rotates, %twice, %one_ : {element}
+          %gap = arith.subf %q_norm, %p_norm : {element}
+          %zeta = arith.divf %gap, %divisor : {element}
+          %zeta_size = math.absf %zeta : {element}
+          %clipped = arith.minimumf %zeta_size, %large : {element}
+          %square = arith.mulf %clipped, %clipped : {element}
+          %square_1 = arith.addf %square, %one_ : {element}
+          %root = math.sqrt %square_1 : {element}
+          %is_large = arith.cmpf ogt, %zeta_size, %large : {element}
+          %reach = arith.select %is_large, %zeta_size, %root : {element}
+          %below = arith.addf %zeta_size, %reach : {element}
+          %tangent_size = arith.divf %one_, %below : {element}
+          %is_negative = arith.cmpf olt, %zeta, %zero : {element}
+          %minus = arith.negf %tangent_size : {element}
+          %tangent = arith.select %is_negative, %minus, %tangent_size : {element}
+          %tangent_2 = arith.mulf %tangent, %tangent : {element}
+          %secant_2 = arith.addf %tangent_2, %one_ : {element}
+          %secant = math.sqrt %secant_2 : {element}
+          %s = arith.divf %tangent, %secant : {element}
+          %secant_1 = arith.addf %secant, %one_ : {element}
+          %t = arith.divf %tangent, %secant_1 : {element}
+          %sv = vector.broadcast %s : {element} to {vector}
+          %tv = vector.broadcast %t : {element} to {vector}
+          {rotations}
+          %worst = arith.maximumf %dw, %cosine : {element}
+          scf.yield {turned}, %worst : {state}
+          }}
+          scf.yield {pairs}, %pairs#{last} : {state}
+        }}
+        scf.yield {rows}, %rows#{last} : {state}
+      }}
+      {stores}"""

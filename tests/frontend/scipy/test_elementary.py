@@ -1,0 +1,107 @@
+"""Elementary functions of scipy.special: SciPy's values, traced and as plain functions; derivatives at their limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+
+import difc
+from difc.runtime import available
+from difc.scipy import elementary
+from difc.scipy import special as ours
+from difc.testing import check_grads
+from tests.frontend.traced import trace_and_run
+
+X, Y = np.array([0.3, 1.0, 2.7, 0.0, 1e-9, 40.0]), np.array([1.5, 0.0, -0.7, 2.0, 1e-9, 0.25])
+ANGLES = np.array([0.0, 30.0, 90.0, 180.0, 270.0, -45.0, 1e6, 361.5])
+COUNTS, PARTS = np.array([5.0, 0.0, 12.0, 3.0, 20.0]), np.array([2.0, 0.0, 7.0, 4.0, 20.0])
+
+CASES: dict[str, tuple[Any, ...]] = {
+    "binom": (COUNTS[[0, 1, 2, 4]], PARTS[[0, 1, 2, 4]]),
+    "boxcox": (X, Y),
+    "boxcox1p": (X, Y),
+    "cbrt": (X - 1,),
+    "comb": (COUNTS, PARTS),
+    "cosdg": (ANGLES,),
+    "cosm1": (X,),
+    "cotdg": (ANGLES[1:] + 1.0,),
+    "exp10": (Y,),
+    "exp2": (X,),
+    "expm1": (X,),
+    "exprel": (np.array([0.0, 1e-9, -2.0, 3.0, 1000.0, np.inf, -np.inf]),),
+    "factorial": (np.array([0.0, 5.0, -1.0, 2.5]),),
+    "inv_boxcox": (np.abs(Y), Y),
+    "inv_boxcox1p": (np.abs(Y), Y),
+    "log1p": (X,),
+    "perm": (COUNTS, PARTS),
+    "poch": (X + 0.1, np.abs(Y)),
+    "powm1": (X[[0, 1, 2, 4, 5]], Y[[0, 1, 2, 4, 5]]),
+    "radian": (X, Y, Y),
+    "round": (X * 3,),
+    "sinc": (X,),
+    "sindg": (ANGLES,),
+    "softplus": (X - 1,),
+    "tandg": (ANGLES + 1.0,),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_values(name: str) -> None:
+    wanted = getattr(scipy.special, name)(*CASES[name])
+    function = getattr(elementary, name)
+    for dtype, limit in ((np.float64, 3e-14), (np.float32, 5e-6)):
+        arguments = [np.asarray(a, dtype) for a in CASES[name]]
+        if dtype == np.float32:
+            wanted = getattr(scipy.special, name)(*arguments)
+        for found in (function(*arguments), trace_and_run(function, *arguments)[0]):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=limit, atol=limit)
+    assert getattr(ours, name) is function
+
+
+def test_multigammaln() -> None:
+    a = np.array([2.5, 4.0, 7.25])
+    np.testing.assert_allclose(elementary.multigammaln(a, 3), scipy.special.multigammaln(a, 3), rtol=1e-14)
+    assert set(CASES) | {"multigammaln"} == set(elementary.__all__)
+
+
+def test_whole_quarters_are_exact() -> None:
+    assert elementary.sindg(ANGLES[[0, 3]]).tolist() == [0.0, 0.0]
+    assert np.abs(elementary.cosdg(np.array([90.0, 270.0]))).tolist() == [0.0, 0.0]
+
+
+def test_derivatives_at_limits() -> None:
+    """At power 0 and at 0 the derivatives are those of the function, not of the branch of a formula."""
+    x = np.array([0.5, 2.0])
+    check_grads(
+        lambda v: elementary.boxcox(x, v) + elementary.inv_boxcox(x, v), [np.zeros(2)], eps=1e-4, tolerance=1e-4
+    )
+    check_grads(lambda v: elementary.exprel(v) + elementary.sindg(v), [np.zeros(2)], eps=1e-4, tolerance=1e-4)
+    check_grads(lambda v: elementary.binom(6 + v, 2 + v) + elementary.poch(v, 2.0), [x])
+
+
+def test_messages() -> None:
+    for name in ("comb", "perm"):
+        with pytest.raises(ValueError, match=f"{name} with exact=True gives Python integers"):
+            getattr(elementary, name)(5, 2, exact=True)
+    with pytest.raises(ValueError, match="factorial with exact=True"):
+        elementary.factorial(5, exact=True)
+
+
+@pytest.mark.parametrize("target", ["cpu", "vulkan"])
+def test_compiled(target: str) -> None:
+    if target == "vulkan" and available()["vulkan"] is not None:
+        pytest.skip("no Vulkan device")
+    dtype = np.float64 if target == "cpu" else np.float32
+    x, y = np.array([0.3, 1.0, 2.7, 1e-5], dtype), np.array([1.5, 0.0, -0.2, 0.5], dtype)
+
+    def program(x: Any, y: Any) -> list[Any]:
+        return [ours.boxcox(x, y), ours.inv_boxcox1p(x, y), ours.exprel(y), ours.powm1(x, y), ours.sindg(90 * x)]
+
+    limit = 1e-13 if dtype == np.float64 else 1e-5
+    for found, wanted in zip(difc.compile(program, x, y, target=target)(x, y), program(x, y), strict=True):
+        np.testing.assert_allclose(np.asarray(found), wanted, rtol=limit, atol=limit)

@@ -1,0 +1,141 @@
+"""difc.scipy.special equals SciPy's, traced and on NumPy arrays, over the domains and at their edges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import difc
+from difc.errors import InputError, UnsupportedError
+from difc.scipy import special
+from tests.frontend.failing import fails
+from tests.frontend.traced import compare, trace_and_run
+
+RNG = np.random.default_rng(0)
+INF, NAN = np.inf, np.nan
+X = np.array([[-800.0, -1.0, 0.0, 0.3], [2.0, 800.0, 30.0, -40.0]])
+P, Q = np.array([0.0, 0.2, 0.5, 1.0, NAN, -1, 0]), np.array([0.0, 0, 0.3, 2.5, 1.0, 0.5, NAN])
+LINE = np.concatenate([RNG.uniform(-6, 12, 30), [0.0, -0.0, 1, 2, INF, -INF, NAN, 30, 170, 200, -1.5, -3]])
+UNIT = np.concatenate([RNG.uniform(0, 1, 30), [0, 1, 0.5, 1e-300, 1e-20, 1 - 1e-15, 2, -1, NAN]])
+HALF = [np.exp(RNG.uniform(low, high, 30)) for low, high in ((-6.0, 6.0), (-3.0, 5.0))]
+
+ARGUMENTS: dict[str, tuple[np.ndarray, ...]] = {
+    "beta": (np.append(HALF[0], [-1.5, 0.5]), np.append(HALF[1], [0.3, -2.5])), "betaln": (HALF[0], HALF[1]),
+    "digamma": (LINE,), "entr": (P,), "erf": (LINE,), "erfc": (LINE,), "erfcinv": (2 * UNIT,), "erfcx": (LINE,),
+    "erfinv": (2 * UNIT - 1,), "expit": (X,), "gamma": (LINE,), "gammaln": (LINE[LINE > -INF],),
+    "gammasgn": (LINE[:-7],), "huber": (HALF[0], HALF[1] - 3), "i0": (LINE,), "i0e": (LINE,), "i1": (LINE,), "i1e": (LINE,),
+    "kl_div": (P[:4], Q[:4]), "log_expit": (X,), "log_ndtr": (np.append(3 * LINE[:-7], [-1e3, -1e5, INF, -INF]),),
+    "log_softmax": (X,), "logit": (np.array([0, 0.1, 0.5, 1]),), "logsumexp": (X,), "ndtr": (LINE,), "ndtri": (UNIT,),
+    "pseudo_huber": (HALF[0], HALF[1] - 3), "psi": (LINE,), "rel_entr": (P, Q), "rgamma": (LINE[:-2],),
+    "softmax": (X,), "xlog1py": (P, Q), "xlogy": (P, Q), "zeta": (1 + HALF[0] / 10, HALF[1]),
+}  # fmt: skip
+NAMES = list(ARGUMENTS)
+
+
+def _close(found: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
+    tiny = float(np.finfo(found.dtype).tiny)  # what is smaller may be flushed to zero
+    with np.errstate(over="ignore"):
+        wanted = wanted.astype(found.dtype)
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=4 * tiny)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 2e-12), (np.float32, 1e-5)])
+def test_functions_equal_scipy(name: str, dtype: Any, tolerance: float) -> None:
+    arrays = [a.astype(dtype) for a in ARGUMENTS[name]]
+    f = getattr(special, name)
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(getattr(scipy.special, name)(*[a.astype(np.float64) for a in arrays]))
+        plain = np.asarray(f(*arrays))
+    if name in ("beta", "zeta", "ndtr", "kl_div", "rel_entr") and dtype == np.float32:
+        tolerance = 1e-4  # of the error that rounding an argument, or a difference of arguments, makes
+    for found in (plain, trace_and_run(f, *arrays)[0]):
+        assert found.dtype == dtype
+        _close(found, wanted, tolerance)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_integers_become_floats(name: str) -> None:
+    ones = [np.ones(3, int)] * len(ARGUMENTS[name])
+    with np.errstate(all="ignore"):
+        plain = np.asarray(getattr(special, name)(*ones))
+    assert plain.dtype == trace_and_run(getattr(special, name), *ones)[0].dtype == np.float64
+
+
+def test_ufuncs_of_scipy_on_traced_arrays() -> None:
+    ufuncs = {name: getattr(scipy.special, name) for name in NAMES}
+    ufuncs = {name: u for name, u in ufuncs.items() if isinstance(u, np.ufunc)}
+    assert len(ufuncs) > 20
+    arguments = [a for name in ufuncs for a in ARGUMENTS[name]]
+
+    def both(*arrays: Any) -> list[Any]:
+        rest, found = iter(arrays), []
+        for name, ufunc in ufuncs.items():
+            given = [next(rest) for _ in ARGUMENTS[name]]
+            found += [ufunc(*given), getattr(special, name)(*given)]
+        return found
+
+    found = trace_and_run(both, *arguments)
+    for a, b in zip(found[::2], found[1::2], strict=True):
+        np.testing.assert_array_equal(a, b)
+    x = HALF[0]
+    compare(trace_and_run(lambda x: scipy.special.cbrt(x), x), np.cbrt(x))
+    with fails(UnsupportedError, "the ufunc airy, which is not NumPy's", at="airy", remedy="difc.scipy.special"):
+        trace_and_run(lambda x: scipy.special.airy(x)[0], x)
+
+
+def test_polygamma() -> None:
+    x = np.append(HALF[0], [-0.5, -2.25])
+    for n in (0, 1, 2, 5):
+        for found in (special.polygamma(n, x), trace_and_run(lambda x, n=n: special.polygamma(n, x), x)[0]):
+            np.testing.assert_allclose(found, scipy.special.polygamma(n, x), rtol=1e-11)
+    orders = np.array([[0], [3]])
+    found = trace_and_run(lambda x: special.polygamma(orders, x), x)[0]
+    np.testing.assert_allclose(found, scipy.special.polygamma(orders, x), rtol=1e-11)
+    with fails(InputError, "polygamma: the order 1.5 is not an integer from 0 to 20", at="1.5", remedy="known when"):
+        trace_and_run(lambda x: special.polygamma(1.5, x), x)
+    with fails(UnsupportedError, "polygamma of order 20 has no derivative", at="polygamma(20", remedy="fewer"):
+        difc.trace(difc.grad(lambda x: special.polygamma(20, x)), 3.0).ir("ad")
+
+
+def test_derivatives() -> None:
+    u, v = np.array([0.3, 1.7, 6.0]), np.array([0.6, 2.5, 9.5])
+    functions = [
+        special.gammaln, special.gamma, special.rgamma, special.digamma, special.erfcx, special.ndtr, special.log_ndtr,
+        special.i0, special.i1,
+        lambda x: special.polygamma(2, x), lambda x: special.log_ndtr(-4 * x), lambda x: special.i1e(x - 2),
+        lambda x: special.erfinv(x / 7), lambda x: special.erfcinv(x / 4), lambda x: special.ndtri(x / 7),
+    ]  # fmt: skip
+    pairs = [special.betaln, special.beta, special.pseudo_huber, lambda x, q: special.zeta(x + 1.5, q)]
+
+    def f(x: Any, y: Any) -> Any:
+        return sum(np.sum(g(x)) for g in functions) + sum(np.sum(g(x, y)) for g in pairs)
+
+    with difc.disable_jit():
+        difc.testing.check_grads(f, (u, v), order=2)
+
+
+def test_derivatives_keep_their_digits() -> None:
+    x = np.array([-1e3, -30.0, -5.0, 0.5])
+    with difc.disable_jit():
+        slope = difc.vmap(difc.grad(special.log_ndtr))(x)
+        trigamma = difc.vmap(difc.grad(difc.grad(special.gammaln)))(HALF[0])
+    wanted = np.sqrt(2 / np.pi) / scipy.special.erfcx(-x / np.sqrt(2))
+    np.testing.assert_allclose(slope, wanted, rtol=1e-13)
+    np.testing.assert_allclose(trigamma, scipy.special.polygamma(1, HALF[0]), rtol=1e-13)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from([None, 0, -1, (0, 1)]), st.booleans(), st.booleans())
+def test_logsumexp_options(axis: Any, keepdims: bool, signed: bool) -> None:
+    b = np.array([1.0, -2.0, 0.0, 0.5])
+    factors = b if signed else None
+    expected = scipy.special.logsumexp(X, axis=axis, b=factors, keepdims=keepdims, return_sign=signed)
+    found = trace_and_run(lambda x: special.logsumexp(x, axis, factors, keepdims, signed), X)
+    compare(found, expected)
+    compare([np.asarray(special.logsumexp(np.full(3, -np.inf)))], np.float64(-np.inf))

@@ -1,0 +1,126 @@
+"""difc.scipy.linalg: in traced code and outside, against SciPy where it is installed, and derivatives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+import difc.scipy.linalg as dl
+from difc.dialects import Aval
+from difc.errors import InputError, ShapeError
+from difc.testing import check_grads
+from tests.frontend.traced import check, module_of, trace_and_run
+
+RNG = np.random.default_rng(3)
+A = RNG.uniform(-1, 1, (4, 4)) + np.eye(4)
+DEFINITE = A @ A.T + np.eye(4)
+STACK = RNG.uniform(-1, 1, (3, 4, 4)) + np.eye(4)
+B, VECTOR = RNG.uniform(-1, 1, (4, 2)), np.arange(4.0)
+
+
+def _solved(a: Any, b: Any, trans: int = 0) -> Any:
+    return dl.lu_solve(dl.lu_factor(a), b, trans=trans)
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "solve_triangular": (dl.solve_triangular, (A, VECTOR)),
+    "solve_triangular_lower": (lambda a, b: dl.solve_triangular(a, b, lower=True, trans="T"), (A, B)),
+    "solve_triangular_unit": (lambda a, b: dl.solve_triangular(a, b, trans=1, unit_diagonal=True), (STACK, B)),
+    "cho_solve": (lambda a, b: dl.cho_solve(dl.cho_factor(a), b), (DEFINITE, VECTOR)),
+    "cho_solve_lower": (lambda a, b: dl.cho_solve(dl.cho_factor(a, lower=True), b), (DEFINITE, B)),
+    "cho_factor": (lambda a: dl.cho_factor(a)[0], (DEFINITE,)),
+    "lu_factor": (dl.lu_factor, (STACK,)),
+    "lu_solve": (_solved, (A, VECTOR)),
+    "lu_solve_transposed": (lambda a, b: _solved(a, b, 1), (A, B)),
+    "lu": (dl.lu, (STACK,)),
+    "lu_permuted": (lambda a: dl.lu(a, permute_l=True), (A,)),
+    "lu_indices": (lambda a: dl.lu(a, p_indices=True), (A,)),
+    "expm": (dl.expm, (A,)),
+    "expm_large": (dl.expm, (STACK * np.array([0.01, 1.0, 30.0])[:, None, None],)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_traced_as_outside(name: str) -> None:
+    function, arrays = FUNCTIONS[name]
+    found, wanted = trace_and_run(function, *arrays), function(*arrays)
+    for x, y in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "lu_indices", "expm"])
+def test_of_run_time_size(name: str) -> None:
+    function, arrays = FUNCTIONS[name]
+    dynamic = [(0, 0), (0, 1), *((1, 0) for _ in arrays[1:])]
+    found, wanted = trace_and_run(function, *arrays, dynamic=dynamic), function(*arrays)
+    for x, y in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+
+
+def test_as_scipy_has_it() -> None:
+    sl = pytest.importorskip("scipy.linalg")
+    for function, peer, arrays in (
+        (dl.solve_triangular, sl.solve_triangular, (A, B)),
+        (dl.lu_factor, sl.lu_factor, (A,)),
+        (dl.lu, sl.lu, (A,)),
+        (lambda a: dl.lu(a, permute_l=True), lambda a: sl.lu(a, permute_l=True), (A,)),
+        (lambda a: dl.lu(a, p_indices=True), lambda a: sl.lu(a, p_indices=True), (A,)),
+        (dl.expm, sl.expm, (30 * A,)),
+        (dl.expm, sl.expm, (STACK,)),
+    ):
+        found, wanted = function(*arrays), peer(*arrays)
+        for x, y in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, wanted)), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "expm"])
+def test_gradients_to_second_order(name: str) -> None:
+    function, arrays = FUNCTIONS[name]
+    check_grads(function, arrays)
+
+
+def test_gradients_of_the_factors() -> None:
+    check_grads(lambda a: dl.lu(a)[1:], [A])
+    check_grads(lambda a: dl.cho_factor(a)[0], [A + 4 * np.eye(4)])  # reads a triangle of what is not symmetric
+
+
+def test_expm_in_f32_and_out_of_range() -> None:
+    check(dl.expm, A.astype(np.float32), tolerance=1e-5)
+    (found,) = trace_and_run(dl.expm, np.eye(2) * np.array([1.0, -1e7])[:, None, None])
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+
+
+def test_messages() -> None:
+    square = Aval((3, 3), np.dtype(float))
+    with pytest.raises(InputError, match="trans is 'X'(?s:.*)use 0 or 'N'"):
+        dl.solve_triangular(A, B, trans="X")
+    for function, message in (
+        (lambda a: dl.solve_triangular(a, np.ones(2)), r"solve_triangular: .*\[3, 3\].*\[2\] do not fit"),
+        (lambda a: dl.expm(a[:2]), "expm needs square matrices, not 2 by 3"),
+        (lambda a: dl.lu(a[0]), r"lu needs a matrix, not an array of shape \[3\]"),
+    ):
+        with pytest.raises(ShapeError, match=f"(?s){message}"):
+            module_of(function, [square])
+
+
+def test_importing_does_not_import_mlir() -> None:
+    code = (
+        "import sys, numpy as np, difc.scipy.linalg as s\n"
+        "s.expm(np.eye(2)), s.solve_triangular(np.eye(2), np.ones(2))\n"
+        "print([m for m in sys.modules if 'mlir' in m or 'iree.compiler' in m])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_lanes() -> None:
+    with difc.disable_jit():
+        found = difc.vmap(dl.expm)(STACK)
+    np.testing.assert_allclose(found, dl.expm(STACK), rtol=1e-9)

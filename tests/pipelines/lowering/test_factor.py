@@ -1,0 +1,150 @@
+"""Factorisations and solves as programs, by the interpreter; and compiled: kernels on the CPU, programs on Vulkan."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+import difc.scipy.linalg as dl
+from difc import dialects as dif
+from difc.dialects import DYN, F64, Aval, interpreter
+from difc.pipelines.lowering import factor_columns
+from tests.case import module_of
+from tests.pipelines.artifacts import needs_vulkan
+
+RNG = np.random.default_rng(0)
+FORMS = [
+    dict(zip(("left_side", "lower", "transpose_a", "unit_diagonal"), marks, strict=True))
+    for marks in itertools.product((True, False), repeat=4)
+]
+
+
+def _matrices(*lead: int, size: int, dtype: type = np.float64) -> np.ndarray:
+    return (RNG.uniform(-1, 1, (*lead, size, size)) / np.sqrt(size) + np.eye(size)).astype(dtype)
+
+
+def _definite(*lead: int, size: int, dtype: type = np.float64) -> np.ndarray:
+    x = _matrices(*lead, size=size)
+    return (x @ x.swapaxes(-1, -2) + np.eye(size)).astype(dtype)
+
+
+# ---- programs ------------------------------------------------------------------------------------
+
+
+def _agree(program: Callable[..., Any], op: Callable[..., Any], *arrays: np.ndarray) -> None:
+    """Check that a program computes what the op means, for static and for run-time sizes."""
+    for dynamic in (False, True):
+        avals = [Aval((DYN,) * a.ndim if dynamic else a.shape, F64) for a in arrays]
+        found, wanted = (interpreter.run(module_of(f, avals), "f", *arrays) for f in (program, op))
+        for x, y in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("block", [2, 64])
+def test_programs_compute_what_the_ops_mean(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factor_columns, "BLOCK", block)
+    x, lower = _matrices(2, size=7), np.tril(_matrices(2, size=7))
+    x[1, :, 2] = 0  # no pivot
+    definite = _definite(2, size=7)
+    _agree(factor_columns.cholesky, dif.cholesky, definite * np.array([1, -1])[:, None, None])
+    cotangent = partial(factor_columns.cholesky_cotangent, limit=block)
+    _agree(cotangent, dif.cholesky_cotangent, lower, x)
+    _agree(factor_columns.lu, dif.lu, x)
+    _agree(factor_columns.lu, dif.lu, x.reshape(2, 1, 7, 7))
+    _agree(factor_columns.det, dif.det, x)
+    for form in FORMS:
+        b = RNG.uniform(-1, 1, (2, 7, 3) if form["left_side"] else (2, 3, 7))
+        _agree(partial(factor_columns.triangular_solve, **form), partial(dif.triangular_solve, **form), lower + x, b)
+
+
+# ---- compiled ------------------------------------------------------------------------------------
+
+
+def _traced(op: Callable[..., Any], **form: bool) -> Callable[..., Any]:
+    from difc.tracer import lift, wrap
+
+    return lambda *arrays: wrap(op(*map(lift, arrays), **form))
+
+
+def _family(solves: list[dict[str, bool]]) -> Callable[..., Any]:
+    """Return a program with every kernel in it."""
+
+    def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:
+        factor = np.linalg.cholesky(definite)
+        return [
+            factor,
+            np.linalg.solve(x, b),
+            dl.lu_factor(x),
+            np.linalg.slogdet(x)[1],
+            np.linalg.det(x),
+            *(_traced(dif.triangular_solve, **f)(x, b if f["left_side"] else rows) for f in solves),
+            difc.grad(lambda s: np.sum(np.linalg.cholesky(s) * np.sum(b, -1, keepdims=True)))(definite),
+        ]
+
+    return program
+
+
+def _check(program: Callable[..., Any], arrays: list[np.ndarray], tolerance: float, **options: Any) -> None:
+    specs = options.pop("specs", arrays)
+    found = difc.compile(program, *specs, **options)(*arrays)
+    with difc.disable_jit():
+        wanted = difc.jit(program)(*arrays)
+    for i, (x, y) in enumerate(zip(*(difc.pytree.flatten(r)[0] for r in (found, wanted)), strict=True)):
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance, err_msg=f"result {i}")
+
+
+def _arguments(*lead: int, size: int, columns: int, dtype: type = np.float64) -> list[np.ndarray]:
+    b = RNG.uniform(-1, 1, (*lead, size, columns)).astype(dtype)
+    return [_definite(*lead, size=size, dtype=dtype), _matrices(*lead, size=size, dtype=dtype), b, b.swapaxes(-1, -2).copy()]
+
+
+def test_kernels() -> None:
+    """Sizes beside those of tiles and slices, so that all edges are met, and matrices that are cut in halves."""
+    _check(_family(FORMS), _arguments(2, size=75, columns=17), 1e-9)
+    _check(_family(FORMS[:1]), _arguments(size=150, columns=1, dtype=np.float32), 2e-4)
+
+
+def test_kernels_of_run_time_sizes() -> None:
+    n, m = "n", "m"
+    specs = [difc.f64["b", n, n], difc.f64["b", n, n], difc.f64["b", n, m], difc.f64["b", m, n]]
+    module = difc.compile(_family(FORMS[:2]), *specs)
+    for size, columns in ((9, 2), (1, 1), (70, 33)):
+        arrays = _arguments(2, size=size, columns=columns)
+        with difc.disable_jit():
+            wanted = difc.jit(_family(FORMS[:2]))(*arrays)
+        for x, y in zip(*(difc.pytree.flatten(r)[0] for r in (module(*arrays), wanted)), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+
+
+def test_kernels_for_any_processor() -> None:
+    """Narrow vectors, few registers, and no fused multiply-add."""
+    _check(_family(FORMS[1:3]), _arguments(1, size=11, columns=5), 1e-9, target="cpu-generic")
+
+
+def test_what_has_no_factor_compiled() -> None:
+    bad = np.stack([np.diag([1.0, -1, 1]), np.eye(3), np.zeros((3, 3)), np.full((3, 3), np.nan)])
+    factor, solved = difc.jit(lambda x: (np.linalg.cholesky(x), np.linalg.solve(x, np.ones((3, 1)))))(bad)
+    lower = np.tri(3, dtype=bool)
+    assert np.isnan(np.asarray(factor)[[0, 2, 3]][:, lower]).all()
+    np.testing.assert_array_equal(np.asarray(factor)[:, ~lower], 0)
+    np.testing.assert_array_equal(np.asarray(factor)[1], np.eye(3))
+    np.testing.assert_allclose(np.asarray(solved)[:2, :, 0], [[1, -1, 1], [1, 1, 1]])
+    assert not np.isfinite(np.asarray(solved)[2:]).any()
+
+
+@needs_vulkan
+def test_programs_on_vulkan() -> None:
+    def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:
+        return [
+            *_family(FORMS[:1])(definite, x, b, rows),
+            *(np.linalg.inv(x), np.linalg.matrix_power(x, -2), np.linalg.tensorinv(x[0][:, :, None], 1)),
+            *(dl.cho_solve(dl.cho_factor(definite), b), dl.expm(x), dl.lu(x)),
+        ]
+
+    _check(program, _arguments(2, size=4, columns=2, dtype=np.float32), 1e-4, target="vulkan")
