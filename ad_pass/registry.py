@@ -174,7 +174,7 @@ def defbilinear(opdef: OpDef, lhs: Callable[..., ir.Value], rhs: Callable[..., i
 
 
 def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
-    """Give the batching rule of an op: `rule(size, batched, *operands, **attributes)` -> the batched result, or a tuple.
+    """Give the batching rule of an op: `rule(size, batched, *operands, **attributes)` -> the batched result (or tuple).
 
     Batched operands carry the batch as dim 0, and so do all results. The rule is called only if some operand is
     batched.

@@ -15,6 +15,7 @@ import numpy as np
 import difc
 import difc.numpy as dnp
 from benchmarks import workloads
+from benchmarks.factorisations import FACTORISATIONS
 from benchmarks.harness import Case, add_jax, has
 from benchmarks.linear_algebra import MATMULS
 
@@ -43,6 +44,30 @@ def mlp() -> Case:
 
     def make(jax: Any) -> Callable[[], Any]:
         peer = jax.jit(workloads.mlp_step(jax.numpy, jax.value_and_grad, jax.lax.stop_gradient))
+        given = jax.device_put((params, x, labels))
+        return lambda: peer(*given)
+
+    add_jax(case, make)
+    return case
+
+
+def cnn() -> Case:
+    """An SGD step of a classifier with two convolutions and max-pools, 28 x 28, batch 32, float32."""
+    params, x, labels = workloads.cnn_inputs()
+    make_step = workloads.cnn_step
+    step = difc.jit(
+        make_step(dnp, difc.value_and_grad, difc.stop_gradient, difc.nn.conv, lambda x: difc.nn.max_pool(x, 2))
+    )
+    device = _on_device((params, x, labels))
+    name = "CNN train step, 2 x (conv 3x3, pool), dense, 28x28, batch 32, f32"
+    case = Case(name, 0.4, {"difc": lambda: step(*device)}, repeat=30)
+    case.result["difc"] = lambda: _leaves(step(*device))
+
+    def make(jax: Any) -> Callable[[], Any]:
+        lax, dims = jax.lax, ("NHWC", "HWIO", "NHWC")
+        conv = lambda x, w: lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=dims)  # noqa: E731
+        pool = lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")  # noqa: E731
+        peer = jax.jit(make_step(jax.numpy, jax.value_and_grad, lax.stop_gradient, conv, pool))
         given = jax.device_put((params, x, labels))
         return lambda: peer(*given)
 
@@ -153,4 +178,4 @@ def compile_cached() -> Case:
 
 def CASES() -> Iterator[Callable[[], Case]]:
     """Return the cases, in the order of the table."""
-    yield from (mlp, lstm, tiny, compile_cold, compile_cached, *MATMULS)
+    yield from (mlp, lstm, cnn, tiny, compile_cold, compile_cached, *MATMULS, *FACTORISATIONS)

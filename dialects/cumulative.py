@@ -38,8 +38,8 @@ cummin = _cumulative(
 def recurrence(factor: Aval, x: Aval, *, axis: Int, reverse: Bool) -> Aval:
     """The linear recurrence y[i] = factor[i] * y[i - 1] + x[i] along `axis`, with y = 0 before the first element.
 
-    If `reverse`, it starts from the end: y[i] = factor[i] * y[i + 1] + x[i]. Linear in `x`. The steps are done in order,
-    so a factor of 0 forgets all that came before, also an overflow.
+    If `reverse`, it starts from the end: y[i] = factor[i] * y[i + 1] + x[i]. Linear in `x`. The steps are done in
+    order, so a factor of 0 forgets all that came before, as long as that is finite.
     """
     _check_dtype("recurrence", x.dtype, "float|integer")
     _check_dims("recurrence", (axis,), x.ndim)

@@ -70,9 +70,7 @@ def cholesky_cotangent(factor: Aval, ct: Aval) -> Aval:
 
 
 @op
-def triangular_solve(
-    a: Aval, b: Aval, *, left_side: Bool, lower: Bool, transpose_a: Bool, unit_diagonal: Bool
-) -> Aval:
+def triangular_solve(a: Aval, b: Aval, *, left_side: Bool, lower: Bool, transpose_a: Bool, unit_diagonal: Bool) -> Aval:
     """Solve op(a) x = b (`left_side`) or x op(a) = b, where op(a) is a, or its transpose if `transpose_a`.
 
     Only the triangle of `a` that `lower` says is read, and its diagonal only unless `unit_diagonal`, which takes it as
@@ -83,22 +81,28 @@ def triangular_solve(
         raise DtypeError(f"triangular_solve: operand dtypes differ: {a} and {b}")
     if a.ndim != b.ndim:
         raise ShapeError(f"triangular_solve: operands have different ranks: {a} and {b}")
-    lead = [same_dim(p, q, f"triangular_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2])]
+    lead = [same_dim(p, q, f"triangular_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2], strict=False)]
     same_dim(size, b.shape[-2 if left_side else -1], f"triangular_solve: sizes of {a} and {b}")
     return Aval((*lead, *b.shape[-2:]), b.dtype)
 
 
 @op(results=3)
 def lu(x: Aval) -> list[Aval]:
-    """LU factors with partial pivoting: x[permutation] = L U.
+    """LU factors with partial pivoting of matrices [m, n] with m >= n: x[permutation] = L U.
 
     Results: L below the diagonal (its own diagonal is 1) and U on and above it, in one array; the pivots, i32, as in
-    LAPACK but from 0: in step i rows i and pivots[i] changed places; and the permutation, i32, that they make
-    together. A column without a pivot other than 0 is left as it is, so that U has a 0 on its diagonal.
+    LAPACK but from 0: in step i rows i and pivots[i] changed places; and the permutation of all rows, i32, that they
+    make together. A column without a pivot other than 0 is left as it is, so that U has a 0 on its diagonal.
     """
-    size = _check_square("lu", x)
-    rows = Aval((*x.shape[:-2], size), I32)
-    return [Aval((*x.shape[:-2], size, size), x.dtype), rows, rows]
+    if x.ndim < 2 or not all(isinstance(d, int) for d in x.shape[-2:]):
+        size = _check_square("lu", x)
+        shape = (*x.shape[:-2], size, size)
+    else:
+        shape = x.shape
+        _check_square("lu", Aval((*shape[:-1], shape[-2]), x.dtype))
+        if shape[-2] < shape[-1]:
+            raise ShapeError(f"lu takes matrices with at least as many rows as columns, not {x}")
+    return [Aval(shape, x.dtype), Aval((*shape[:-2], shape[-1]), I32), Aval(shape[:-1], I32)]
 
 
 def _check_factors(name: str, a: Aval, packed: Aval, permutation: Aval) -> Any:
@@ -119,7 +123,7 @@ def lu_solve(a: Aval, packed: Aval, permutation: Aval, b: Aval, *, transpose_a: 
     size = _check_factors("lu_solve", a, packed, permutation)
     if a.dtype != b.dtype or a.ndim != b.ndim:
         raise ShapeError(f"lu_solve: operands do not fit together: {a} and {b}")
-    lead = [same_dim(p, q, f"lu_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2])]
+    lead = [same_dim(p, q, f"lu_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2], strict=False)]
     same_dim(size, b.shape[-2], f"lu_solve: sizes of {a} and {b}")
     return Aval((*lead, *b.shape[-2:]), b.dtype)
 

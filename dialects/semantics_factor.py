@@ -80,11 +80,11 @@ def _(
 
 @meaning(dif.lu)
 def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    size = x.shape[-1]
-    packed = np.array(x).reshape(math.prod(x.shape[:-2]), size, size)
+    rows, size = x.shape[-2:]
+    packed = np.array(x).reshape(math.prod(x.shape[:-2]), rows, size)
     stack = np.arange(len(packed))
     pivots = np.zeros((len(packed), size), I32)
-    permutation = np.broadcast_to(np.arange(size, dtype=I32), pivots.shape).copy()
+    permutation = np.broadcast_to(np.arange(rows, dtype=I32), (len(packed), rows)).copy()
     for k in range(size):
         p = k + np.argmax(np.abs(packed[:, k:, k]), axis=1)
         pivots[:, k] = p
@@ -93,7 +93,7 @@ def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pivot = packed[:, k, k, None]
         packed[:, k + 1 :, k] /= np.where(pivot == 0, 1, pivot)
         packed[:, k + 1 :, k + 1 :] -= packed[:, k + 1 :, k, None] * packed[:, k, None, k + 1 :]
-    return packed.reshape(x.shape), pivots.reshape(x.shape[:-1]), permutation.reshape(x.shape[:-1])
+    return packed.reshape(x.shape), pivots.reshape((*x.shape[:-2], size)), permutation.reshape(x.shape[:-1])
 
 
 @meaning(dif.lu_solve)
@@ -101,7 +101,9 @@ def _(a: np.ndarray, packed: np.ndarray, permutation: np.ndarray, b: np.ndarray,
     solve = partial(MEANINGS[dif.triangular_solve.name], packed, left_side=True, transpose_a=transpose_a)
     rows = permutation[..., None]
     if not transpose_a:
-        return solve(solve(np.take_along_axis(b, rows, -2), lower=True, unit_diagonal=True), lower=False, unit_diagonal=False)
+        return solve(
+            solve(np.take_along_axis(b, rows, -2), lower=True, unit_diagonal=True), lower=False, unit_diagonal=False
+        )
     x = solve(solve(b, lower=False, unit_diagonal=False), lower=True, unit_diagonal=True)
     return np.take_along_axis(x, np.argsort(rows, -2), -2)
 

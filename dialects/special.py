@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difc.dialects.base import Int, OpDef, op
 from difc.dialects.elementwise import _check_dtype
-from difc.dialects.types import Aval
+from difc.dialects.types import Aval, same_shape
 from difc.errors import DtypeError
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "erfcx",
     "erfinv",
     "gamma",
+    "gammainc",
+    "gammaincc",
     "lgamma",
     "polygamma",
 ]
@@ -55,3 +57,19 @@ def polygamma(x: Aval, *, order: Int) -> Aval:
 
 
 SPECIAL.append(polygamma)
+
+
+def _incomplete(name: str, doc: str) -> OpDef:
+    def infer(a: Aval, x: Aval) -> Aval:
+        if a.dtype != x.dtype:
+            raise DtypeError(f"{name}: operand dtypes differ: {a} and {x}")
+        _check_dtype(name, x.dtype, "float")
+        return Aval(same_shape(name, a, x), x.dtype)
+
+    infer.__doc__ = doc
+    SPECIAL.append(op(infer, name=name))
+    return SPECIAL[-1]
+
+
+gammainc = _incomplete("gammainc", "Regularized lower incomplete gamma function P(a, x): 0 to 1 as x grows from 0.")
+gammaincc = _incomplete("gammaincc", "Regularized upper incomplete gamma function Q(a, x) = 1 - P(a, x).")

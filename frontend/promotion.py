@@ -71,9 +71,10 @@ def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtyp
     bf16 = any(not is_weak(x) and dtype_of(x) == BF16 for x in operands)
     wide = bf16 and any(not is_weak(x) and dtype_of(x) not in (BF16, F16) and dtype_of(x).kind == "f" for x in operands)
     narrow = bf16 and not wide and not any(not is_weak(x) and dtype_of(x) == F16 for x in operands)
+    only_numbers = all(map(is_weak, operands))
     for x in operands:
         dtype = dtype_of(x)
-        if is_weak(x):
+        if is_weak(x) and not only_numbers:
             python = _python_type(x)
             given.append(np.dtype(bool) if python is bool else python)
         elif dtype == BF16 or (narrow and dtype.kind in "iu"):

@@ -26,7 +26,8 @@ class Tracer:
     """A traced array: a type, and a value of the program under construction.
 
     Attributes:
-      weak: whether it counts as a Python number in promotion (NEP 50): arguments given as Python numbers, and sizes.
+      weak: whether it counts as a Python number in promotion (NEP 50): arguments given as Python numbers, sizes, and
+        what operators make of these.
     """
 
     __slots__ = ("_frame", "_value", "dtype", "weak")
@@ -217,7 +218,9 @@ class Tracer:
     def flat(self) -> Any:
         return np.ravel(self)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         from difc.numpy.elementwise import astype
 
         return astype(self, dtype)
@@ -229,11 +232,15 @@ class Tracer:
     def transpose(self, *axes: Any) -> Any:
         return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
 
-    def flatten(self) -> Any:
-        return np.ravel(self)
+    def flatten(self, order: Literal["C", "F", "A", "K"] = "C") -> Any:
+        return np.ravel(cast(Any, self), order)
 
-    def copy(self) -> Any:
+    def copy(self, order: str = "C") -> Any:
         return self
+
+    def view(self, dtype: Any) -> Any:
+        """Return the bits of the elements as numbers of another dtype of the same width. (numpy.ndarray.view)"""
+        return wrap(dif.bitcast(lift(self), dtype=np.dtype(dtype)))
 
     def dot(self, other: Any) -> Any:
         return np.dot(self, other)
@@ -381,7 +388,23 @@ for _name in [
 
 
 def _binary(ufunc: np.ufunc, swap: bool) -> Callable[[Any, Any], Any]:
-    return (lambda self, other: ufunc(other, self)) if swap else (lambda self, other: ufunc(self, other))
+    def apply(self: Tracer, other: Any) -> Any:
+        result = ufunc(other, self) if swap else ufunc(self, other)
+        is_number = other.weak if isinstance(other, Tracer) else type(other) in (bool, int, float)
+        return _as_number(result) if self.weak and is_number else result
+
+    return apply
+
+
+def _unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
+    return lambda self: _as_number(ufunc(self)) if self.weak else ufunc(self)
+
+
+def _as_number(result: Any) -> Any:
+    """Return what an operator makes of Python numbers: it is one again, where a function of NumPy gives an array."""
+    if isinstance(result, tuple):
+        return tuple(map(_as_number, result))
+    return wrap(result._value, weak=True) if isinstance(result, Tracer) else result
 
 
 for _name, _ufunc in {
@@ -396,4 +419,4 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     setattr(Tracer, f"__{_name}__", _binary(_ufunc, False))
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(Tracer, f"__{_name}__", (lambda u: lambda self: u(self))(_ufunc))
+    setattr(Tracer, f"__{_name}__", _unary(_ufunc))

@@ -28,7 +28,7 @@ from difc.pipelines.invocation import Invocation, StageFailure, quiet
 from difc.pipelines.staged import has_host_control_flow, to_commands
 from difc.pipelines.target import LESS_FUSION, Target
 from difc.pipelines.versions import check_versions, installed_versions, source_digest
-from difc.pipelines.vulkan import fit_to_vulkan
+from difc.pipelines.vulkan import fit_commands, fit_numbers
 
 __all__ = ["compile_module"]
 
@@ -85,14 +85,18 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> 
 
 
 def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:
+    on_vulkan = target.family == "vulkan"
     with quiet(config.get("traceback") != "full"), Invocation(text, flags) as run:
+        if on_vulkan:
+            with run.context:
+                fit_numbers(run.module)
         if has_host_control_flow(run.module) if staged is None else staged:
             to_commands(run)
         else:
             run.to_phase("stream")
-        if target.family == "vulkan":
+        if on_vulkan:
             with run.context:
-                fit_to_vulkan(run.module)
+                fit_commands(run.module)
         run.to_phase("vm", after="stream")
         with run.context:
             separate_references(run.module)

@@ -1,4 +1,7 @@
-"""What Vulkan needs of a module at the end of IREE's stream phase: no empty buffers, and 64-bit integers where used.
+"""What Vulkan needs of a module: few numbers for each kernel, no empty buffers, and 64-bit integers where used.
+
+Numbers. Kernels get sizes and offsets as push constants, of which a device need not take more than 32. IREE passes each
+as two; but no buffer of Vulkan has more than 4 GiB, so that one is enough.
 
 Empty buffers. Vulkan has none, and a call with an array of size 0 would fail, although kernels that read it may have
 work to do (a sum over nothing). Where a length is 0 at run time, a kernel is given the first bytes of the same memory,
@@ -12,12 +15,19 @@ then every kernel of run-time sizes would need a device that has them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from difc.pipelines.ownership import operations
 
-__all__ = ["fit_to_vulkan"]
+__all__ = ["fit_commands", "fit_numbers"]
+
+_RESOURCES = (
+    "#stream.resource_config<{max_allocation_size = 4294967295, min_buffer_offset_alignment = 64, "
+    "max_buffer_range = 4294967295, min_buffer_range_alignment = 64, index_bits = 32, alias_mutable_bindings = false, "
+    "memory_model = Discrete}>"
+)  # as by default, but for the index_bits
 
 _LEAST = 4  # bytes: what the offsets and lengths of Vulkan's buffers are multiples of
 _ALLOCATIONS = ("stream.resource.alloc", "stream.resource.alloca")
@@ -25,8 +35,16 @@ _DISPATCH, _COMMANDS, _KERNELS = "stream.cmd.dispatch", "stream.cmd.execute", "s
 _EMULATED, _NATIVE = "compute = fp32|int32", "compute = fp32|int64|int32"
 
 
-def fit_to_vulkan(module: Any) -> None:
-    """Rewrite a module of IREE's stream dialect, at the end of its phase, in place.
+def fit_numbers(module: Any) -> None:
+    """Tell IREE, on a module that it is about to compile, that sizes and offsets have 32 bits."""
+    from iree.compiler import ir
+
+    op = module.operation
+    op.attributes["stream.resources"] = ir.Attribute.parse(_RESOURCES, context=op.context)
+
+
+def fit_commands(module: Any) -> None:
+    """Give kernels buffers that are not empty and integers of 64 bits, at the end of IREE's stream phase.
 
     Before and after, for a length known only at run time:
 
@@ -43,7 +61,10 @@ def fit_to_vulkan(module: Any) -> None:
             _fill(op, op, 0)
         elif op.name == _DISPATCH:
             _fill_bindings(op)
-    if any(_computes_wide(kernel) for kernel in found if kernel.name == _KERNELS):
+    kernels = [op for op in found if op.name == _KERNELS]
+    for kernel in kernels:
+        _forget_wide_bounds(kernel)
+    if any(map(_computes_wide, kernels)):
         _use_wide_integers(found)
 
 
@@ -89,6 +110,24 @@ def _select(condition: Any, x: Any, y: Any) -> Any:
     from iree.compiler import ir
 
     return ir.Operation.create("arith.select", results=[x.type], operands=[condition, x, y]).result
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def _forget_wide_bounds(kernel: Any) -> None:
+    """Drop upper bounds of sizes beyond 32 bits, which would become constants in code that has 32 bits for them."""
+    from iree.compiler import ir
+
+    for block in _inner_blocks(kernel):
+        for op in block.operations:
+            if op.operation.name == "util.assume.int":
+                text = re.sub(r", umax = (\d+)", _narrow_bound, str(op.attributes["assumptions"]))
+                op.attributes["assumptions"] = ir.Attribute.parse(text, context=op.context)
+
+
+def _narrow_bound(found: re.Match[str]) -> str:
+    return found.group(0) if int(found.group(1)) < 1 << 32 else ""
 
 
 # ---- 64-bit integers -----------------------------------------------------------------------------

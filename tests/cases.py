@@ -313,8 +313,8 @@ def _indexing() -> Iterator[Case]:
         updates = Input((*points[:-1], *window))
         yield Case(f"gather_{name}", "dif.gather", partial(dif.gather, **form), (x, indices), ALL)
         for op in ("scatter", "scatter_add", "scatter_mul", "scatter_min", "scatter_max"):
-            if name in ("columns", "pairs", "one", "whole") and op in ("scatter_mul", "scatter_min"):
-                continue  # the other rows have all that these ops do in their own way
+            if op[8:] in ("mul", "min", "max") and name not in ("outside_clip", "pairs_reversed", "batch_fill"):
+                continue  # these have all that the three do in their own way
             dtypes = NUMBER if op in ("scatter_add", "scatter_mul") else ALL
             fn = partial(dif.OPS[f"dif.{op}"], **form)
             yield Case(f"{op}_{name}", f"dif.{op}", fn, (x, indices, updates), dtypes)

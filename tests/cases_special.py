@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from difc import dialects as dif
+from difc.dialects import aval_of
+from difc.dialects.mlir import ir
 from tests.case import FLOAT, Case, Input
 
 __all__ = ["special_functions"]
@@ -37,3 +39,10 @@ def special_functions() -> Iterator[Case]:
         x = Input((2, 3), "T", low, 12.0)
         yield Case(f"polygamma_{order}", "dif.polygamma", fn, (x,), FLOAT, special=(special,))
     yield Case("polygamma_below", "dif.polygamma", partial(dif.polygamma, order=1), (Input((3,), "T", -2.8, -2.2),))
+    for name in ("gammainc", "gammaincc"):  # their order, which they are not differentiated by, from integers
+        pair = (Input((2, 3), "i32", 1, 9), Input((2, 3), "T", 0.3, 12.0))
+        yield Case(name, f"dif.{name}", partial(_of_integers, dif.OPS[f"dif.{name}"]), pair, FLOAT)
+
+
+def _of_integers(op: dif.OpDef, n: ir.Value, x: ir.Value) -> ir.Value:
+    return op(dif.convert(n, dtype=aval_of(x).dtype), x)

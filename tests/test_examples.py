@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,23 +28,27 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the artifact of the classifier for a target."""
-    made: dict[str, Path] = {}
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return the artifact of an example for a target."""
+    made: dict[tuple[str, str], Path] = {}
 
-    def make(target: str) -> Path:
-        if target not in made:
-            path = tmp_path_factory.mktemp(target) / "digits.vmfb"
-            difc.compile(load_model(EXAMPLES / "digits_mlp.py"), target=target).save(path)
-            made[target] = path
-        return made[target]
+    def make(target: str, model: str = "digits_mlp") -> Path:
+        if (target, model) not in made:
+            path = tmp_path_factory.mktemp(target) / f"{model}.vmfb"
+            difc.compile(load_model(EXAMPLES / f"{model}.py"), target=target).save(path)
+            made[target, model] = path
+        return made[target, model]
 
     return make
 
 
-def train(artifact: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _WITHOUT_COMPILER, EXAMPLES / "train_digits.py", artifact, *options]
+def run(script: str, artifact: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _WITHOUT_COMPILER, EXAMPLES / script, artifact, *options]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+
+
+def train(artifact: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return run("train_digits.py", artifact, *options)
 
 
 def accuracy(done: subprocess.CompletedProcess[str]) -> float:
@@ -53,17 +58,17 @@ def accuracy(done: subprocess.CompletedProcess[str]) -> float:
     return float(found[1])
 
 
-def test_training_reaches_96_percent_without_a_compiler(artifact: Callable[[str], Path]) -> None:
+def test_training_reaches_96_percent_without_a_compiler(artifact: Callable[..., Path]) -> None:
     assert accuracy(train(artifact("cpu"))) >= 96
 
 
 @pytest.mark.vulkan
 @pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
-def test_training_runs_unchanged_on_vulkan(artifact: Callable[[str], Path]) -> None:
+def test_training_runs_unchanged_on_vulkan(artifact: Callable[..., Path]) -> None:
     assert accuracy(train(artifact("vulkan"), "--epochs", "2")) >= 80
 
 
-def test_one_step_is_adam_on_the_gradient_of_the_loss(artifact: Callable[[str], Path]) -> None:
+def test_one_step_is_adam_on_the_gradient_of_the_loss(artifact: Callable[..., Path]) -> None:
     module, model = difc.load(artifact("cpu")), load_model(EXAMPLES / "digits_mlp.py")
     random = np.random.default_rng(0)
     params = {
@@ -96,3 +101,45 @@ def test_another_model_is_one_clear_error(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: ")
     assert "has no entry `train_step`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def evidence(done: subprocess.CompletedProcess[str]) -> float:
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"^negative log evidence: ([\d.]+)$", done.stdout, re.MULTILINE)
+    assert found, done.stdout
+    return float(found[1])
+
+
+def test_hyperparameters_are_fitted_without_a_compiler(artifact: Callable[..., Path]) -> None:
+    done = run("fit_gaussian_process.py", artifact("cpu", "gaussian_process"))
+    assert evidence(done) < 384.2  # 409.6 with all of them one
+    found = re.search(r"explained variance of the test patients: ([\d.]+)%", done.stdout)
+    assert found, done.stdout
+    assert float(found[1]) > 38
+
+
+@pytest.mark.vulkan
+@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+def test_the_fit_has_the_same_numbers_on_vulkan(artifact: Callable[..., Path]) -> None:
+    few = "--points", "40", "--steps", "3"
+    fits = [run("fit_gaussian_process.py", artifact(t, "gaussian_process"), *few) for t in ("cpu", "vulkan")]
+    assert evidence(fits[0]) == pytest.approx(evidence(fits[1]), rel=1e-6)
+
+
+def test_the_evidence_and_its_gradient(artifact: Callable[..., Path]) -> None:
+    module = difc.load(artifact("cpu", "gaussian_process"))
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(30, 10)), random.normal(size=30)
+    params = {"length": random.normal(size=10) / 4 + 1, "signal": 0.1, "noise": -0.5}
+
+    def wanted(params: dict[str, Any]) -> float:
+        scaled = x / np.exp(params["length"])
+        squared = ((scaled[:, None] - scaled) ** 2).sum(axis=-1)
+        covariance = np.exp(2 * params["signal"] - squared / 2) + np.exp(2 * params["noise"]) * np.eye(30)
+        return (y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(2 * np.pi * covariance)[1]) / 2
+
+    value, gradient = module.evidence(params, x, y)
+    np.testing.assert_allclose(value, wanted(params), rtol=1e-12)
+    for name in ("signal", "noise"):
+        above, below = (wanted({**params, name: params[name] + step}) for step in (1e-5, -1e-5))
+        np.testing.assert_allclose(gradient[name], (above - below) / 2e-5, rtol=1e-7)

@@ -93,7 +93,7 @@ def _transpose_lhs(
 # ---- the cotangent of the kernel -----------------------------------------------------------------
 
 
-def _seen(x: ir.Value, place: Sequence[int], low: Ints, high: Ints, interior: Ints, stride: Ints) -> ir.Value:
+def _seen(x: ir.Value, place: Sequence[int], low: Ints, high: Sequence[int], interior: Ints, stride: Ints) -> ir.Value:
     """Return what one element of the window meets, over all windows; `low` and `high` say how much it may move."""
     before = [a - p for a, p in zip(low, place, strict=True)]
     after = [b + p for b, p in zip(high, place, strict=True)]

@@ -29,9 +29,7 @@ deflinear(dif.cumsum, lambda ct, x, axis, reverse: dif.cumsum(ct, axis=axis, rev
 # ---- recurrence ----------------------------------------------------------------------------------
 
 
-def _recurrence_transpose(
-    ct: ir.Value, factor: ir.Value, x: ir.Value, *, axis: int, reverse: bool
-) -> ir.Value:
+def _recurrence_transpose(ct: ir.Value, factor: ir.Value, x: ir.Value, *, axis: int, reverse: bool) -> ir.Value:
     return dif.recurrence(_before(factor, axis, not reverse, 0.0), ct, axis=axis, reverse=not reverse)
 
 
@@ -74,9 +72,7 @@ defjvp(dif.cummin, _extremum)
 # ---- batching ------------------------------------------------------------------------------------
 
 for _op in dif.CUMULATIVE:
-    defbatch(
-        _op, lambda size, batched, x, axis, reverse, opdef=_op: opdef(x, axis=axis + 1, reverse=reverse)
-    )
+    defbatch(_op, lambda size, batched, x, axis, reverse, opdef=_op: opdef(x, axis=axis + 1, reverse=reverse))
 
 
 def _recurrence_batch(

@@ -114,17 +114,35 @@ defbatch(dif.triangular_solve, _solve_batch)
 
 
 def _lu_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> tuple[list[ir.Value], list[Tangent]]:
-    """With M = L^-1 P t U^-1 the tangents of L and U are L times its lower part and its upper part times U."""
+    """With M = L^-1 P t U^-1 the tangents of L and U are L times its lower part and its upper part times U.
+
+    Rows of L beyond the square have the tangent t U^-1 less those rows times the upper part.
+    """
     packed, pivots, permutation = outs = clone_op(node.operation, primals)
     (t,) = tangents
     if isinstance(t, Zero):
         return outs, zero_tangents(outs)
-    inner = _solve(packed, rows_at(t, permutation), unit_diagonal=True)
-    inner = _solve(packed, inner, left_side=False, lower=False)
+    rows, size = aval_of(packed).shape[-2:]
+    tall = isinstance(rows, int) and isinstance(size, int) and rows > size
+    t = rows_at(t, permutation)
+    top, first = (_rows(x, 0, size) if tall else x for x in (packed, t))
+    inner = _solve(top, _solve(top, first, unit_diagonal=True), left_side=False, lower=False)
     lower, upper = triangle(inner, "gt"), triangle(inner, "le")
-    unit = dif.select(triangle_mask(packed, "eq"), const_like(packed, 1.0), triangle(packed, "gt"))
-    moved = dif.add(matmul(unit, lower), matmul(upper, triangle(packed, "le")))
+    unit = dif.select(triangle_mask(top, "eq"), const_like(top, 1.0), triangle(top, "gt"))
+    moved = dif.add(matmul(unit, lower), matmul(upper, triangle(top, "le")))
+    if tall:
+        below = _solve(top, _rows(t, size, rows), left_side=False, lower=False)
+        below = dif.sub(below, matmul(_rows(packed, size, rows), upper))
+        moved = dif.concatenate(moved, below, dimension=aval_of(packed).ndim - 2)
     return outs, [moved, *zero_tangents([pivots, permutation])]
+
+
+def _rows(x: ir.Value, start: int, limit: int) -> ir.Value:
+    shape = aval_of(x).shape
+    limits = [d if isinstance(d, int) else -1 for d in shape]
+    starts = [0] * len(shape)
+    starts[-2], limits[-2] = start, limit
+    return dif.slice(x, start=starts, limit=limits, stride=(1,) * len(shape))
 
 
 JVP[dif.lu.name] = _lu_jvp

@@ -39,6 +39,30 @@ def _polygamma(t: ir.Value, y: ir.Value, x: ir.Value, *, order: int) -> ir.Value
 
 defjvp(dif.polygamma, _polygamma)
 
+
+# ---- incomplete gamma functions ------------------------------------------------------------------
+
+
+def _density(a: ir.Value, x: ir.Value) -> ir.Value:
+    """x^(a - 1) e^-x / gamma(a), the derivative of P(a, x) by x."""
+    less_one = dif.sub(a, const_like(a, 1.0))
+    at_zero = dif.compare(less_one, zeros_like(a), direction="eq")  # where log 0 must not matter
+    safe = dif.select(at_zero, const_like(x, 1.0), x)
+    power = dif.mul(less_one, dif.log(safe))
+    return dif.exp(dif.sub(dif.sub(power, x), dif.lgamma(a)))
+
+
+def _by_order(*_: Any) -> ir.Value:
+    raise UnsupportedError(
+        "gammainc and gammaincc have no derivative by their first argument, the order",
+        where=user_location(current_builder().location),
+        remedy="take the derivative by x alone, with difc.stop_gradient(a)",
+    )
+
+
+defjvp(dif.gammainc, _by_order, lambda t, y, a, x: dif.mul(t, _density(a, x)))
+defjvp(dif.gammaincc, _by_order, lambda t, y, a, x: dif.neg(dif.mul(t, _density(a, x))))
+
 # ---- error functions -----------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from difc.nn.activations import (
 from difc.nn.convolution import conv, conv_transpose
 from difc.nn.normalization import batch_norm, group_norm, layer_norm, rms_norm, standardize
 from difc.nn.pooling import avg_pool, max_pool, min_pool
+from difc.nn.ranking import top_k
 
 __all__ = [
     "avg_pool",
@@ -60,4 +61,5 @@ __all__ = [
     "softplus",
     "standardize",
     "swish",
+    "top_k",
 ]

@@ -176,7 +176,8 @@ def inner(a: Any, b: Any, /) -> Any:
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
     """Return the sum of products of all elements. (numpy.vdot)"""
-    return dot(np.ravel(wrap(lift(as_operand(a)))), np.ravel(wrap(lift(as_operand(b)))))
+    x, y = operands_of(*(np.ravel(wrap(lift(as_operand(v)))) for v in (a, b)))
+    return _tensordot("vdot", x, y, (0,), (0,))
 
 
 @implements(np.tensordot, np.linalg.tensordot)

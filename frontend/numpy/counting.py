@@ -127,10 +127,10 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
     Counts have no derivative; sums of weights have one by the weights, and bounds by the least and greatest element.
     """
-    x = np.ravel(_array(a))
+    x: Any = np.ravel(_array(a))
     x = x.astype(np.uint8) if x.dtype == BOOL else x
     edges = histogram_bin_edges(x, bins, range)
-    w = None if weights is None else np.ravel(_array(weights))
+    w: Any = None if weights is None else np.ravel(_array(weights))
     if w is not None and w.aval.shape != x.aval.shape:
         raise shape_error("histogram: there must be one weight for each element")
     counted = _tally(lift(_bin_numbers(x, edges)), edges.aval.shape[0] - 1, w, I64 if w is None else w.dtype)
@@ -244,7 +244,7 @@ def unique(
     x = _array(ar)
     if axis is not None and x.ndim != 1:
         raise unsupported("numpy.unique with axis=", "use np.lexsort, and compare neighbours")
-    flat = np.ravel(x)
+    flat: Any = np.ravel(x)
     if flat.aval.shape[0] == 0:
         raise shape_error("unique of an empty array has no value to fill with")
     order = np.argsort(flat)
@@ -265,4 +265,3 @@ def unique(
     if return_counts:
         results.append(np.where(exist, np.diff(bounds), 0))
     return results[0] if len(results) == 1 else tuple(results)
-

@@ -1,8 +1,8 @@
 """NumPy's ufuncs on traced arrays, as two tables: those that are one op of the dialect, and those that are formulas.
 
 NumPy's own promotion decides the dtypes (`ufunc_dtypes`), so results have NumPy's dtypes; broadcasting happens here,
-and the dialect sees equal shapes only. Python numbers stay weak: a result is weak if all operands are. Formulas are
-in `formulas.py`.
+and the dialect sees equal shapes only. Results are arrays of their own dtype, also of Python numbers, as in NumPy (only
+operators keep those weak: `Tracer`). Formulas are in `formulas.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from difc.dialects import BOOL, I64, Aval, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy import bits, formulas
 from difc.numpy.common import as_operand, dtype_from, expand, fill, rank_of, widened
-from difc.numpy.registry import METHODS, UFUNCS
+from difc.numpy.registry import DEVICES, METHODS, UFUNCS, unsupported
 from difc.promotion import is_weak, promote, to_dtype, ufunc_dtypes
 from difc.tracer import lift, wrap
 from difc.tracing import current_frame
@@ -25,11 +25,13 @@ from difc.tracing import current_frame
 __all__ = ["astype", "call_elementwise"]
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """Return the elements converted to a dtype. (numpy.astype)
 
     Floats become integers by rounding towards zero; out of range they saturate, where NumPy promises nothing.
     """
+    if device not in DEVICES:
+        raise unsupported(f"numpy.astype on device {device!r}", "leave device= out: the target is chosen later")
     return wrap(to_dtype(lift(x), dtype_from(dtype)))
 
 
@@ -43,13 +45,12 @@ def call_elementwise(ufunc: np.ufunc, operands: Sequence[Any], dtype: Any = None
     if dtype is not None:
         operands = [x if is_weak(x) else astype(x, dtype) for x in operands]
     dtypes, outs = ufunc_dtypes(ufunc, operands)
-    weak = all(map(is_weak, operands))
     if ufunc in (np.power, np.float_power):
         power = formulas.static_power(wrap(to_dtype(lift(operands[0]), dtypes[0])), operands[1])
         if power is not None:
-            return wrap(lift(power), weak)
+            return wrap(lift(power))
     if ufunc in _COMPARISONS:
-        return wrap(_compare_values(_COMPARISONS[ufunc], operands, dtypes), weak)
+        return wrap(_compare_values(_COMPARISONS[ufunc], operands, dtypes))
     values = promote(operands, dtypes)
     if ufunc in _FORMULAS:
         result = _apply_formula(_FORMULAS[ufunc], values, ufunc in bits.OF_BITS)
@@ -57,7 +58,7 @@ def call_elementwise(ufunc: np.ufunc, operands: Sequence[Any], dtype: Any = None
         result = [_OPS[ufunc](*values)]
     result = [to_dtype(r, out) for r, out in zip(result, outs, strict=True)]
     _name_size(ufunc, values, result[0])
-    wrapped = tuple(wrap(r, weak) for r in result)
+    wrapped = tuple(map(wrap, result))
     return wrapped[0] if ufunc.nout == 1 else wrapped
 
 

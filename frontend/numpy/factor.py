@@ -233,4 +233,3 @@ def slogdet(a: Any) -> SlogdetResult:
     signs = dif.reduce_prod(dif.sign(diagonal(packed)), axes=(aval_of(pivots).ndim - 1,))
     sign = dif.mul(permutation_sign(pivots, aval_of(x).dtype), signs)
     return SlogdetResult(wrap(sign), wrap(dif.log_det(x, packed, permutation)))
-

@@ -172,4 +172,3 @@ def isin(
     values, table = values.astype(dtype), table.astype(dtype)
     found = table[np.minimum(searchsorted(table, values), table.shape[0] - 1)] == values
     return np.logical_not(found) if invert else found
-

@@ -177,39 +177,51 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """Return the convolution of two vectors. (numpy.convolve)"""
-    x, kernel = _vectors(a, v, "convolve")
-    if len(kernel) > len(x):
-        x, kernel = kernel, x
+    """Return the convolution of two vectors, of which one may have a run-time size. (numpy.convolve)
+
+    Modes "same" and "valid" take the vector of run-time size as the longer one.
+    """
+    x, kernel, _ = _vectors(a, v, "convolve")
     return _sliding(x, np.flip(kernel), mode)
 
 
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """Return the cross-correlation of two vectors. (numpy.correlate)"""
-    x, kernel = _vectors(a, v, "correlate")
-    if len(kernel) > len(x):
-        return np.flip(_sliding(kernel, x, mode))
-    return _sliding(x, kernel, mode)
+    """Return the cross-correlation of two vectors, of which one may have a run-time size. (numpy.correlate)"""
+    x, kernel, swapped = _vectors(a, v, "correlate")
+    found = _sliding(x, kernel, mode)
+    return np.flip(found) if swapped else found
 
 
-def _vectors(a: Any, v: Any, what: str) -> tuple[Any, Any]:
+def _vectors(a: Any, v: Any, what: str) -> tuple[Any, Any, bool]:
+    """Return the longer vector, the shorter one, and whether they have changed places."""
     operands = [as_operand(a), as_operand(v)]
     dtype = common_dtype(*operands)
-    x, kernel = (np.atleast_1d(wrap(to_dtype(lift(o), dtype))) for o in operands)
+    x, kernel = (wrap(lift(np.atleast_1d(wrap(to_dtype(lift(o), dtype))))) for o in operands)
     for vector in (x, kernel):
-        if vector.ndim != 1 or not static_size(lift(vector), 0, what):
+        if vector.ndim != 1 or vector.aval.shape[0] == 0:
             raise shape_error(f"{what} needs two vectors with elements")
-    return x, kernel
+    sizes = [vector.aval.shape[0] for vector in (x, kernel)]
+    swapped = not isinstance(sizes[1], int) if isinstance(sizes[0], int) else False
+    if all(isinstance(size, int) for size in sizes):
+        swapped = sizes[1] > sizes[0]
+    x, kernel = (kernel, x) if swapped else (x, kernel)
+    static_size(lift(kernel), 0, what, "give one of the vectors a fixed size in the spec")
+    return x, kernel, swapped
 
 
 def _sliding(x: Any, kernel: Any, mode: str) -> Any:
-    """Return products of a kernel with the windows of a longer vector: windows are gathered, then it is one product."""
-    size, width = len(x), len(kernel)
+    """Return products of a kernel with the windows of a longer vector.
+
+    Windows are gathered, then it is one product; of a vector of run-time size, shifted parts are added up.
+    """
+    size, width = x.aval.shape[0], len(kernel)
     if mode not in ("full", "same", "valid"):
         raise shape_error(f"mode {mode!r} is not one of 'full', 'same', 'valid'")
     before = {"full": width - 1, "same": width // 2, "valid": 0}[mode]
-    count = {"full": size + width - 1, "same": size, "valid": size - width + 1}[mode]
-    padded = np.pad(x, (before, count + width - 1 - size - before))
-    windows = np.arange(count)[:, None] + np.arange(width)
+    after = {"full": width - 1, "same": (width - 1) // 2, "valid": 0}[mode]
+    padded = np.pad(x, (before, after))
+    if not isinstance(size, int):
+        return sum(kernel[i] * padded[i : i - width + 1 or None] for i in range(width))
+    windows = np.arange(before + size + after - width + 1)[:, None] + np.arange(width)
     return np.take(padded, windows) @ kernel

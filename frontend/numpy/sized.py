@@ -1,7 +1,7 @@
 """NumPy functions with results whose size depends on values, told how many: `difc.numpy.nonzero(x, size=3)`.
 
-Outside a trace they are NumPy's, cut or filled to the size; in one they are those of `counting.py`. Without the size they
-are NumPy's own. Must not import MLIR.
+Outside a trace they are NumPy's, cut or filled to the size; in one they are those of `counting.py`. Without the size
+they are NumPy's own. Must not import MLIR.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def unique(
     flags = (return_index, return_inverse, return_counts)
     if surface.has_tracer(ar, fill_value):
         return _traced(np.unique, ar, *flags, axis, size=size, fill_value=fill_value, **others)
-    found = np.unique(ar, *flags, axis, **others)
+    plain: Any = np.unique  # its overloads do not take flags that are not literals
+    found = plain(ar, *flags, axis, **others)
     if size is None:
         return found
     values, *rest = found if any(flags) else (found,)

@@ -85,6 +85,8 @@ def _interleaved(operands: Sequence[Any]) -> tuple[tuple[Any, ...], list[list[La
     """Read operands that are each followed by a list of integers."""
 
     def read(labels: Any) -> list[Label]:
+        if not all(label is Ellipsis or isinstance(label, (int, np.integer)) for label in labels):
+            raise _error(f"the labels {list(labels)} after an operand are not integers or `...`")
         return [_ELLIPSIS if label is Ellipsis else int(label) for label in labels]
 
     given = list(operands)

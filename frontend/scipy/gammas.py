@@ -15,7 +15,8 @@ from difc.scipy.common import apply, floats
 from difc.source import user_frame_location
 
 __all__ = [
-    "beta", "betaln", "digamma", "gamma", "gammaln", "gammasgn", "polygamma", "psi", "rgamma", "zeta",
+    "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "polygamma", "psi", "rgamma",
+    "zeta",
 ]  # fmt: skip
 
 #: B(2), B(4), ...: Bernoulli numbers.
@@ -97,6 +98,23 @@ def polygamma(n: Any, x: Any) -> Any:
     for order in np.unique(orders).astype(int).tolist():
         result = np.where(orders == order, apply("polygamma", x, order=order), result)
     return result
+
+
+def gammainc(a: Any, x: Any) -> Any:
+    """Return the regularized lower incomplete gamma function, the integral of the gamma density up to x.
+
+    It can be differentiated by x, not by a. (scipy.special.gammainc)
+
+    Example:
+      >>> float(gammainc(1.0, 2.0) + np.exp(-2.0))
+      1.0
+    """
+    return apply("gammainc", *floats(a, x))
+
+
+def gammaincc(a: Any, x: Any) -> Any:
+    """Return 1 - gammainc(a, x), precise where that is small. (scipy.special.gammaincc)"""
+    return apply("gammaincc", *floats(a, x))
 
 
 # ---- beta functions ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""scipy.linalg for traced code: triangular solves, Cholesky and LU factors, the matrix exponential.
+"""scipy.linalg for traced code: triangular solves, Cholesky and LU factors, the matrix exponential; and `spectral.py`.
 
 Each function works on NumPy arrays outside a trace as well; importing this module does not import MLIR. Flags of SciPy
 that only save copies or checks (`overwrite_a`, `check_finite`) are taken and ignored. Matrices are in the last two
@@ -14,8 +14,23 @@ import numpy as np
 
 from difc import numpy as dnp
 from difc.numpy import surface
+from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
 
-__all__ = ["cho_factor", "cho_solve", "expm", "lu", "lu_factor", "lu_solve", "solve_triangular"]
+__all__ = [
+    "cho_factor",
+    "cho_solve",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "pinv",
+    "qr",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+]
 
 _TRANSPOSED = {0: False, "N": False, 1: True, "T": True, 2: True, "C": True}
 
@@ -114,7 +129,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
 def lu_solve(
     lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
-    """Return x with a x = b, or a^T x = b (`trans` 1 or 2), from what `lu_factor` gave for a. (scipy.linalg.lu_solve)"""
+    """Return x with a x = b, or a^T x = b (`trans` 1), from what `lu_factor` gave for a. (scipy.linalg.lu_solve)"""
     packed, pivots = lu_and_piv
     order = _permutation(pivots)
     vector = np.ndim(b) == 1

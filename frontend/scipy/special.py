@@ -40,7 +40,20 @@ from difc.scipy.elementary import (
 )
 from difc.scipy.entropies import entr, huber, kl_div, pseudo_huber, rel_entr, xlog1py, xlogy
 from difc.scipy.exponentials import expit, log_expit, log_softmax, logit, logsumexp, softmax
-from difc.scipy.gammas import beta, betaln, digamma, gamma, gammaln, gammasgn, polygamma, psi, rgamma, zeta
+from difc.scipy.gammas import (
+    beta,
+    betaln,
+    digamma,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammaln,
+    gammasgn,
+    polygamma,
+    psi,
+    rgamma,
+    zeta,
+)
 from difc.scipy.normal import erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 
 __all__ = [
@@ -68,6 +81,8 @@ __all__ = [
     "exprel",
     "factorial",
     "gamma",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "gammasgn",
     "huber",

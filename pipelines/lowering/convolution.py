@@ -111,7 +111,7 @@ def _as_sum_of_slices(c: Context, out: Out, lhs: Value, rhs: Value, form: Form) 
     x, w = c.tensor(lhs), c.tensor(rhs)
     to_x, to_w = projection(rank + 2, tuple(range(rank + 1))), projection(rank + 2, (rank + 1,))
     inputs = []
-    for place in itertools.product(*map(range, rhs.sizes[:rank])):
+    for place in itertools.product(*map(range, rhs.aval.shape[:rank])):
         start = [i * d for i, d in zip(place, form.rhs_dilation, strict=True)]
         seen = c.extract_slice(x, [0, *start, 0], [images, *counts, 1], [1, *form.strides, 1], drop=(rank + 1,))
         factors = c.extract_slice(w, [*place, 0, 0], [1] * (rank + 1) + [made], [1] * (rank + 2), drop=range(rank + 1))

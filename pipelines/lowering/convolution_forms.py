@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,9 @@ class Form:
 
     def without(self, dim: int) -> Form:
         """Return the form of a convolution that lacks a spatial dim."""
-        fields = {name: (*value[:dim], *value[dim + 1 :]) for name, value in vars(self).items() if name != "groups"}
+        fields: dict[str, Any] = {
+            name: (*value[:dim], *value[dim + 1 :]) for name, value in vars(self).items() if name != "groups"
+        }
         return replace(self, **fields)
 
     def with_dim(self, dim: int, **values: int) -> Form:

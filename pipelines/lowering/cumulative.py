@@ -1,8 +1,11 @@
 """Running results along an axis.
 
-Sums, products and extremes are IREE's scan. A recurrence, which has two operands, is computed for the start of each
-block of a row first, then from there for smaller blocks, and at last for each element. All do the steps in order, so
-that overflow and zeros are those of the plain loop; the work for n elements is some n^(4/3), spread over all threads.
+Sums, products and extremes are IREE's scan on CPUs. On GPUs, where that is one thread for a row, blocks of a row are
+combined first, then what comes before each block, then each element with what is before it in its block.
+
+A recurrence, which has two operands, is computed for the start of each block of a row first, then from there for
+smaller blocks, and at last for each element. All do the steps in order, so that overflow and zeros are those of the
+plain loop; the work for n elements is some n^(4/3), spread over all threads.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ _TABLE: dict[dif.OpDef, tuple[ScalarFunction, Callable[[np.dtype], float]]] = {
     dif.cummin: (scalars.minimum, scalars.highest),
 }
 #: Dtype -> the one that a scan computes in.
-_WIDER = {F16: F32, BF16: F32, BOOL: np.dtype(np.uint8)}
+_WIDER: dict[np.dtype, np.dtype] = {F16: F32, BF16: F32, BOOL: np.dtype(np.uint8)}
 
 
 def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Value:
@@ -46,6 +49,8 @@ def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Val
     element, rank, sizes = element_type(dtype), out.aval.ndim, out.sizes
     if 0 in sizes:
         return x
+    if c.target_kind != "cpu":
+        return out.value(_in_blocks(c, out, x, axis, reverse, dtype, function, neutral(dtype)))
     same, loops = identity_map(rank), [PARALLEL] * rank
     last = minus(c, sizes[axis], 1) if reverse else None
 
@@ -71,6 +76,56 @@ def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Val
 
 
 lowering(*_TABLE)(_running)
+
+
+def _in_blocks(
+    c: Context, out: Out, x: Value, axis: int, reverse: bool, dtype: np.dtype, function: ScalarFunction, neutral: float
+) -> ir.Value:
+    """Return running results of an associative function, by threads that each run through a block."""
+    tensor, rank, sizes = c.tensor(x), out.aval.ndim, out.sizes
+    size, start = sizes[axis], number(c, dtype, neutral)
+    *_, block = _blocks(c, size) or [size]
+    count = blocks_of(c, size, block)
+    shape = [count if d == axis else s for d, s in enumerate(sizes)]
+
+    def arith(name: str, *operands: Size) -> ir.Value:
+        return c.value(f"arith.{name}", [c.index(v) for v in operands], c.index_type)
+
+    def read(source: ir.Value, position: list[ir.Value], place: ir.Value) -> ir.Value:
+        return c.extract(source, [place if d == axis else p for d, p in enumerate(position)])
+
+    def element(position: list[ir.Value], place: ir.Value) -> ir.Value:
+        place = arith("subi", minus(c, size, 1), place) if reverse else place
+        return convert(c, out.dtype, read(tensor, position, place), dtype)
+
+    def combined(first: Size, stop: ir.Value, state: ir.Value, of: Callable[[ir.Value], ir.Value]) -> ir.Value:
+        return counted(c, first, stop, [state], lambda i, before: [function(c, dtype, before, of(i))])[0]
+
+    def kernel(shape: list[Size], kind: ir.Type, body: Callable[[list[ir.Value]], ir.Value]) -> ir.Value:
+        init = (c.empty(shape, kind), identity_map(rank))
+        made = c.generic([], [init], [PARALLEL] * rank, lambda _: [body([c.iteration_index(d) for d in range(rank)])])
+        return c.fence(made[0])
+
+    def of_block(position: list[ir.Value]) -> ir.Value:
+        first = arith("muli", position[axis], block)
+        stop = arith("minsi", arith("addi", first, block), size)
+        return combined(first, stop, start, lambda i: element(position, i))
+
+    before: ir.Value | None = None
+    if not (isinstance(count, int) and count == 1):
+        totals = kernel(shape, element_type(dtype), of_block)
+        before = kernel(
+            shape, element_type(dtype), lambda at: combined(0, at[axis], start, lambda i: read(totals, at, i))
+        )
+
+    def of_element(position: list[ir.Value]) -> ir.Value:
+        place = arith("subi", minus(c, size, 1), position[axis]) if reverse else position[axis]
+        number_of = arith("divui", place, block)
+        state = start if before is None else read(before, position, number_of)
+        first, stop = arith("muli", number_of, block), arith("addi", place, 1)
+        return convert(c, dtype, combined(first, stop, state, lambda i: element(position, i)), out.dtype)
+
+    return kernel(list(sizes), out.element, of_element)
 
 
 # ---- recurrence ----------------------------------------------------------------------------------

@@ -90,12 +90,14 @@ def _triangular_solve(
 
 @lowering(dif.lu)
 def _lu(c: Context, outs: list[Out], x: Value) -> list[Value]:
-    size = outs[0].sizes[-1]
     if c.vectors is None or 0 in outs[0].sizes:
         return composed(c, factor_columns.lu, x)
+    if _is_large(outs[0].sizes[-1], LU):
+        return composed(c, partial(factor_columns.lu_by_halves, limit=LU), x)
     tensor, flat = _stack(c, x)
+    batch, rows, columns = flat
     found = call_lu(c, tensor, flat, c.vectors)
-    shapes = [flat, flat[:2], flat[:2]]
+    shapes = [flat, [batch, columns], [batch, rows]]
     return [out.value(regroup(c, y, shape, out.sizes)) for out, y, shape in zip(outs, found, shapes, strict=True)]
 
 

@@ -1,12 +1,20 @@
-"""Calls of the kernels of `factor_kernels.py`; a module has each kernel once, whatever the sizes."""
+"""Calls of the kernels of `factor_kernels.py` and, for many small matrices, `factor_lanes.py`; a module has each once."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
 from difc.pipelines.lowering.factor_kernels import Form, cholesky_kernel, lu_kernel, solve_kernel
+from difc.pipelines.lowering.factor_lanes import (
+    LARGEST,
+    lanes_cholesky_kernel,
+    lanes_lu_kernel,
+    lanes_of,
+    lanes_solve_kernel,
+)
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
@@ -16,8 +24,12 @@ __all__ = ["call_cholesky", "call_lu", "call_solve"]
 def call_cholesky(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:
     """Append a call on `x`, [batch, n, n], which gives U in the upper triangle; `sizes` are batch and n."""
     batch, n = sizes
-    name = _declare(c, "cholesky", element_of(x), lambda name, element: cholesky_kernel(name, element, unit))
-    return _call(c, name, [(x, [batch, n, n])], 0, sizes, [])[0]
+    element = element_of(x)
+    if _takes_lanes(batch, element, unit, n):
+        name = _declare(c, f"lanes_cholesky_{n}", element, lambda *to: lanes_cholesky_kernel(*to, unit, n))
+        return _call_lanes(c, name, [x], batch, [([n, n], element)])[0]
+    name = _declare(c, "cholesky", element, lambda *to: cholesky_kernel(*to, unit))
+    return _call(c, name, [(x, [batch, n, n])], sizes, [([batch, n, n], element)], updated=0)[0]
 
 
 def call_solve(
@@ -25,18 +37,45 @@ def call_solve(
 ) -> ir.Value:
     """Append a call on `a`, [batch, n, n], and `b`, [batch, n, m]; `sizes` are batch, n and m."""
     batch, n, m = sizes
-    name = _declare(
-        c, f"solve_{form.name}", element_of(a), lambda name, element: solve_kernel(name, element, unit, form)
-    )
-    return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], 1, sizes, [])[0]
+    element = element_of(a)
+    if _takes_lanes(batch, element, unit, n, m):
+        kernel = f"lanes_solve_{form.name}_{n}_{m}"
+        name = _declare(c, kernel, element, lambda *to: lanes_solve_kernel(*to, unit, form, n, m))
+        return _call_lanes(c, name, [a, b], batch, [([n, m], element)])[0]
+    name = _declare(c, f"solve_{form.name}", element, lambda *to: solve_kernel(*to, unit, form))
+    return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], sizes, [([batch, n, m], element)], updated=1)[0]
 
 
 def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
     """Append a call on `x`, [batch, m, n]; it gives packed factors, pivots and permutation. `sizes`: batch, m, n."""
     batch, m, n = sizes
-    name = _declare(c, "lu", element_of(x), lambda name, element: lu_kernel(name, element, unit))
-    i32 = ir.IntegerType.get_signless(32)
-    return _call(c, name, [(x, [batch, m, n])], 0, sizes, [([batch, n], i32), ([batch, m], i32)])
+    element, i32 = element_of(x), ir.IntegerType.get_signless(32)
+    if m == n and _takes_lanes(batch, element, unit, n):
+        name = _declare(c, f"lanes_lu_{n}", element, lambda *to: lanes_lu_kernel(*to, unit, n))
+        return _call_lanes(c, name, [x], batch, [([n, n], element), ([n], i32), ([n], i32)])
+    name = _declare(c, "lu", element, lambda *to: lu_kernel(*to, unit))
+    results = [([batch, m, n], element), ([batch, n], i32), ([batch, m], i32)]
+    return _call(c, name, [(x, [batch, m, n])], sizes, results, updated=0)
+
+
+def _takes_lanes(batch: Size, element: ir.Type, unit: VectorUnit, *sizes: Size) -> bool:
+    """Say whether there are enough small matrices for a vector lane each."""
+    small = all(isinstance(s, int) and 0 < s <= LARGEST for s in sizes)
+    return small and isinstance(batch, int) and batch >= 2 * lanes_of(str(element), unit)
+
+
+def _call_lanes(
+    c: TensorEmitter, name: str, arrays: Sequence[ir.Value], batch: Size, made: Sequence[tuple[Sequence[int], ir.Type]]
+) -> list[ir.Value]:
+    """Append a call on stacks of matrices, each of which is a row in memory; `made` are shapes for each matrix."""
+    rows = [c.collapse(x, [[0], [1, 2]]) for x in arrays]
+    given = [(x, [batch, c.size_of(x, 1)]) for x in rows]
+    results = [([batch, math.prod(shape)], element) for shape, element in made]
+    found = _call(c, name, given, [batch], results, updated=None)
+    return [
+        c.expand(x, [[0], [1, 2]], [batch, *shape]) if len(shape) == 2 else x
+        for x, (shape, _) in zip(found, made, strict=True)
+    ]
 
 
 def _declare(c: TensorEmitter, kernel: str, element: ir.Type, text: Callable[[str, str], str]) -> str:
@@ -51,25 +90,26 @@ def _call(
     c: TensorEmitter,
     name: str,
     arrays: Sequence[tuple[ir.Value, Sequence[Size]]],
-    updated: int,
     sizes: Sequence[Size],
-    made: Sequence[tuple[Sequence[Size], ir.Type]],
+    results: Sequence[tuple[Sequence[Size], ir.Type]],
+    updated: int | None,
 ) -> list[ir.Value]:
-    """Append a dispatch; the first result is the array that is updated, the others are `made`."""
-    values, indices = [x for x, _ in arrays], [c.index(s) for s in sizes]
-    results = [(arrays[updated][1], element_of(values[updated])), *made]
+    """Append a dispatch; the first result is the array that is `updated`, if one is."""
+    indices = [c.index(s) for s in sizes]
     dims = [d for _, shape in arrays for d in dynamic_sizes(shape)]
     result_dims = [d for shape, _ in results for d in dynamic_sizes(shape)]
-    places = [updated, *[-1] * len(made)]
+    places = [-1] * len(results)
+    if updated is not None:
+        places[0] = updated
     index = ir.IndexType.get()
     found = c.operation(
         "flow.dispatch",
-        [*indices, *values, *indices, *dims, *result_dims],
+        [*indices, *(x for x, _ in arrays), *indices, *dims, *result_dims],
         [tensor_type_of(shape, element) for shape, element in results],
         {
             "entry_points": ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
             "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
-                [len(indices), len(values) + len(indices), len(dims), len(result_dims)]
+                [len(indices), len(arrays) + len(indices), len(dims), len(result_dims)]
             ),
             "tied_operands": ir.ArrayAttr.get([ir.IntegerAttr.get(index, place) for place in places]),
         },

@@ -36,6 +36,7 @@ __all__ = [
     "log_det",
     "lower_factor",
     "lu",
+    "lu_by_halves",
     "lu_solve",
     "matrix_transpose",
     "triangular_solve",
@@ -233,9 +234,7 @@ def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     corner = _cotangent(_part(factor, two, two), _part(ct, two, two), limit)
     twice = matmul(across, corner, transpose_x=True)
     given = dif.sub(matrix_transpose(_part(ct, two, one)), dif.add(twice, twice))
-    below = dif.triangular_solve(
-        first, given, left_side=True, lower=True, transpose_a=True, unit_diagonal=False
-    )
+    below = dif.triangular_solve(first, given, left_side=True, lower=True, transpose_a=True, unit_diagonal=False)
     rest = dif.sub(_part(ct, one, one), triangle(matmul(below, across), "ge"))
     start = _cotangent(first, rest, limit)
     halved = dif.mul(below, splat(0.5, below))
@@ -303,23 +302,45 @@ def _substitute_columns(a: ir.Value, b: ir.Value, size: int | ir.Value, lower: b
 
 def lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Build `dif.lu`."""
-    packed, pivots, permutation = _lu(_flat(x))
-    shape = tuple(sizes_of(x))
-    return dif.reshape(packed, shape=shape), *(dif.reshape(p, shape=shape[:-1]) for p in (pivots, permutation))
+    return _like(x, *_lu(_flat(x)))
+
+
+def lu_by_halves(x: ir.Value, limit: int) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Build `dif.lu` from smaller ones of at most `limit` columns, and solves."""
+    return _like(x, *_lu_halved(_flat(x), limit, dif.lu, _unit_solve))
+
+
+def _unit_solve(a: ir.Value, b: ir.Value) -> ir.Value:
+    return dif.triangular_solve(a, b, left_side=True, lower=True, transpose_a=False, unit_diagonal=True)
+
+
+def _like(x: ir.Value, packed: ir.Value, pivots: ir.Value, order: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    *lead, rows, columns = sizes_of(x)
+    shapes = (*lead, rows, columns), (*lead, columns), (*lead, rows)
+    packed, pivots, order = (dif.reshape(v, shape=s) for v, s in zip((packed, pivots, order), shapes, strict=True))
+    return packed, pivots, order
 
 
 def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """Factor a stack of matrices with at least as many rows as columns; there is a pivot for each column."""
     size = sizes_of(x)[-1]
     if not _is_cut(size):
         return _lu_columns(x, size)
-    cut = _halves(size, BLOCK)
+    return _lu_halved(x, BLOCK, _lu, partial(_substitute, lower=True, unit=True))
+
+
+def _lu_halved(
+    x: ir.Value,
+    limit: int,
+    factor: Callable[[ir.Value], tuple[ir.Value, ir.Value, ir.Value]],
+    solve: Callable[[ir.Value, ir.Value], ir.Value],
+) -> tuple[ir.Value, ir.Value, ir.Value]:
+    cut = _halves(aval_of(x).shape[-1], limit)
     everything, first, second = slice(None), slice(cut), slice(cut, None)
-    left, pivots, order = _lu(_part(x, everything, first))
+    left, pivots, order = factor(_part(x, everything, first))
     right = rows_at(_part(x, everything, second), order)
-    above = _substitute(_part(left, first, first), _part(right, first, everything), lower=True, unit=True)
+    above = solve(_part(left, first, first), _part(right, first, everything))
     rest = dif.sub(_part(right, second, everything), matmul(_part(left, second, everything), above))
-    corner, more_pivots, more_order = _lu(rest)
+    corner, more_pivots, more_order = factor(rest)
     below = rows_at(_part(left, second, everything), more_order)
     packed = _joined((_part(left, first, everything), above), (below, corner))
     shift = splat(cut, more_pivots)

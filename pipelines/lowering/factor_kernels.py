@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["Form", "Tile", "cholesky_kernel", "lu_kernel", "solve_kernel"]
 
-_DYNAMIC = "-9223372036854775808"
 _DEPTH = 64  # rows that the solve kernel finishes before it takes them off those below: a buffer of 8 KB
 
 
@@ -58,7 +58,9 @@ class Tile:
                 f"{result}_n = arith.negf {a} : {self.vector}\n"
                 f"{result} = vector.fma {result}_n, {b}, {x} : {self.vector}"
             )
-        return f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.subf {x}, {result}_m : {self.vector}"
+        return (
+            f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.subf {x}, {result}_m : {self.vector}"
+        )
 
 
 @dataclass(frozen=True)
@@ -72,112 +74,6 @@ class Form:
     @property
     def name(self) -> str:
         return f"{'forward' if self.forward else 'backward'}{'_t' * self.transposed}{'_unit' * self.unit}"
-
-
-# ---- what all kernels share ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Array:
-    """An array that a kernel is bound to: `read`, `write` or `update`, of the sizes that are named."""
-
-    name: str
-    access: str
-    element: str
-    sizes: tuple[str, ...]
-
-    @property
-    def type(self) -> str:
-        access = {"read": "readonly", "write": "writeonly", "update": "readwrite"}[self.access]
-        dims = "x".join("?" * len(self.sizes))
-        return f"!iree_tensor_ext.dispatch.tensor<{access}:tensor<{dims}x{self.element}>>"
-
-    def slice(self, offset: str | None, extent: str | None) -> tuple[str, list[str], str]:
-        """Return the attributes of the block of matrix %b, its run-time operands and their types' text.
-
-        Args:
-          offset, extent: of the last dim, or None for all of it.
-        """
-        rank = len(self.sizes)
-        middle = list(self.sizes[1:])
-        static_offsets = [_DYNAMIC, *["0"] * (rank - 1)]
-        offsets, extents = ["%b"], [f"%{s}" for s in middle]
-        if offset is not None:
-            static_offsets[-1], extents[-1] = _DYNAMIC, str(extent)
-            offsets.append(offset)
-        attributes = (
-            f"static_offsets = array<i64: {', '.join(static_offsets)}>, "
-            f"static_sizes = array<i64: 1, {', '.join([_DYNAMIC] * (rank - 1))}>, "
-            f"static_strides = array<i64: {', '.join(['1'] * rank)}>"
-        )
-        operands = [*(f"%{s}" for s in self.sizes), *offsets, *extents]
-        return attributes, operands, f"{rank}, {len(offsets)}, {len(extents)}"
-
-    def load(self, result: str, offset: str | None = None, extent: str | None = None) -> str:
-        attributes, operands, segments = self.slice(offset, extent)
-        tensor = f"tensor<{'x'.join('?' * (len(self.sizes) - 1))}x{self.element}>"
-        return (
-            f'{result} = "iree_tensor_ext.dispatch.tensor.load"(%{self.name}, {", ".join(operands)}) '
-            f"{{operandSegmentSizes = array<i32: 1, {segments}, 0>, {attributes}}} "
-            f": ({self.type}, {', '.join(['index'] * len(operands))}) -> {tensor}"
-        )
-
-    def store(self, value: str, offset: str | None = None, extent: str | None = None) -> str:
-        attributes, operands, segments = self.slice(offset, extent)
-        tensor = f"tensor<{'x'.join('?' * (len(self.sizes) - 1))}x{self.element}>"
-        return (
-            f'"iree_tensor_ext.dispatch.tensor.store"({value}, %{self.name}, {", ".join(operands)}) '
-            f"{{operandSegmentSizes = array<i32: 1, 1, {segments}, 0>, {attributes}}} "
-            f": ({tensor}, {self.type}, {', '.join(['index'] * len(operands))}) -> ()"
-        )
-
-
-def _executable(name: str, arrays: Sequence[_Array], sizes: Sequence[str], across: str, body: str) -> str:
-    """Return an executable for `flow.dispatch`: arrays that are read or updated, sizes, then arrays only written.
-
-    Args:
-      sizes: names of the sizes; the first is the number of matrices, and all are the workload.
-      across: lines that compute `%across`, the number of workgroups for each matrix, from the sizes.
-      body: lines of the kernel; `%b` is the matrix, `%strip` the workgroup of it.
-    """
-    given = [a for a in arrays if a.access != "write"]
-    made = [a for a in arrays if a.access == "write"]
-    arguments = ", ".join(
-        [*(f"%{a.name}_: {a.type}" for a in given), *(f"%{s}_: index" for s in sizes)]
-        + [f"%{a.name}_: {a.type}" for a in made]
-    )
-    ordinals = "\n".join(
-        f'%{s} = "iree_tensor_ext.dispatch.workload.ordinal"(%{s}_) {{ordinal = {i} : index}} : (index) -> index'
-        for i, s in enumerate(sizes)
-    )
-    ties = "\n".join(
-        f'%{a.name} = "flow.dispatch.tie_shape"(%{a.name}_, {", ".join(f"%{s}" for s in a.sizes)}) '
-        f": ({a.type}, {', '.join(['index'] * len(a.sizes))}) -> {a.type}"
-        for a in arrays
-    )
-    return f"""
-"flow.executable"() ({{
-  "flow.executable.export"() ({{
-  ^bb0({", ".join(f"%{s}: index" for s in sizes)}):
-    %one = arith.constant 1 : index
-    {across}
-    "flow.return"(%across, %{sizes[0]}, %one) : (index, index, index) -> ()
-  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
-  builtin.module {{
-    func.func @{name}({arguments}) {{
-      {ordinals}
-      {ties}
-      %strip = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
-      %b = "flow.dispatch.workgroup.id"() {{dimension = 1 : index}} : () -> index
-      %c0 = arith.constant 0 : index
-      %c1 = arith.constant 1 : index
-      {body}
-      return
-    }}
-  }}
-  "flow.executable_end"() : () -> ()
-}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
-"""
 
 
 def _constants(t: Tile) -> str:
@@ -194,9 +90,7 @@ def _row_numbers(t: Tile, first: str, forward: bool) -> str:
     """Return lines for %r0, %r1, ...: the rows of a tile whose first one is number `first` in the order of solving."""
     turn = "" if forward else "\n%r{i} = arith.subi %last, %o{i} : index"
     last = "%r{i}" if forward else "%o{i}"
-    return t.each(
-        f"%p{{i}} = arith.addi {first}, %i{{i}} : index\n{last} = arith.minui %p{{i}}, %last : index{turn}"
-    )
+    return t.each(f"%p{{i}} = arith.addi {first}, %i{{i}} : index\n{last} = arith.minui %p{{i}}, %last : index{turn}")
 
 
 def _stored(t: Tile, values: Sequence[str], into: str, at: str, forward: bool) -> str:
@@ -283,8 +177,8 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
     then reduced with: read in place, a strip of a matrix with a power of two of columns maps to few cache lines.
     """
     t = Tile.of(element, unit)
-    a = _Array("a", "read", element, ("batch", "n", "n"))
-    x = _Array("x", "update", element, ("batch", "n", "m"))
+    a = Array("a", "read", element, ("batch", "n", "n"))
+    x = Array("x", "update", element, ("batch", "n", "m"))
     buffer = t.buffer(_DEPTH)
 
     def element_at(row: str, column: str, result: str) -> str:
@@ -350,7 +244,7 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
       }}
       {x.store("%solved#0", "%first", "%width")}"""
     across = f"%w = arith.constant {t.columns} : index\n%across = arith.ceildivui %m, %w : index"
-    return _executable(name, [a, x], ["batch", "n", "m"], across, body)
+    return executable(name, [a, x], ["batch", "n", "m"], across, body)
 
 
 # ---- cholesky ------------------------------------------------------------------------------------
@@ -363,7 +257,7 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
     positive, all is NaN.
     """
     t = Tile.of(element, unit)
-    x = _Array("x", "update", element, ("batch", "n", "n"))
+    x = Array("x", "update", element, ("batch", "n", "n"))
 
     def read(source: str) -> str:
         return t.each(
@@ -413,7 +307,7 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
         scf.yield %m2 : {t.matrix}
       }}
       {x.store("%factored")}"""
-    return _executable(name, [x], ["batch", "n"], "%across = arith.constant 1 : index", body)
+    return executable(name, [x], ["batch", "n"], "%across = arith.constant 1 : index", body)
 
 
 # ---- lu ------------------------------------------------------------------------------------------
@@ -425,9 +319,9 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
     That are the pivots [batch, n] and the permutation [batch, m], both i32.
     """
     t = Tile.of(element, unit)
-    x = _Array("x", "update", element, ("batch", "m", "n"))
-    pivots = _Array("pivots", "write", "i32", ("batch", "n"))
-    order = _Array("order", "write", "i32", ("batch", "m"))
+    x = Array("x", "update", element, ("batch", "m", "n"))
+    pivots = Array("pivots", "write", "i32", ("batch", "n"))
+    order = Array("order", "write", "i32", ("batch", "m"))
     ints, one = "tensor<?xi32>", "vector<1xi32>"
     body = f"""
       %columns = arith.constant {t.columns} : index
@@ -492,4 +386,4 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
       {x.store("%all#0")}
       {pivots.store("%all#1")}
       {order.store("%all#2")}"""
-    return _executable(name, [x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)
+    return executable(name, [x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)

@@ -45,8 +45,8 @@ def _key(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
     if is_float(dtype):
         bits = c.value("arith.bitcast", [x], type_)
         largest, least = number(c, kind, np.iinfo(kind).max), number(c, kind, np.iinfo(kind).min)
-        # More bits of a negative number are less; -0.0, which has the least bits, becomes 0. (Comparing with 0.0 instead
-        # would make that of subnormal numbers, too.)
+        # More bits of a negative number are less; -0.0, which has the least bits, becomes 0. (Comparing with 0.0
+        # instead would make that of subnormal numbers, too.)
         negative = c.value("arith.subi", [least, bits], type_)
         key = c.select(c.compare(SIGNED["lt"], bits, number(c, kind, 0)), negative, bits)
         return c.select(compare(c, dtype, x, x, "ne"), largest, key)
@@ -135,9 +135,7 @@ def _order_in_blocks(c: Context, blocks: ir.Value, rows: Size, count: Size, widt
     return c.generic([(c.fence(ranks), first)], [(c.filled(zero, sizes), second)], iterators, place)[0]
 
 
-def _moved_in_blocks(
-    c: Context, keys: ir.Value, order: ir.Value, rows: Size, size: Size
-) -> tuple[ir.Value, ir.Value]:
+def _moved_in_blocks(c: Context, keys: ir.Value, order: ir.Value, rows: Size, size: Size) -> tuple[ir.Value, ir.Value]:
     """Return keys sorted within their blocks, and the i32 positions in the row that they came from."""
     i32 = element_type(I32)
 
@@ -159,9 +157,7 @@ def _moved_in_blocks(
     return moved, positions[0]
 
 
-def _merged(
-    c: Context, keys: ir.Value, positions: ir.Value, rows: Size, count: Size, size: Size
-) -> ir.Value:
+def _merged(c: Context, keys: ir.Value, positions: ir.Value, rows: Size, count: Size, size: Size) -> ir.Value:
     """Merge the sorted blocks of each row, step by step; return the positions."""
     if isinstance(count, int):
         steps: Size = (count - 1).bit_length()
@@ -173,9 +169,9 @@ def _merged(
     loop = c.operation("scf.for", [*bounds, keys, positions], types, regions=1)
     block = c.block(loop.regions[0], [c.index_type, *types])
     with c.within(block):
-        step, *state = block.arguments
+        step, old_keys, old_positions = block.arguments
         width = c.value("arith.shli", [c.index(_BLOCK), step], c.index_type)
-        c.operation("scf.yield", _merge_step(c, *state, rows, size, width))
+        c.operation("scf.yield", _merge_step(c, old_keys, old_positions, rows, size, width))
     return loop.results[1]
 
 

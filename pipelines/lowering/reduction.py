@@ -17,7 +17,7 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import Aval
 from difc.dialects.mlir import ir
-from difc.dialects.types import BF16, DYN, F16, F32, F64, is_float
+from difc.dialects.types import BF16, DYN, F16, F32, F64, I64, is_float
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, identity_map, projection
@@ -34,6 +34,8 @@ _FEW_RESULTS, _MANY_ELEMENTS, _PARTS = 32, 1 << 15, 1024
 #: On GPUs, rows of at least so many elements (or of a run-time size) are reduced in lanes: so many for each row, and
 #: about so many in all; fewer than the least are not worth a kernel.
 _LONG_ROW, _ROW_LANES, _ALL_LANES, _LEAST_LANES = 1 << 11, 256, 1 << 13, 8
+#: A position after all others. (On Vulkan, IREE 3.13 fails on the largest i64 as a start.)
+_NOWHERE = 2**31 - 1
 #: Sums of f32 over more elements than this are accumulated in f64 on CPUs.
 _LONG_SUM = 1024
 
@@ -93,47 +95,66 @@ def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list
     return split, inner, [axis, *inner]
 
 
-def _in_lanes(
-    c: Context, x: Value, axes: Sequence[int], dtype: np.dtype, function: ScalarFunction, neutral: float
-) -> tuple[Value, list[int]] | None:
-    """Reduce every n-th element together, where a GPU has threads to spare; return partial results, and their axis."""
-    sizes, rank = c.sizes(x), x.aval.ndim
-    kept = [d for d in range(rank) if d not in axes]
-    count, results = (c.product([sizes[d] for d in dims]) for dims in (axes, kept))
-    if c.target_kind == "cpu" or x.scalar is not None or (isinstance(count, int) and count < _LONG_ROW):
-        return None
-    room = _ALL_LANES // max(results, 1) if isinstance(results, int) else _ROW_LANES // 8
-    lanes = min(1 << max(room.bit_length() - 1, 0), _ROW_LANES)
-    if lanes < _LEAST_LANES:
-        return None
-    first, tensor = axes[0], c.tensor(x)
-    if list(axes) != list(range(first, first + len(axes))):  # make the reduced dims neighbours: the last ones
-        order = [*kept, *axes]
-        tensor, first = c.transposed(tensor, order, [sizes[d] for d in order]), len(kept)
-        sizes = [sizes[d] for d in order]
-    rows = [*sizes[:first], count, *sizes[first + len(axes) :]]
-    tensor = regroup(c, tensor, sizes, rows)
-    source, element = x.aval.dtype, element_type(dtype)
-    shape = [lanes if d == first else size for d, size in enumerate(rows)]
+class _Lanes:
+    """How a GPU reduces rows that may be long, in lanes: each lane takes every n-th element of a row.
 
-    def body(_: ir.Value) -> list[ir.Value]:
-        position = [c.iteration_index(d) for d in range(len(rows))]
+    Attributes:
+      axis: the dim of partial results that the lanes lie on.
+      shape: the sizes of partial results.
+    """
 
-        def step(i: ir.Value, accumulated: ir.Value) -> list[ir.Value]:
-            start = c.value("arith.muli", [i, c.index(lanes)], c.index_type)
-            place = c.value("arith.addi", [start, position[first]], c.index_type)
-            inside = c.compare(SIGNED["lt"], place, c.index(count))
-            near = c.value("arith.minsi", [place, c.index(minus(c, count, 1))], c.index_type)
-            there = c.extract(tensor, [near if d == first else p for d, p in enumerate(position)])
-            value = c.select(inside, convert(c, source, there, dtype), number(c, dtype, neutral))
-            return [function(c, dtype, accumulated, value)]
+    def __init__(self, c: Context, x: Value, axes: Sequence[int], lanes: int) -> None:
+        self._c, self.lanes, self.axis = c, lanes, axes[0]
+        sizes, rank = c.sizes(x), x.aval.ndim
+        tensor = c.tensor(x)
+        self._count = c.product([sizes[d] for d in axes])
+        if list(axes) != list(range(axes[0], axes[0] + len(axes))):  # make the reduced dims neighbours: the last ones
+            order = [*(d for d in range(rank) if d not in axes), *axes]
+            tensor, self.axis = c.transposed(tensor, order, [sizes[d] for d in order]), rank - len(axes)
+            sizes = [sizes[d] for d in order]
+        rows = [*sizes[: self.axis], self._count, *sizes[self.axis + len(axes) :]]
+        self._tensor = c.unfused(regroup(c, tensor, sizes, rows))  # read by other threads than those that compute it
+        self.shape = [lanes if d == self.axis else size for d, size in enumerate(rows)]
 
-        return counted(c, 0, blocks_of(c, count, lanes), [number(c, dtype, neutral)], step)
+    @staticmethod
+    def of(c: Context, x: Value, axes: Sequence[int]) -> _Lanes | None:
+        """Return how to reduce over axes, or None where lanes do not pay."""
+        sizes = c.sizes(x)
+        count = c.product([sizes[d] for d in axes])
+        if c.target_kind == "cpu" or x.scalar is not None or (isinstance(count, int) and count < _LONG_ROW):
+            return None
+        results = c.product([sizes[d] for d in range(x.aval.ndim) if d not in axes])
+        room = _ALL_LANES // max(results, 1) if isinstance(results, int) else _ROW_LANES // 8
+        lanes = min(1 << max(room.bit_length() - 1, 0), _ROW_LANES)
+        return _Lanes(c, x, axes, lanes) if lanes >= _LEAST_LANES else None
 
-    init = (c.empty(shape, element), identity_map(len(shape)))
-    partial = c.generic([], [init], [PARALLEL] * len(shape), body)[0]
-    aval = Aval(tuple(s if isinstance(s, int) else DYN for s in shape), dtype)
-    return Value(aval, base=c.fence(partial), sizes=shape), [first]
+    def reduced(self, start: Sequence[tuple[np.dtype, float]], step: Callable[..., Sequence[ir.Value]]) -> list[Value]:
+        """Return partial results: from the numbers of `start`, by `step(element, place, inside, *state)`.
+
+        The element at a place that is not `inside` the row is another one.
+        """
+        c, rank = self._c, len(self.shape)
+
+        def body(*_: ir.Value) -> list[ir.Value]:
+            position = [c.iteration_index(d) for d in range(rank)]
+
+            def one(i: ir.Value, *state: ir.Value) -> Sequence[ir.Value]:
+                first = c.value("arith.muli", [i, c.index(self.lanes)], c.index_type)
+                place = c.value("arith.addi", [first, position[self.axis]], c.index_type)
+                inside = c.compare(SIGNED["lt"], place, c.index(self._count))
+                near = c.value("arith.minsi", [place, c.index(minus(c, self._count, 1))], c.index_type)
+                there = c.extract(self._tensor, [near if d == self.axis else p for d, p in enumerate(position)])
+                return step(there, place, inside, *state)
+
+            return counted(c, 0, blocks_of(c, self._count, self.lanes), [number(c, *s) for s in start], one)
+
+        inits = [(c.empty(self.shape, element_type(dtype)), identity_map(rank)) for dtype, _ in start]
+        made = c.generic([], inits, [PARALLEL] * rank, body)
+        shape = tuple(s if isinstance(s, int) else DYN for s in self.shape)
+        return [
+            Value(Aval(shape, dtype), base=c.fence(partial), sizes=self.shape)
+            for partial, (dtype, _) in zip(made, start, strict=True)
+        ]
 
 
 def _accumulator(c: Context, x: Value, axes: Sequence[int], dtype: np.dtype) -> np.dtype:
@@ -158,8 +179,14 @@ def _reduce(c: Context, out: Out, x: Value, *, axes: tuple[int, ...]) -> Value:
         partial = combine(c, x, first, dtype, function, start)
         x = Value(Aval(tuple(x.aval.shape[d] for d in kept), dtype), base=partial)
         axes = tuple(i for i, d in enumerate(kept) if d in every)
-    elif (lanes := _in_lanes(c, x, axes, dtype, function, start)) is not None:
-        x, axes = lanes[0], tuple(lanes[1])
+    elif (lanes := _Lanes.of(c, x, axes)) is not None:
+        source = x.aval.dtype
+
+        def step(element: ir.Value, _: ir.Value, inside: ir.Value, total: ir.Value) -> list[ir.Value]:
+            value = c.select(inside, convert(c, source, element, dtype), number(c, dtype, start))
+            return [function(c, dtype, total, value)]
+
+        (x,), axes = lanes.reduced([(dtype, start)], step), (lanes.axis,)
     total = Value(Aval(out.aval.shape, dtype), base=combine(c, x, axes, dtype, function, start), sizes=out.sizes)
     return total if dtype == out.dtype else c.elementwise(out, [total], lambda a: convert(c, dtype, a, out.dtype))
 
@@ -170,33 +197,49 @@ lowering(*_TABLE)(_reduce)
 def _arg_reduce(direction: str) -> Callable[..., Value]:
     """Return the rule that keeps the best element so far and its position; NaN is best of all, and the first wins."""
 
+    def better(
+        c: Context, dtype: np.dtype, x: ir.Value, here: ir.Value, best: ir.Value, position: ir.Value
+    ) -> ir.Value:
+        found = compare(c, dtype, x, best, direction)
+        equal = compare(c, dtype, x, best, "eq")
+        if is_float(dtype):
+            new_nan, old_nan = compare(c, dtype, x, x, "ne"), compare(c, dtype, best, best, "ne")
+            found = c.value("arith.ori", [found, c.select(old_nan, c.constant(0, c.i1), new_nan)], c.i1)
+            equal = c.value("arith.ori", [equal, c.value("arith.andi", [new_nan, old_nan], c.i1)], c.i1)
+        # Comparing positions, too, lets partial results be combined in any order.
+        earlier = c.compare(SIGNED["lt"], here, position)
+        return c.value("arith.ori", [found, c.value("arith.andi", [equal, earlier], c.i1)], c.i1)
+
     def rule(c: Context, out: Out, x: Value, *, axis: int) -> Value:
-        dtype, rank = x.aval.dtype, x.aval.ndim
+        dtype = x.aval.dtype
+        worst = scalars.lowest(dtype) if direction == "gt" else scalars.highest(dtype)
+        positions: Value | None = None
+        if (lanes := _Lanes.of(c, x, (axis,))) is not None:
+
+            def step(element: ir.Value, place: ir.Value, inside: ir.Value, *state: ir.Value) -> list[ir.Value]:
+                here = c.index_cast(place, c.i64)
+                is_better = c.value("arith.andi", [inside, better(c, dtype, element, here, *state)], c.i1)
+                return [c.select(is_better, element, state[0]), c.select(is_better, here, state[1])]
+
+            # Lanes without an element keep a position after all others.
+            x, positions = lanes.reduced([(dtype, worst), (I64, _NOWHERE)], step)
+        rank = x.aval.ndim
         kept = [d for d in range(rank) if d != axis]
         sizes = [c.size(x, d) for d in kept]
-        worst = scalars.lowest(dtype) if direction == "gt" else scalars.highest(dtype)
         best = c.filled(number(c, dtype, worst), sizes)
-        position = c.filled(c.constant(0, c.i64), sizes)
+        found = c.filled(c.constant(0 if positions is None else _NOWHERE, c.i64), sizes)
         iterators = [REDUCTION if d == axis else PARALLEL for d in range(rank)]
         to_result = projection(rank, tuple(kept))
 
-        def body(element: ir.Value, best: ir.Value, position: ir.Value) -> list[ir.Value]:
-            here = c.index_cast(c.iteration_index(axis), c.i64)
-            better = compare(c, dtype, element, best, direction)
-            equal = compare(c, dtype, element, best, "eq")
-            if is_float(dtype):
-                new_nan, old_nan = compare(c, dtype, element, element, "ne"), compare(c, dtype, best, best, "ne")
-                better = c.value("arith.ori", [better, c.select(old_nan, c.constant(0, c.i1), new_nan)], c.i1)
-                equal = c.value("arith.ori", [equal, c.value("arith.andi", [new_nan, old_nan], c.i1)], c.i1)
-            # Comparing positions, too, lets a target combine partial results in any order.
-            earlier = c.compare(SIGNED["lt"], here, position)
-            better = c.value("arith.ori", [better, c.value("arith.andi", [equal, earlier], c.i1)], c.i1)
-            return [c.select(better, element, best), c.select(better, here, position)]
+        def body(element: ir.Value, *others: ir.Value) -> list[ir.Value]:
+            *given, best, position = others
+            here = given[0] if given else c.index_cast(c.iteration_index(axis), c.i64)
+            is_better = better(c, dtype, element, here, best, position)
+            return [c.select(is_better, element, best), c.select(is_better, here, position)]
 
-        source = c.tensor(x), identity_map(rank)
-        inits = [(best, to_result), (position, to_result)]
-        found = c.generic([source], inits, iterators, body)[1]
-        return out.value(c.fence(found) if c.target_kind == "vulkan" else found)
+        sources = [(c.tensor(v), identity_map(rank)) for v in (x, positions) if v is not None]
+        position = c.generic(sources, [(best, to_result), (found, to_result)], iterators, body)[1]
+        return out.value(c.fence(position) if c.target_kind == "vulkan" else position)
 
     return rule
 

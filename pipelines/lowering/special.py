@@ -15,6 +15,7 @@ from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.expansions.bessel import bessel_i0e, bessel_i1e
 from difc.pipelines.lowering.expansions.error_inverse import erfcinv, erfcx, erfinv
 from difc.pipelines.lowering.expansions.gamma import gamma, lgamma, polygamma
+from difc.pipelines.lowering.expansions.incomplete_gamma import gammainc, gammaincc
 from difc.pipelines.lowering.expansions.reals import Real, Reals
 from difc.pipelines.lowering.scalars import convert, widened
 from difc.pipelines.lowering.values import Value
@@ -26,6 +27,8 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.lgamma: lgamma,
     dif.gamma: gamma,
     dif.polygamma: polygamma,
+    dif.gammainc: gammainc,
+    dif.gammaincc: gammaincc,
     dif.erfcx: erfcx,
     dif.erfinv: erfinv,
     dif.erfcinv: erfcinv,

@@ -2,7 +2,6 @@
 
 The same method as `spectral_jacobi.py`, with the pairs of rows one after the other (cyclic by rows). A module has it
 once for each element type, whatever the sizes. Sizes are known at run time only; columns beyond the last are masked.
-IREE's own dialects are in their generic form, since MLIR's bindings do not know them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ import numpy as np
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.spectral_jacobi import LARGE, SWEEPS
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["call_jacobi"]
 
-_DYNAMIC = "-9223372036854775808"
 _DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
@@ -68,12 +67,7 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
     info = np.finfo(_DTYPES[element])
     columns = 2 * unit.bytes // _DTYPES[element].itemsize
     vector, matrix = f"vector<{columns}x{element}>", f"tensor<?x?x{element}>"
-    array = f"!iree_tensor_ext.dispatch.tensor<readwrite:tensor<?x?x?x{element}>>"
-    sizes = ["batch", "n", *(f"m{i}" for i in range(count))]
-    block = (
-        f"static_offsets = array<i64: {_DYNAMIC}, 0, 0>, static_sizes = array<i64: 1, {_DYNAMIC}, {_DYNAMIC}>, "
-        "static_strides = array<i64: 1, 1, 1>"
-    )
+    arrays = [Array(f"y{i}", "update", element, ("batch", "n", f"m{i}")) for i in range(count)]
     matrices = ", ".join([matrix] * count)
     state = f"{matrices}, {element}"
 
@@ -85,26 +79,6 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
             return f"{result} = vector.fma {x}, {y}, {into} : {vector}"
         return f"{result}p = arith.mulf {x}, {y} : {vector}\n{result} = arith.addf {into}, {result}p : {vector}"
 
-    ordinals = "\n".join(
-        f'%{s} = "iree_tensor_ext.dispatch.workload.ordinal"(%{s}_) {{ordinal = {i} : index}} : (index) -> index'
-        for i, s in enumerate(sizes)
-    )
-    ties = _each(
-        count,
-        f'%y@ = "flow.dispatch.tie_shape"(%y@_, %batch, %n, %m@) : ({array}, index, index, index) -> {array}',
-    )
-    loads = _each(
-        count,
-        f'%all@ = "iree_tensor_ext.dispatch.tensor.load"(%y@, %batch, %n, %m@, %b, %n, %m@) '
-        f"{{operandSegmentSizes = array<i32: 1, 3, 1, 2, 0>, {block}}} "
-        f": ({array}, index, index, index, index, index, index) -> {matrix}",
-    )
-    stores = _each(
-        count,
-        f'"iree_tensor_ext.dispatch.tensor.store"(%done#@, %y@, %batch, %n, %m@, %b, %n, %m@) '
-        f"{{operandSegmentSizes = array<i32: 1, 1, 3, 1, 2, 0>, {block}}} "
-        f": ({matrix}, {array}, index, index, index, index, index, index) -> ()",
-    )
     rotations = _each(count, _ROTATION).format(vector=vector, matrix=matrix)
     body = _BODY.format(
         **{"element": element, "vector": vector, "matrix": matrix, "state": state, "columns": columns},
@@ -112,8 +86,8 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
         large=LARGE,
         epsilon=float(info.eps),
         tiny=float(info.tiny),
-        loads=loads,
-        stores=stores,
+        loads="\n".join(array.load(f"%all{i}") for i, array in enumerate(arrays)),
+        stores="\n".join(array.store(f"%done#{i}") for i, array in enumerate(arrays)),
         rotations=rotations,
         results=count + 1,
         last=count,
@@ -127,26 +101,8 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
         pairs=_each(count, "%pairs#@", ", "),
         rows=_each(count, "%rows#@", ", "),
     )
-    arguments = ", ".join([*(f"%y{i}_: {array}" for i in range(count)), *(f"%{s}_: index" for s in sizes)])
-    return f"""
-"flow.executable"() ({{
-  "flow.executable.export"() ({{
-  ^bb0({", ".join(f"%{s}: index" for s in sizes)}):
-    %one = arith.constant 1 : index
-    "flow.return"(%batch, %one, %one) : (index, index, index) -> ()
-  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
-  builtin.module {{
-    func.func @{name}({arguments}) {{
-      {ordinals}
-      {ties}
-      %b = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
-      {body}
-      return
-    }}
-  }}
-  "flow.executable_end"() : () -> ()
-}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
-"""
+    sizes = ["batch", "n", *(f"m{i}" for i in range(count))]
+    return executable(name, arrays, sizes, "%across = arith.constant 1 : index", body)
 
 
 #: Rows p and q of array @: x_p <- x_p - s (x_q + t x_p), x_q <- x_q + s (x_p - t x_q), if they are to be rotated.
@@ -169,8 +125,6 @@ _ROTATION = """
           }}"""
 
 _BODY = """
-      %c0 = arith.constant 0 : index
-      %c1 = arith.constant 1 : index
       %sweeps = arith.constant {sweeps} : index
       %columns = arith.constant {columns} : index
       %zero = arith.constant 0.0 : {element}

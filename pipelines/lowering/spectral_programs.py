@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import I32, I64, aval_of
+from difc.dialects import I32, I64, OpDef, aval_of
 from difc.dialects.matrices import (
     add_diagonal_axis,
     diagonal,
@@ -32,9 +32,18 @@ __all__ = ["eigh_from_rows", "eigh_rows", "pinv_from_svd", "svd_from_rows", "svd
 # ---- what both spectral ops need -----------------------------------------------------------------
 
 
+def _over_matrix(reduce: OpDef, x: ir.Value) -> ir.Value:
+    """Reduce a stack [b, m, n] to [b], one dim after the other.
+
+    IREE (3.13) collapses the two dims else, and where it then fuses what has several results of run-time size, it takes
+    wrong sizes for their buffers.
+    """
+    return reduce(reduce(x, axes=(2,)), axes=(1,))
+
+
 def _prepared(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Return a stack with elements of at most 1, the scale [b] of each matrix, and which [b] are finite."""
-    largest = dif.reduce_max(dif.abs(x), axes=(1, 2))
+    largest = _over_matrix(dif.reduce_max, dif.abs(x))
     is_finite = dif.compare(largest, splat(np.inf, largest), direction="lt")  # false for NaN, which a maximum keeps
     is_usual = dif.and_(is_finite, dif.compare(largest, splat(0, largest), direction="gt"))
     scale = where(is_usual, largest, splat(1, largest))
@@ -99,7 +108,7 @@ def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
     a, scale, is_finite = _prepared(dif.add(half, other))
     square = matmul(a, a)
     fourth = matmul(square, square)
-    norm = dif.reduce_sum(dif.mul(fourth, fourth), axes=(1, 2))
+    norm = _over_matrix(dif.reduce_sum, dif.mul(fourth, fourth))
     for _ in range(3):
         norm = dif.sqrt(norm)  # the eighth root: within n^(1/8) of the largest eigenvalue, and never below it
     norm = where(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))

@@ -9,7 +9,7 @@ import numpy as np
 
 import difc.numpy as dnp
 
-__all__ = ["ORDER_CASES"]
+__all__ = ["METHODS", "ORDER_CASES"]
 
 _RNG = np.random.default_rng(9)
 
@@ -23,7 +23,7 @@ _F32, _F16 = _V.astype(np.float32), _V.astype(np.float16)
 _INT, _NUMBERS = _RNG.integers(-5, 5, (3, 6)), _RNG.integers(0, 6, 20)
 _NAN = np.where(_M > 0.8, np.nan, _M)
 _SORTED, _POINTS = np.sort(_r(6)), _r(6)
-_METHODS = (
+METHODS = (
     *("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull"),
     *("linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"),
 )
@@ -34,10 +34,12 @@ Case = tuple[Callable[..., Any], tuple[Any, ...]]
 
 def _quantiles(name: str, scale: int, x: np.ndarray) -> list[Case]:
     function = getattr(np, name)
+    # NumPy's nan functions put the axes of a matrix of quantiles in another order where axes are kept.
+    table = [0.1 * scale, 0.7 * scale] if "nan" in name else [[0.1 * scale], [0.7 * scale]]
     return [
-        *[(lambda x, m=m: function(x, [scale * q for q in _QS], method=m), (_F32,)) for m in _METHODS],
-        *[(lambda x, m=m: function(x, 0.4 * scale, axis=-1, method=m), (_INT,)) for m in _METHODS],
-        (lambda x: function(x, [[0.1 * scale], [0.7 * scale]], axis=(0, 2), keepdims=True), (x,)),
+        *[(lambda x, m=m: function(x, [scale * q for q in _QS], method=m), (_F32,)) for m in METHODS],
+        *[(lambda x, m=m: function(x, 0.4 * scale, axis=-1, method=m), (_INT,)) for m in METHODS],
+        (lambda x: function(x, table, axis=(0, 2), keepdims=True), (x,)),
         (lambda x: function(x, 0.3 * scale, axis=1), (x,)),
         (lambda x: function(x, scale), (_F16,)),
         (lambda x, q: function(x, q), (_V, np.array([0.2, 0.6]) * scale)),
@@ -53,7 +55,8 @@ ORDER_CASES: dict[str, list[Case]] = {
     "argwhere": [(lambda x: dnp.argwhere(x, size=30, fill_value=-1), (_INT > 0,))],
     "bincount": [
         (lambda x: dnp.bincount(x, length=8), (_NUMBERS,)), (lambda x: dnp.bincount(x, length=3), (_NUMBERS - 1,)),
-        (lambda x, w: dnp.bincount(x, w, length=8), (_NUMBERS, _r(20))), (lambda w: np.bincount(_NUMBERS, w), (_r(20),)),
+        (lambda x, w: dnp.bincount(x, w, length=8), (_NUMBERS, _r(20))),
+        (lambda w: np.bincount(_NUMBERS, w), (_r(20),)),
     ],
     "corrcoef": [(np.corrcoef, (_V,)), (np.corrcoef, (_A, _r(3, 4)))],
     "cov": [
@@ -72,7 +75,8 @@ ORDER_CASES: dict[str, list[Case]] = {
         *[(lambda x, c, e=e: np.gradient(x, c, edge_order=e), (_POINTS, _SORTED)) for e in (1, 2)],
     ],
     "histogram": [
-        (np.histogram, (_V,)), (lambda x: np.histogram(x, 5, (-1, 1)), (_F32,)), (lambda x: np.histogram(x, 4), (_INT,)),
+        (np.histogram, (_V,)), (lambda x: np.histogram(x, 5, (-1, 1)), (_F32,)),
+        (lambda x: np.histogram(x, 4), (_INT,)),
         (lambda x: np.histogram(x, 5, density=True), (_F32,)), (lambda x: np.histogram(x, 3), (np.full(4, 2.0),)),
         (lambda x, w: np.histogram(x, [-2, 0, 0.5, 1], weights=w), (_V, _F32)), (np.histogram, (_INT > 0,)),
     ],

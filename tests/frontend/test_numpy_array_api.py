@@ -10,7 +10,7 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc.dialects import Aval
-from difc.errors import MutationError, UnsupportedError, UnsupportedNameError
+from difc.errors import DtypeError, MutationError, UnsupportedError, UnsupportedNameError
 from tests.frontend.traced import compare, module_of, trace_and_run
 
 X = np.arange(12.0).reshape(3, 4) + 0.5
@@ -88,6 +88,16 @@ def test_messages(f: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"(?s){message}") as raised:
         module_of(f, [Aval((3,), X.dtype)])
     assert "test_numpy_array_api.py" in str(raised.value)
+
+
+def test_methods_of_an_array() -> None:
+    def f(x: Any) -> list[Any]:
+        bits = x.view(np.int64)
+        return [bits, bits.view(float), x.flatten("F"), x.copy("C"), x.astype("f4", casting="same_kind"), x.real, x.flat[2]]
+
+    compare(trace_and_run(f, X), f(X))
+    with pytest.raises(DtypeError, match="the bits of"):
+        trace_and_run(lambda x: x.view(np.int32), X)
 
 
 def test_an_attribute_that_no_array_has() -> None:

@@ -45,6 +45,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "tensorinv": (lambda a: np.linalg.tensorinv(a, 1), (EQUATIONS,)),
 }
 
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_values(name: str) -> None:
     function, arrays = FUNCTIONS[name]

@@ -78,6 +78,23 @@ def test_arguments_that_are_numbers_stay_weak_under_jit() -> None:
         assert f(np.ones(2, np.float32), np.float64(2)).dtype == np.float64
 
 
+def test_only_operators_keep_numbers_weak() -> None:
+    x = np.ones(2, np.float32)
+    functions = [
+        lambda s: np.sin(s) * x,
+        lambda s: np.add(s, 1) * x,
+        lambda s: (s + 1) * x,
+        lambda s: -abs(s) * x,
+        lambda s: 2 / s * x,
+        lambda s: s // 2 * x,
+        lambda s: np.maximum(s, 0) * (s > 1) * x,
+    ]
+    with difc.disable_jit():
+        for i, f in enumerate(functions):
+            for number in (1.5, 3):
+                assert difc.jit(f)(number).dtype == f(number).dtype, (i, number)
+
+
 @pytest.mark.parametrize(
     "shapes", [((), (3,)), ((2, 1), (3,)), ((4, 1, 3), (2, 1)), ((0,), (1,)), ((1,), (1, 1)), ((5, 3), ())]
 )

@@ -35,7 +35,9 @@ def choose(flag: Flag, on_true: Doubled, on_false: Doubled) -> Doubled:
 
 def total(x: Real, y: Real) -> Doubled:
     """Return x + y exactly, or nearly so, for |x| >= |y| or x = 0."""
-    high = x.f.settled(x + y)
+    f = x.f
+    x = f.hidden(x, y)
+    high = f.settled(x + y)
     return Doubled(high, (x - high) + y)
 
 

@@ -164,7 +164,6 @@ def tanh(f: Reals, x: Real) -> Real:
 def logistic(f: Reals, x: Real) -> Real:
     """Return 1 / (1 + e) for x >= 0 and e / (1 + e) below, with e = e^-|x|, which keeps small results precise."""
     e = exp(f, -abs(x))
-    bottom = f.settled(e + 1.0)
-    lost = (1.0 - bottom) + e
+    bottom, lost = total(f.real(1.0), e)
     ratio = (x < 0.0).choose(e, 1.0) / bottom
     return ratio - ratio * lost * (1.5 - 0.5 * bottom)  # about 1 / bottom

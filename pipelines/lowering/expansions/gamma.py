@@ -17,7 +17,7 @@ from difc.pipelines.lowering.expansions.exponential import exp_of_sum
 from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
-__all__ = ["gamma", "lgamma", "polygamma"]
+__all__ = ["FAR", "LOG_ROOT_TWO_PI", "gamma", "lgamma", "lgamma_by_steps", "polygamma"]
 
 #: From here on Stirling's series is exact within rounding.
 FAR = 8.0
@@ -51,19 +51,23 @@ def _cot_pi(f: Reals, rest: Real) -> Real:
 # ---- the logarithm of the gamma function ---------------------------------------------------------
 
 
-def _lgamma_of_positive(f: Reals, x: Real) -> Real:
-    far = x >= FAR
-    near = far.choose(2.0, x)
-    less = near < 1.0
-    z, factors = less.choose(near + 1.0, near), f.real(1.0)
+def lgamma_by_steps(f: Reals, x: Real) -> tuple[Real, Real]:
+    """Return lgamma(x) for 0 < x < 8; and lgamma(x + 1), precise also for small x, where x < 1."""
+    less = x < 1.0
+    z, factors = less.choose(x + 1.0, x), f.real(1.0)
     for _ in range(6):  # from below 8 to below 2.5
         above = z > 2.5
         z = above.choose(z - 1.0, z)
         factors = above.choose(factors * z, factors)
     # (z - 1) is x itself where z is x + 1, which rounding would take digits from
-    first = less.choose(near, z - 1.0)
-    small = first * (first - 1.0) * f.polynomial(first - 0.75, table.LGAMMA[f.dtype])
-    small = small + less.choose(-1.0, 1.0) * log(f, less.choose(near, factors))
+    first = less.choose(x, z - 1.0)
+    moved = first * (first - 1.0) * f.polynomial(first - 0.75, table.LGAMMA[f.dtype])
+    return moved + less.choose(-1.0, 1.0) * log(f, less.choose(x, factors)), moved
+
+
+def _lgamma_of_positive(f: Reals, x: Real) -> Real:
+    far = x >= FAR
+    small, _ = lgamma_by_steps(f, far.choose(2.0, x))
     large = far.choose(x, FAR)
     inverse = 1.0 / large
     series = inverse * f.polynomial(inverse * inverse, table.STIRLING[f.dtype]) + LOG_ROOT_TWO_PI[0]

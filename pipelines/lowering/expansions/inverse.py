@@ -27,13 +27,13 @@ def _angle(f: Reals, y: Real, x: Real) -> Doubled:
     """Return the angle of (x, y) in the first quadrant, as a sum; y and x are not both 0, nor infinite."""
     # For the ratio c in the middle: atan(y / x) = atan(c) + atan((y - c x) / (x + c y)); beyond all, pi/2 - atan(x / y).
     top, bottom = -x, y
-    high, low = (f.real(part) for part in _pair(f, "HALF_PI"))
+    high, low = (f.hidden(part, y) for part in _pair(f, "HALF_PI"))
     for limit, middle, name in reversed(_MIDDLES):
         inside = y <= x * limit
         base = (0.0, 0.0) if name is None else _pair(f, name)
         top = inside.choose(y - x * middle if middle else y, top)
         bottom = inside.choose(x + y * middle if middle else x, bottom)
-        high, low = inside.choose(base[0], high), inside.choose(base[1], low)
+        high, low = inside.choose(base[0], high), inside.choose(f.hidden(base[1], y), low)
     t = top / bottom
     square = t * t
     small = t * (square * f.polynomial(square, table.ATAN[f.dtype])) + low
@@ -72,7 +72,7 @@ def atan2(f: Reals, y: Real, x: Real) -> Real:
     behind = f.is_negative(x)
     result = angle.rounded()
     from_behind = total(f.real(pi), -angle.high)
-    result = behind.choose(from_behind.high + (from_behind.low + (f.real(rest_of_pi) - angle.low)), result)
+    result = behind.choose(from_behind.high + (from_behind.low + (f.hidden(rest_of_pi, y) - angle.low)), result)
     result = f.signed(result, y)
     return (x.is_nan() | y.is_nan()).choose(math.nan, result)
 
@@ -100,7 +100,7 @@ def asin(f: Reals, x: Real) -> Real:
     size, arc = _arc(f, x)
     high, low = _pair(f, "HALF_PI")
     whole = total(f.real(high), arc.high * -2.0)
-    large = whole.high + (whole.low + (f.real(low) - arc.low * 2.0))
+    large = whole.high + (whole.low + (f.hidden(low, x) - arc.low * 2.0))
     result = f.signed((size <= 0.5).choose(arc.rounded(), large), x)
     tiny = size < (2.0**-28 if f.is_double else 2.0**-13)
     return tiny.choose(x, _outside(x, size, result))
@@ -114,6 +114,6 @@ def acos(f: Reals, x: Real) -> Real:
     factor = is_small.choose(is_below.choose(-1.0, 1.0), is_below.choose(2.0, -2.0))
     half_pi, pi = _pair(f, "HALF_PI"), _pair(f, "PI")
     high = is_small.choose(half_pi[0], is_below.choose(pi[0], 0.0))
-    low = is_small.choose(half_pi[1], is_below.choose(pi[1], 0.0))
+    low = is_small.choose(f.hidden(half_pi[1], x), is_below.choose(f.hidden(pi[1], x), 0.0))
     whole = total(high, -(arc.high * factor))
     return _outside(x, size, whole.high + (whole.low + (low - arc.low * factor)))

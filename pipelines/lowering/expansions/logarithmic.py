@@ -76,8 +76,8 @@ def log1p(f: Reals, x: Real) -> Real:
 
 def _log1p_of_sum(f: Reals, x: Real, low: Real | None) -> Real:
     """Return log(1 + x + low) for x > -1."""
-    whole = f.settled(x + 1.0)
-    lost = (x >= 1.0).choose(1.0 - (whole - x), x - (whole - 1.0))
+    is_large = x >= 1.0
+    whole, lost = total(is_large.choose(x, 1.0), is_large.choose(1.0, x))
     if low is not None:
         lost = lost + low
     parts = _split(f, whole)
@@ -100,7 +100,7 @@ def _log_of_fraction(f: Reals, x: Real) -> Doubled:
     first, rest_of_first = table.TWO_THIRDS[f.dtype]
     inner = z * f.polynomial(z, table.LOG_TAIL[f.dtype])
     factor = total(f.real(first), inner)
-    factor = Doubled(factor.high, factor.low + rest_of_first)
+    factor = Doubled(factor.high, factor.low + f.hidden(rest_of_first, z))
     cube = product(f, s, normal(square))
     series = product(f, normal(cube), factor)
     result = total(s.high * 2.0, series.high)

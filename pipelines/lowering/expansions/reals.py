@@ -8,8 +8,10 @@ What compilers do to such code, measured, and what follows:
 
 - LLVM contracts `x * y + z` into one rounding. So nothing here relies on a product being rounded: where an error term
   is needed, products are made exact, by clearing the low half of the factors (`Reals.head`).
-- Mesa's drivers (and any Vulkan driver may) turn `(x + y) - x` into `y`. What `Reals.settled` returns is hidden from
-  that: its last bit is cleared as an integer.
+- Mesa's drivers (and any Vulkan driver may) turn `(x + y) - x` into `y`. What `Reals.settled` returns is out of their
+  reach: its last bit is cleared as an integer.
+- They move and join constants: `((1 - x) + y) + 2e-17` becomes `(y - x) + 1`. So constants in sums that keep lost digits
+  are `Reals.hidden`.
 - IREE's portable Vulkan profile emulates i64, and then cannot see the bits of an f64 but as a vector of two words.
 - CPU code takes subnormal numbers as zero, Vulkan code may keep them: the expansions scale where a step would underflow
   though the result does not.
@@ -247,16 +249,18 @@ class Reals:
             bits = Word(self, c.value("arith.bitcast", [x.value], self.i32))
             return bits, bits
         if self._in_words:
-            one = c.value("vector.broadcast", [x.value], ir.VectorType.get([1], self.type))
-            pair = c.value("vector.bitcast", [one], ir.VectorType.get([2], self.i32))
-            low, high = (
-                c.value("vector.extract", [pair], self.i32, static_position=ir.DenseI64ArrayAttr.get([i]))
-                for i in (0, 1)
-            )
+            # Two of each, for vectors of one number have no constants in SPIR-V.
+            twice = c.value("vector.broadcast", [x.value], ir.VectorType.get([2], self.type))
+            parts = c.value("vector.bitcast", [twice], ir.VectorType.get([4], self.i32))
+            low, high = (self._extracted(parts, i, self.i32) for i in (0, 1))
             return Word(self, low), Word(self, high)
         bits = c.value("arith.bitcast", [x.value], c.i64)
         high = c.value("arith.shrui", [bits, c.constant(32, c.i64)], c.i64)
         return tuple(Word(self, c.value("arith.trunci", [half], self.i32)) for half in (bits, high))
+
+    def _extracted(self, vector: ir.Value, place: int, type_: ir.Type) -> ir.Value:
+        position = ir.DenseI64ArrayAttr.get([place])
+        return self.c.value("vector.extract", [vector], type_, static_position=position)
 
     def from_words(self, low: Word | int, high: Word | int) -> Real:
         """Return the number of two words; an f32 is that of the high one."""
@@ -264,11 +268,9 @@ class Reals:
         if not self.is_double:
             return Real(self, c.value("arith.bitcast", [high.value], self.type))
         if self._in_words:
-            pair = c.value("vector.from_elements", [low.value, high.value], ir.VectorType.get([2], self.i32))
-            one = c.value("vector.bitcast", [pair], ir.VectorType.get([1], self.type))
-            return Real(
-                self, c.value("vector.extract", [one], self.type, static_position=ir.DenseI64ArrayAttr.get([0]))
-            )
+            parts = c.value("vector.from_elements", [low.value, high.value] * 2, ir.VectorType.get([4], self.i32))
+            twice = c.value("vector.bitcast", [parts], ir.VectorType.get([2], self.type))
+            return Real(self, self._extracted(twice, 0, self.type))
         wide = [c.value("arith.extui", [half.value], c.i64) for half in (low, high)]
         upper = c.value("arith.shli", [wide[1], c.constant(32, c.i64)], c.i64)
         return Real(self, c.value("arith.bitcast", [c.value("arith.ori", [wide[0], upper], c.i64)], self.type))
@@ -302,6 +304,17 @@ class Reals:
     def settled(self, x: Real) -> Real:
         """Return a sum as a number that no compiler takes apart; it may be one unit less."""
         return self._masked(x, -2) if self.c.target_kind == "vulkan" else x
+
+    def hidden(self, x: Real | float, beside: Real) -> Real:
+        """Return a number as one that drivers do not know to be a constant; `beside` is any that is none."""
+        x = self.real(x)
+        number = self.c.number(x.value)
+        if self.c.target_kind != "vulkan" or number is None:
+            return x
+        bits = np.array(number, self.dtype).view(np.uint64 if self.is_double else np.uint32).item()
+        unknown = self.high(beside)
+        nothing = (unknown * unknown) & 2  # a square is 0 or 1 modulo 4
+        return self.from_words(bits & _LOW_WORD, nothing | (bits >> 32 if self.is_double else bits))
 
     def is_negative(self, x: Real) -> Flag:
         """Say whether the sign bit is set, as that of -0 is."""

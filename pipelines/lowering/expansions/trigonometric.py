@@ -59,10 +59,9 @@ def _wave(f: Reals, x: Real, quarter: int) -> Real:
     r = angle.rest
     square = r.high * r.high
     sine = r.high + (square * r.high * f.polynomial(square, table.SIN[f.dtype]) + r.low)
-    half = 0.5 * square
-    start = f.settled(1.0 - half)
+    start = total(f.real(1.0), square * -0.5)
     small = square * square * f.polynomial(square, table.COS[f.dtype]) - r.high * r.low
-    cosine = start + (((1.0 - start) - half) + small)
+    cosine = start.high + (start.low + small)
     result = _is_odd(quadrant).choose(cosine, sine)
     sign = quadrant << 30
     if quarter == 0:

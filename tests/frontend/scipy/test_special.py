@@ -27,8 +27,9 @@ HALF = [np.exp(RNG.uniform(low, high, 30)) for low, high in ((-6.0, 6.0), (-3.0,
 ARGUMENTS: dict[str, tuple[np.ndarray, ...]] = {
     "beta": (np.append(HALF[0], [-1.5, 0.5]), np.append(HALF[1], [0.3, -2.5])), "betaln": (HALF[0], HALF[1]),
     "digamma": (LINE,), "entr": (P,), "erf": (LINE,), "erfc": (LINE,), "erfcinv": (2 * UNIT,), "erfcx": (LINE,),
-    "erfinv": (2 * UNIT - 1,), "expit": (X,), "gamma": (LINE,), "gammaln": (LINE[LINE > -INF],),
-    "gammasgn": (LINE[:-7],), "huber": (HALF[0], HALF[1] - 3), "i0": (LINE,), "i0e": (LINE,), "i1": (LINE,), "i1e": (LINE,),
+    "erfinv": (2 * UNIT - 1,), "expit": (X,), "gamma": (LINE,), "gammainc": (HALF[0] / 9, HALF[1]),
+    "gammaincc": (HALF[0] / 9, HALF[1]), "gammaln": (LINE[LINE > -INF],), "gammasgn": (LINE[:-7],),
+    "huber": (HALF[0], HALF[1] - 3), "i0": (LINE,), "i0e": (LINE,), "i1": (LINE,), "i1e": (LINE,),
     "kl_div": (P[:4], Q[:4]), "log_expit": (X,), "log_ndtr": (np.append(3 * LINE[:-7], [-1e3, -1e5, INF, -INF]),),
     "log_softmax": (X,), "logit": (np.array([0, 0.1, 0.5, 1]),), "logsumexp": (X,), "ndtr": (LINE,), "ndtri": (UNIT,),
     "pseudo_huber": (HALF[0], HALF[1] - 3), "psi": (LINE,), "rel_entr": (P, Q), "rgamma": (LINE[:-2],),
@@ -103,6 +104,29 @@ def test_polygamma() -> None:
         difc.trace(difc.grad(lambda x: special.polygamma(20, x)), 3.0).ir("ad")
 
 
+def test_incomplete_gamma() -> None:
+    places = [0.0, 1e-6, 0.3, 1.0, 24.0, 25.0, 1e3, INF, -1.0, NAN]
+    a, x = np.meshgrid(places, places)
+    same = (a == x) & ((a == 0) | (a == INF))  # the limit depends on the direction
+    for name in ("gammainc", "gammaincc"):
+        f = getattr(special, name)
+        wanted = getattr(scipy.special, name)(a, x)
+        for found in (f(a, x), trace_and_run(f, a, x)[0]):
+            np.testing.assert_allclose(found[~same], wanted[~same], rtol=1e-12, atol=1e-300)
+    with difc.disable_jit():
+        slope = difc.vmap(difc.grad(special.gammainc, argnums=1))(HALF[0], HALF[1])
+        difc.testing.check_grads(
+            lambda x: special.gammaincc(np.array([0.5, 1.0, 4.0]), x), (np.array([0.2, 0.7, 5.0]),)
+        )
+    with np.errstate(under="ignore"):
+        density = np.exp((HALF[0] - 1) * np.log(HALF[1]) - HALF[1] - scipy.special.gammaln(HALF[0]))
+    np.testing.assert_allclose(slope, density, rtol=1e-10)
+    with fails(
+        UnsupportedError, "have no derivative by their first argument", at="gammainc(a, 1.0)", remedy="by x alone"
+    ):
+        difc.trace(difc.grad(lambda a: special.gammainc(a, 1.0)), 3.0).ir("ad")
+
+
 def test_derivatives() -> None:
     u, v = np.array([0.3, 1.7, 6.0]), np.array([0.6, 2.5, 9.5])
     functions = [
@@ -117,7 +141,8 @@ def test_derivatives() -> None:
         return sum(np.sum(g(x)) for g in functions) + sum(np.sum(g(x, y)) for g in pairs)
 
     with difc.disable_jit():
-        difc.testing.check_grads(f, (u, v), order=2)
+        difc.testing.check_grads(f, (u, v), order=1)
+        difc.testing.check_grads(lambda x: np.sum(special.ndtri(x / 7) + special.log_ndtr(-x)), (u,), order=2)
 
 
 def test_derivatives_keep_their_digits() -> None:

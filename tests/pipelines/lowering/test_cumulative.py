@@ -38,7 +38,7 @@ def test_running_extremes_of_nan_and_infinities() -> None:
 
 
 def test_recurrences_of_one_block_and_of_many() -> None:
-    """Sizes with no, one, two and three kinds of blocks, known and unknown, of which each has an incomplete last one."""
+    """Sizes with no, one, two and three kinds of blocks, known and unknown, each with an incomplete last one."""
     programs = {}
     for size in (1, 64, 65, 4099, 131_075):
         for reverse in (False, True):

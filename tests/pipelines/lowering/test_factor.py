@@ -72,6 +72,12 @@ def _traced(op: Callable[..., Any], **form: bool) -> Callable[..., Any]:
     return lambda *arrays: wrap(op(*map(lift, arrays), **form))
 
 
+def _traced_lu(x: Any) -> list[Any]:
+    from difc.tracer import lift, wrap
+
+    return list(map(wrap, dif.lu(lift(x))))
+
+
 def _family(solves: list[dict[str, bool]]) -> Callable[..., Any]:
     """Return a program with every kernel in it."""
 
@@ -101,7 +107,12 @@ def _check(program: Callable[..., Any], arrays: list[np.ndarray], tolerance: flo
 
 def _arguments(*lead: int, size: int, columns: int, dtype: type = np.float64) -> list[np.ndarray]:
     b = RNG.uniform(-1, 1, (*lead, size, columns)).astype(dtype)
-    return [_definite(*lead, size=size, dtype=dtype), _matrices(*lead, size=size, dtype=dtype), b, b.swapaxes(-1, -2).copy()]
+    return [
+        _definite(*lead, size=size, dtype=dtype),
+        _matrices(*lead, size=size, dtype=dtype),
+        b,
+        b.swapaxes(-1, -2).copy(),
+    ]
 
 
 def test_kernels() -> None:
@@ -125,6 +136,20 @@ def test_kernels_of_run_time_sizes() -> None:
 def test_kernels_for_any_processor() -> None:
     """Narrow vectors, few registers, and no fused multiply-add."""
     _check(_family(FORMS[1:3]), _arguments(1, size=11, columns=5), 1e-9, target="cpu-generic")
+
+
+@pytest.mark.parametrize("target", ["cpu", "cpu-generic"])
+def test_a_lane_for_each_of_many_small_matrices(target: str) -> None:
+    """The last lanes overlap those before; one matrix has no pivot, and one is not positive definite."""
+    arguments = _arguments(37, size=5, columns=2)
+    arguments[0][3] *= -1
+    singular = arguments[1] * (np.arange(37) != 20)[:, None, None]
+
+    def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:
+        found = _family(FORMS[1::5])(definite, x, b, rows)
+        return [*found[:-1], *dl.lu(singular[:, ::-1] * x), *_traced_lu(singular * x)]
+
+    _check(program, arguments, 1e-9, target=target)
 
 
 def test_what_has_no_factor_compiled() -> None:

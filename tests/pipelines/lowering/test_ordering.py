@@ -32,7 +32,11 @@ def test_special_values_in_blocks_and_merged() -> None:
     long = np.concatenate([SPECIAL, RNG.permutation(np.tile(SPECIAL, 12))])
     check(
         {
-            f"{dtype}_{known == x.size}_{x.size}": (partial(dif.argsort, axis=0), [Aval((known,), np.dtype(dtype))], [x])
+            f"{dtype}_{known == x.size}_{x.size}": (
+                partial(dif.argsort, axis=0),
+                [Aval((known,), np.dtype(dtype))],
+                [x],
+            )
             for dtype in ("float32", "float64")
             for x in (SPECIAL, long)
             for known in (x.size, DYN)

@@ -1,0 +1,147 @@
+"""What the text of our kernels has in common: an executable of IREE around a body, and the arrays that it is bound to.
+
+IREE's own dialects are in their generic form, since MLIR's bindings do not know them. No linalg op may be in a kernel:
+IREE would distribute it, and reject the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Array", "executable"]
+
+_DYNAMIC = "-9223372036854775808"
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array that a kernel is bound to.
+
+    Attributes:
+      name: of the value in the kernel.
+      access: `read`, `write` or `update`.
+      element: type of its elements.
+      sizes: names of run-time sizes, or numbers; the first is the number of matrices.
+    """
+
+    name: str
+    access: str
+    element: str
+    sizes: tuple[str | int, ...]
+
+    @property
+    def type(self) -> str:
+        access = {"read": "readonly", "write": "writeonly", "update": "readwrite"}[self.access]
+        return f"!iree_tensor_ext.dispatch.tensor<{access}:tensor<{self._dims(self.sizes)}{self.element}>>"
+
+    @property
+    def run_time_sizes(self) -> list[str]:
+        """Return the values of the sizes that are not numbers."""
+        return [f"%{s}" for s in self.sizes if isinstance(s, str)]
+
+    @staticmethod
+    def _dims(sizes: Sequence[str | int]) -> str:
+        return "".join(f"{s}x" if isinstance(s, int) else "?x" for s in sizes)
+
+    def load(self, result: str, offset: str | None = None, extent: str | None = None) -> str:
+        """Return the line that reads matrix %b: all of it, or `extent` of its columns from `offset` on."""
+        return self._access("load", result, *self._matrix(offset, extent))
+
+    def store(self, value: str, offset: str | None = None, extent: str | None = None) -> str:
+        """Return the line that writes matrix %b, or some columns of it."""
+        return self._access("store", value, *self._matrix(offset, extent))
+
+    def load_rows(self, result: str, first: str, count: int) -> str:
+        """Return the line that reads `count` matrices from number `first` on."""
+        return self._access("load", result, *self._rows(first, count))
+
+    def store_rows(self, value: str, first: str, count: int) -> str:
+        """Return the line that writes `count` matrices from number `first` on."""
+        return self._access("store", value, *self._rows(first, count))
+
+    def _matrix(self, offset: str | None, extent: str | None) -> tuple[list[str | int], list[str | int], str]:
+        offsets: list[str | int] = ["%b", *[0] * (len(self.sizes) - 1)]
+        extents: list[str | int] = [1, *(s if isinstance(s, int) else f"%{s}" for s in self.sizes[1:])]
+        if offset is not None and extent is not None:
+            offsets[-1], extents[-1] = offset, extent
+        return offsets, extents, f"tensor<{self._dims(extents[1:])}{self.element}>"
+
+    def _rows(self, first: str, count: int) -> tuple[list[str | int], list[str | int], str]:
+        extents: list[str | int] = [count, *self.sizes[1:]]
+        return [first, *[0] * (len(self.sizes) - 1)], extents, f"tensor<{self._dims(extents)}{self.element}>"
+
+    def _access(
+        self, kind: str, value: str, offsets: Sequence[str | int], extents: Sequence[str | int], tensor: str
+    ) -> str:
+        def static(sizes: Sequence[str | int]) -> str:
+            return ", ".join(str(s) if isinstance(s, int) else _DYNAMIC for s in sizes)
+
+        groups = [self.run_time_sizes, *([s for s in g if isinstance(s, str)] for g in (offsets, extents))]
+        operands = [s for group in groups for s in group]
+        attributes = (
+            f"static_offsets = array<i64: {static(offsets)}>, static_sizes = array<i64: {static(extents)}>, "
+            f"static_strides = array<i64: {', '.join(['1'] * len(offsets))}>"
+        )
+        segments = ", ".join(str(len(group)) for group in groups)
+        indices = ", ".join(["index"] * len(operands))
+        op = f"iree_tensor_ext.dispatch.tensor.{kind}"
+        if kind == "load":
+            return (
+                f'{value} = "{op}"(%{self.name}, {", ".join(operands)}) {{operandSegmentSizes = '
+                f"array<i32: 1, {segments}, 0>, {attributes}}} : ({self.type}, {indices}) -> {tensor}"
+            )
+        return (
+            f'"{op}"({value}, %{self.name}, {", ".join(operands)}) {{operandSegmentSizes = '
+            f"array<i32: 1, 1, {segments}, 0>, {attributes}}} : ({tensor}, {self.type}, {indices}) -> ()"
+        )
+
+
+def executable(
+    name: str, arrays: Sequence[Array], sizes: Sequence[str], across: str, body: str, *, repeat: bool = True
+) -> str:
+    """Return an executable for `flow.dispatch`: arrays that are read or updated, sizes, then arrays only written.
+
+    Args:
+      sizes: names of the run-time sizes; the first is the number of matrices, and all are the workload.
+      across: lines that compute `%across` from the sizes: the number of workgroups, for each matrix if `repeat`.
+      body: lines of the kernel; `%b` is the matrix, `%strip` the workgroup of it.
+    """
+    given = [a for a in arrays if a.access != "write"]
+    made = [a for a in arrays if a.access == "write"]
+    arguments = ", ".join(
+        [*(f"%{a.name}_: {a.type}" for a in given), *(f"%{s}_: index" for s in sizes)]
+        + [f"%{a.name}_: {a.type}" for a in made]
+    )
+    ordinals = "\n".join(
+        f'%{s} = "iree_tensor_ext.dispatch.workload.ordinal"(%{s}_) {{ordinal = {i} : index}} : (index) -> index'
+        for i, s in enumerate(sizes)
+    )
+    ties = "\n".join(
+        f'%{a.name} = "flow.dispatch.tie_shape"(%{a.name}_, {", ".join(a.run_time_sizes)}) '
+        f": ({a.type}, {', '.join(['index'] * len(a.run_time_sizes))}) -> {a.type}"
+        for a in arrays
+    )
+    return f"""
+"flow.executable"() ({{
+  "flow.executable.export"() ({{
+  ^bb0({", ".join(f"%{s}: index" for s in sizes)}):
+    %one = arith.constant 1 : index
+    {across}
+    "flow.return"(%across, {f"%{sizes[0]}" if repeat else "%one"}, %one) : (index, index, index) -> ()
+  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
+  builtin.module {{
+    func.func @{name}({arguments}) {{
+      {ordinals}
+      {ties}
+      %strip = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
+      %b = "flow.dispatch.workgroup.id"() {{dimension = 1 : index}} : () -> index
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      {body}
+      return
+    }}
+  }}
+  "flow.executable_end"() : () -> ()
+}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
+"""

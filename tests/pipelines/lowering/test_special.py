@@ -1,0 +1,103 @@
+"""The special functions, compiled, keep their digits: beside mpmath, or SciPy where that keeps them, too."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+
+from difc import dialects as dif
+from difc.dialects import DYN, F32, F64, Aval
+from tests.pipelines.lowered import build, call, compiled
+
+mpmath = pytest.importorskip("mpmath")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _numbers(function: Callable[..., Any], digits: int = 30) -> Callable[..., np.ndarray]:
+    """Return a function of arrays from one of mpmath's numbers."""
+
+    def apply(*arrays: np.ndarray) -> np.ndarray:
+        with mpmath.workdps(digits):
+            return np.array([float(function(*map(mpmath.mpf, row))) for row in np.stack(arrays, -1).tolist()])
+
+    return apply
+
+
+def _line(low: float, high: float, count: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(low, high, count)
+
+
+def _powers(low: float, high: float, count: int) -> np.ndarray:
+    return 10.0 ** _line(low, high, count)
+
+
+def _near(place: float) -> np.ndarray:
+    return place + np.random.default_rng(1).normal(size=20) * 1e-3
+
+
+#: name -> op, arguments (f32 leaves out what it does not hold), reference, tolerance in units of the last place
+N = 60
+POSITIVE = np.concatenate([_powers(-250, 250, N), _powers(-30, 30, N), _line(0.01, 12, N), _near(1.0), _near(2.0)])
+BELOW = -_line(0.01, 15, N)
+BOTH = np.concatenate([_line(-20, 20, N), _powers(-30, 4, N), -_powers(-30, 4, N)])
+FUNCTIONS: dict[str, tuple[Any, tuple[np.ndarray, ...], Callable[..., np.ndarray], float]] = {
+    "lgamma": (dif.lgamma, (POSITIVE,), _numbers(mpmath.loggamma), 3),
+    "gamma": (dif.gamma, (np.concatenate([_line(0.01, 34, N), _powers(-30, 0, N), BELOW]),), _numbers(mpmath.gamma), 4),
+    "digamma": (
+        partial(dif.polygamma, order=0),
+        (np.append(POSITIVE, 1.4616321449683623 + np.arange(9) * 1e-5),), _numbers(mpmath.digamma), 4,
+    ),
+    **{
+        f"polygamma_{n}": (
+            partial(dif.polygamma, order=n), (np.concatenate([_powers(-4, 4, N), _line(0.01, 30, N), BELOW]),),
+            _numbers(lambda x, n=n: mpmath.psi(n, x)), 4 + n,
+        )
+        for n in (1, 2, 5)
+    },
+    "erfcx": (
+        dif.erfcx, (np.concatenate([_powers(-30, 3, N), _line(-9, 10, N)]),),
+        _numbers(lambda x: mpmath.exp(x * x) * mpmath.erfc(x)), 4,
+    ),
+    "erfinv": (dif.erfinv, (np.append(_line(-1, 1, N), _powers(-30, -1, N)),), scipy.special.erfinv, 8),
+    "erfcinv": (dif.erfcinv, (np.append(_line(0, 2, N), _powers(-300, -1, N)),), scipy.special.erfcinv, 8),
+    "bessel_i0e": (dif.bessel_i0e, (BOTH,), scipy.special.i0e, 8),
+    "bessel_i1e": (dif.bessel_i1e, (BOTH,), scipy.special.i1e, 8),
+    "gammainc": (dif.gammainc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammainc, 100),
+    "gammaincc": (dif.gammaincc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammaincc, 100),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [F64, pytest.param(F32, marks=pytest.mark.slow)], ids=str)
+def test_functions_keep_their_digits(dtype: np.dtype) -> None:
+    module = build({name: (op, [Aval((DYN,), dtype)] * len(xs)) for name, (op, xs, _, _) in FUNCTIONS.items()})
+    entries = compiled(module)
+    info = np.finfo(dtype)
+    for name, (_, given, reference, limit) in FUNCTIONS.items():
+        with np.errstate(over="ignore", under="ignore"):
+            arrays = [x.astype(dtype) for x in given]
+        kept = np.all([np.isfinite(x) & (np.abs(x) > info.tiny) for x in arrays], axis=0)
+        arrays = [x[kept] for x in arrays]
+        (found,) = call(getattr(entries, name), arrays)
+        wanted = reference(*(x.astype(np.float64) for x in arrays))
+        inside = (np.abs(wanted) > info.tiny) & (np.abs(wanted) < info.max)
+        np.testing.assert_allclose(found[inside], wanted[inside], rtol=limit * info.eps, err_msg=name)
+
+
+@pytest.mark.slow
+def test_the_constants_are_those_that_the_script_computes() -> None:
+    place = ROOT / "docs" / "special_coefficients.py"
+    spec = importlib.util.spec_from_file_location("special_coefficients", place)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = script
+    spec.loader.exec_module(script)
+    assert script.OUTPUT.read_text() == script.generated()

@@ -1,0 +1,225 @@
+"""Factorisations: their programs in the interpreter, and compiled, where factors are those of LAPACK up to signs.
+
+What a factorisation must be is checked, not what it is: the product, orthonormal vectors, order, in units of the
+rounding error, as LAPACK's own tests do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from difc import dialects as dif
+from difc.dialects import DYN, Aval, aval_of, interpreter
+from difc.dialects.matrices import matrix_transpose
+from difc.dialects.mlir import ir
+from difc.pipelines.lowering import spectral_programs as programs
+from difc.pipelines.lowering.spectral_householder import householder
+from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
+from tests.pipelines.lowered import build, call, compiled, compiles, text_of
+
+Arrays = list[np.ndarray]
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+# ---- what factors must be ------------------------------------------------------------------------
+
+
+def _scaled(error: np.ndarray, x: np.ndarray) -> float:
+    """Return an error relative to the norm of x, in units of its rounding error, for the worst matrix of a stack."""
+    size = np.abs(x).astype(np.float64).max((-2, -1))
+    norm = np.linalg.norm(x / np.where(size, size, 1)[..., None, None], axis=(-2, -1)) * size
+    parts = np.linalg.norm(error / np.where(size, size, 1)[..., None, None], axis=(-2, -1)) * size
+    return float(np.max(parts / np.where(norm, norm, 1)) / np.finfo(x.dtype).eps)
+
+
+def _is_orthonormal(q: np.ndarray) -> bool:
+    gram = np.matmul(q.swapaxes(-1, -2), q, dtype=np.float64)
+    error = np.linalg.norm(gram - np.eye(q.shape[-1]), axis=(-2, -1)) / np.sqrt(q.shape[-1])
+    return bool(np.max(error) <= 25 * np.finfo(q.dtype).eps)
+
+
+def check_qr(x: np.ndarray, found: Arrays) -> None:
+    q, r = found
+    assert _scaled(np.matmul(q, r, dtype=np.float64) - x, x) <= 20
+    assert _is_orthonormal(q)
+    np.testing.assert_array_equal(r, np.triu(r))
+
+
+def check_eigh(x: np.ndarray, found: Arrays) -> None:
+    w, v = found
+    wide = v.astype(np.float64)
+    assert _scaled(np.matmul(x, wide) - wide * w[..., None, :], x) <= 20
+    assert _is_orthonormal(v)
+    assert (np.diff(w, axis=-1) >= 0).all()
+
+
+def check_svd(x: np.ndarray, found: Arrays) -> None:
+    u, s, vh = found
+    k = s.shape[-1]
+    product = np.matmul(u[..., :k].astype(np.float64) * s[..., None, :], vh[..., :k, :])
+    assert _scaled(product - x, x) <= 20
+    assert _is_orthonormal(u)
+    assert _is_orthonormal(vh.swapaxes(-1, -2))
+    assert (s >= 0).all()
+    assert (np.diff(s, axis=-1) <= 0).all()
+
+
+# ---- the programs --------------------------------------------------------------------------------
+
+
+def eigh_program(x: ir.Value) -> Any:
+    rows, *rest = programs.eigh_rows(x, lower=True)
+    return programs.eigh_from_rows(*orthogonal_rows(rows), *rest)
+
+
+def svd_program(x: ir.Value, full: bool = False) -> Any:
+    _, m, n = aval_of(x).shape
+    if isinstance(m, int) and isinstance(n, int) and m < n:
+        v, s, uh = svd_program(matrix_transpose(x), full)
+        return [matrix_transpose(uh), s, matrix_transpose(v)]
+    rows, turn, *rest = programs.svd_rows(x)
+    return programs.svd_from_rows(*orthogonal_rows(rows, turn), *rest, full=full)
+
+
+def interpreted(program: Callable[..., Any], x: np.ndarray, dynamic: bool = False) -> Arrays:
+    module = build({"f": (program, [Aval((DYN,) * x.ndim if dynamic else x.shape, x.dtype)])})
+    return list(interpreter.run(module, "f", x))
+
+
+def _random(*shape: int, dtype: Any = np.float64) -> np.ndarray:
+    return np.random.default_rng(list(shape)).normal(size=shape).astype(dtype)
+
+
+def _symmetric(x: np.ndarray) -> np.ndarray:
+    return x + x.swapaxes(-1, -2)
+
+
+def _with_values(values: Any, dtype: Any) -> np.ndarray:
+    """Return a symmetric matrix with the given eigenvalues."""
+    q = np.linalg.qr(_random(len(values), len(values)))[0]
+    return _symmetric((q * values) @ q.T / 2)[None].astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 3), (2, 3, 5), (1, 4, 1), (1, 1, 4), (1, 70, 66), (1, 66, 70)])
+def test_qr_has_the_signs_of_lapack(dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    x = _random(*shape, dtype=dtype)
+    for complete in (False, True):
+        found = interpreted(partial(householder, complete=complete), x)
+        check_qr(x, found)
+        for y, z in zip(found, np.linalg.qr(x, "complete" if complete else "reduced"), strict=True):
+            np.testing.assert_allclose(y, z, atol=1e3 * np.finfo(dtype).eps)
+            assert y.shape == z.shape
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (1, 5, 3), (1, 3, 5)])
+def test_programs_for_sizes_known_at_run_time(shape: tuple[int, ...]) -> None:
+    x = _random(*shape)
+    for complete in (False, True):
+        check_qr(x, interpreted(partial(householder, complete=complete), x, dynamic=True))
+    for full in (False, True):
+        check_svd(x, interpreted(partial(svd_program, full=full), x, dynamic=True))
+    if shape[1] == shape[2]:
+        check_eigh(_symmetric(x), interpreted(eigh_program, _symmetric(x), dynamic=True))
+
+
+def difficult(dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Return symmetric matrices that break careless algorithms."""
+    return {
+        "one": _random(1, 1, 1, dtype=dtype),
+        "stack": _symmetric(_random(3, 4, 4, dtype=dtype)),
+        "odd": _symmetric(_random(1, 9, 9, dtype=dtype)),
+        "zero": np.zeros((1, 3, 3), dtype),
+        "identity": 3 * np.eye(4, dtype=dtype)[None],
+        "rank one": np.ones((1, 5, 5), dtype),
+        "opposite": np.array([[[0, 1], [1, 0]]], dtype),
+        "clusters": _with_values(np.repeat([1.0, 2.0, -2.0], 4), dtype),
+        "nearly equal": _with_values(1 + np.arange(8) * float(np.finfo(dtype).eps), dtype),
+        "graded": _with_values(np.geomspace(1, 1e-30, 12), dtype),
+        "large": _with_values(np.arange(6) * 1e30, dtype),
+        "small": _with_values(np.arange(6) * 1e-30, dtype),
+    }
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", difficult(DTYPES[0]))
+def test_difficult_matrices(name: str, dtype: np.dtype) -> None:
+    x = difficult(dtype)[name]
+    found = interpreted(eigh_program, x)
+    check_eigh(x, found)
+    near = 20 * np.finfo(dtype).eps * np.abs(found[0]).max()
+    np.testing.assert_allclose(found[0], np.linalg.eigvalsh(x.astype(np.float64)), rtol=1e-30, atol=near)
+    for y in (x, x[:, :-1]) if x.shape[1] > 1 else (x,):
+        for full in (False, True):
+            check_svd(y, interpreted(partial(svd_program, full=full), y))
+
+
+def test_matrices_that_are_not_finite_do_not_touch_their_neighbours() -> None:
+    x = _symmetric(_random(4, 3, 3))
+    x[1, 2, 0], x[2, 1, 1] = np.nan, np.inf
+    for program in (eigh_program, svd_program):
+        alone, found = interpreted(program, x[[0, 3]]), interpreted(program, x)
+        for y, z in zip(found, alone, strict=True):
+            np.testing.assert_allclose(y[[0, 3]], z, atol=1e-13)
+            assert np.isnan(y[[1, 2]]).all()
+
+
+# ---- compiled ------------------------------------------------------------------------------------
+
+CHECKS: dict[str, tuple[Any, Any]] = {
+    "qr": (partial(dif.qr, complete=False), check_qr),
+    "eigh": (partial(dif.eigh, lower=True), check_eigh),
+    "svd": (partial(dif.svd, full=False), check_svd),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_compiled_for_any_sizes(dtype: np.dtype) -> None:
+    """One module of run-time sizes, run on many: also with a kernel's vectors and without."""
+    names = CHECKS if dtype == np.float32 else ("eigh", "svd")
+    dims = (DYN, DYN, DYN)
+    entries = compiled(build({name: (CHECKS[name][0], [Aval(dims, dtype)]) for name in names}), 2)
+    for name in names:
+        for shape in ((1, 1, 1), (3, 4, 4), (2, 33, 33), *(((2, 7, 3), (1, 3, 40)) if name != "eigh" else ())):
+            x = _random(*shape, dtype=dtype)
+            x = _symmetric(x) if name == "eigh" else x
+            CHECKS[name][1](x, call(getattr(entries, name), [x]))
+    for x in difficult(dtype).values():
+        check_eigh(x, call(entries.eigh, [x]))
+        check_svd(x, call(entries.svd, [x]))
+
+
+def test_what_is_not_used_is_not_computed() -> None:
+    def rotated(index: int) -> int:
+        text = text_of(lambda x: dif.svd(x, full=True)[index], [Aval((6, 6), DTYPES[0])])
+        loops = [line.rpartition("->")[2] for line in text.splitlines() if "scf.for" in line]
+        return max(line.count("tensor<6x1x6xf32>") for line in loops)
+
+    assert [rotated(i) for i in range(3)] == [2, 1, 1]
+
+
+def test_empty_matrices() -> None:
+    module = build(
+        {
+            "qr": (lambda x: dif.qr(x, complete=True), [Aval((3, 0), DTYPES[0])]),
+            "eigh": (lambda x: dif.eigh(x, lower=True), [Aval((2, 0, 0), DTYPES[0])]),
+            "svd": (lambda x: dif.svd(x, full=True), [Aval((0, 2), DTYPES[0])]),
+        }
+    )
+    entries = compiled(module)
+    for name, shape in (("qr", (3, 0)), ("eigh", (2, 0, 0)), ("svd", (0, 2))):
+        x = np.zeros(shape, np.float32)
+        for y, z in zip(call(getattr(entries, name), [x]), interpreter.run(module, name, x), strict=True):
+            np.testing.assert_array_equal(y, z)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["vulkan", "cuda"])
+def test_compiles_for_sizes_known_at_run_time(target: str) -> None:
+    dims = (DYN, DYN, DYN)
+    assert compiles(build({name: (op, [Aval(dims, DTYPES[0])]) for name, (op, _) in CHECKS.items()}), target)
