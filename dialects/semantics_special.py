@@ -54,14 +54,14 @@ EULER = 0.5772156649015329
 
 
 def _lgamma_after_one(z: float) -> float:
-    """Return lgamma(1 + z) for |z| < 0.4."""
+    """Return lgamma(1 + z) for |z| <= 1/2."""
     return math.fsum((-z) ** k * number / k for k, number in enumerate(ZETA, start=2)) - EULER * z
 
 
 def _lgamma(x: float) -> float:
-    if 0.7 < x < 1.3:
+    if 0.5 < x < 1.5:
         return _lgamma_after_one(x - 1)
-    if 1.7 < x < 2.3:
+    if 1.5 <= x < 2.5:
         return _lgamma_after_one(x - 2) + math.log1p(x - 2)
     try:
         return math.lgamma(x)

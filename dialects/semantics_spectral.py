@@ -21,7 +21,9 @@ def _by_finite(x: np.ndarray, factors: Any) -> list[np.ndarray]:
     """Factor the matrices without NaN and infinity (for the others LAPACK fails, or does not end); else NaN."""
     finite = np.isfinite(x).all((-2, -1))
     found = factors(np.where(finite[..., None, None], x, np.eye(*x.shape[-2:], dtype=x.dtype)))
-    return [np.where(finite.reshape(finite.shape + (1,) * (y.ndim - finite.ndim)), y, y.dtype.type(np.nan)) for y in found]
+    return [
+        np.where(finite.reshape(finite.shape + (1,) * (y.ndim - finite.ndim)), y, y.dtype.type(np.nan)) for y in found
+    ]
 
 
 @meaning(dif.eigh)

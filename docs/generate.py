@@ -36,7 +36,14 @@ def _code(text: str) -> str:
 
 
 def _stage(stage: str) -> str:
-    return _code(difc.trace(difc.grad(f), difc.f32["n"]).ir(stage))
+    return _code(_without_expansions(difc.trace(difc.grad(f), difc.f32["n"]).ir(stage)))
+
+
+def _without_expansions(text: str) -> str:
+    """Leave out what stands for elementary functions in lowered code: long bodies, and the constants for them."""
+    text = re.sub(r"(^    %\S+ = arith\.constant .* : (?:[fi]32|i64)\n)+", "    // constants\n", text, flags=re.MULTILINE)
+    body = r"^(    \^bb0\(.*\):\n)((?:      .*\n){20,}?)(      linalg\.yield)"
+    return re.sub(body, lambda m: f"{m[1]}      // {m[2].count(chr(10))} operations\n{m[3]}", text, flags=re.MULTILINE)
 
 
 def _after_passes(pipeline: str, shown: str) -> str:

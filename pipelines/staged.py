@@ -30,6 +30,7 @@ from typing import Any
 from difc.pipelines.alignment import spell_out_alignment
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.ownership import CONTROL, hide_copies, operations, own_carries, show_copies
+from difc.pipelines.partitions import cut_at_control
 from difc.pipelines.while_form import align_whiles
 
 __all__ = ["has_host_control_flow", "to_commands"]
@@ -126,6 +127,7 @@ def to_commands(run: Invocation) -> None:
     run.passes("stream", _ELISION)
     with run.context:
         show_copies(run.module)
+        cut_at_control(run.module)
     run.passes("stream", _TO_SLICES)
     with run.context:
         spell_out_alignment(run.module)

@@ -1,4 +1,4 @@
-"""Compilation targets: their names, the flags that IREE takes for each, and the functions each one lacks.
+"""Compilation targets: their names, the flags that IREE takes for each, and what else depends on them.
 
 One table holds everything that depends on the target. This file imports neither MLIR nor IREE. Invariant: a `Target`
 that exists can be compiled for; whatever IREE would reject (some names crash it in process) is a `TargetError` here.
@@ -87,23 +87,6 @@ TARGETS = {
     ),
 }
 
-# Operations of the math dialect that do not compile, by (family, element type); every compile was tried.
-_CPU_F64 = "acos asin atan atan2 cbrt cos erf erfc log10 log2 sin tan tanh"
-_VULKAN_F64 = (
-    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 expm1 fpowi log log10 log1p log2 powf "
-    "roundeven sin sinh tan tanh"
-)
-_SMALL_FLOATS = ("f32", "f16", "bf16")
-_UNSUPPORTED_MATH = {
-    ("cpu", "f64"): _CPU_F64,
-    ("cpu-generic", "f64"): f"{_CPU_F64} ceil trunc",
-    ("vulkan", "f64"): _VULKAN_F64,
-    **{("cpu", dtype): "erfc log10" for dtype in _SMALL_FLOATS},
-    **{("cpu-generic", dtype): "erfc log10 trunc" for dtype in _SMALL_FLOATS},
-    **{("vulkan", dtype): "erfc" for dtype in _SMALL_FLOATS},
-}
-
-
 @dataclass(frozen=True)
 class VectorUnit:
     """What a processor has for vectors: their bytes, the registers, and whether it multiplies and adds in one step."""
@@ -191,18 +174,6 @@ class Target:
         if {"avx2", "fma"} <= set(features):
             return VectorUnit(32, 16, fma=True)
         return VectorUnit(16, 16, fma=False)
-
-    def unsupported_math(self, dtype: str) -> frozenset[str]:
-        """Return the operations of the math dialect that do not compile for an element type.
-
-        >>> "math.sin" in Target.parse("cpu").unsupported_math("f64")
-        True
-
-        Args:
-          dtype: MLIR's name of a floating-point type: `f64`, `f32`, `f16`, `bf16`.
-        """
-        names = _UNSUPPORTED_MATH.get((self.family, dtype), "")
-        return frozenset(f"math.{name}" for name in names.split())
 
     def fingerprint(self) -> str:
         """Return what, besides the flags, decides the machine code: for `cpu`, this machine's processor."""

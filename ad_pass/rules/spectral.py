@@ -8,7 +8,6 @@ does where a derivative does not exist is said at the op.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp
@@ -96,9 +95,7 @@ def _widened(x: ir.Value, columns: Size) -> ir.Value:
         if k == columns:
             return x
         none = (0,) * len(lead)
-        return dif.pad(
-            x, scalar(0, aval_of(x).dtype), low=(*none, 0), high=(*none, columns - k), interior=(*none, 0)
-        )
+        return dif.pad(x, scalar(0, aval_of(x).dtype), low=(*none, 0), high=(*none, columns - k), interior=(*none, 0))
     ones = dif.broadcast_in_dim(scalar(1, aval_of(x).dtype), shape=(*lead[:-1], k, columns), dimensions=())
     return matmul(x, triangle(ones, "eq"))
 

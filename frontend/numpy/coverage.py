@@ -29,13 +29,12 @@ def _set(names: str) -> frozenset[str]:
 #: traced functions that have no derivative: their results are integers, truth values, constants, or steps
 CONSTANT = _set(
     """
-    all allclose angle any argmax argmin argpartition argsort argwhere around array_equal array_equiv bincount
-    bitwise_and bitwise_count bitwise_or bitwise_xor ceil count_nonzero digitize empty_like equal fix flatnonzero floor
-    floor_divide gcd greater greater_equal heaviside histogram histogram2d histogram_bin_edges histogramdd imag indices
-    invert isclose iscomplex isfinite isin isinf isnan isneginf isposinf isreal lcm left_shift less less_equal lexsort
-    logical_and logical_not logical_or logical_xor matrix_rank nanargmax nanargmin nextafter nonzero not_equal ones_like
-    packbits ravel_multi_index right_shift rint round searchsorted sign signbit spacing trunc unpackbits unravel_index
-    zeros_like
+    all allclose angle any argmax argmin argpartition argsort argwhere around array_equal array_equiv bitwise_and
+    bitwise_count bitwise_or bitwise_xor ceil count_nonzero digitize empty_like equal fix flatnonzero floor floor_divide
+    gcd greater greater_equal heaviside histogram_bin_edges imag indices invert isclose iscomplex isfinite isin isinf
+    isnan isneginf isposinf isreal lcm left_shift less less_equal lexsort logical_and logical_not logical_or logical_xor
+    matrix_rank nanargmax nanargmin nextafter nonzero not_equal ones_like packbits ravel_multi_index right_shift rint
+    round searchsorted sign signbit spacing trunc unpackbits unravel_index zeros_like
     """
 )
 #: traced functions that answer with types, shapes or known positions

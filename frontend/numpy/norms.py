@@ -58,7 +58,7 @@ def _vector(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
 def _matrix(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if order in ("fro", "f"):
         return np.sqrt(np.sum(x * x, axes, keepdims=keepdims))
-    if isinstance(order, str) and order == "nuc" or order in (2, -2):
+    if (isinstance(order, str) and order == "nuc") or order in (2, -2):
         reduce = np.sum if order == "nuc" else np.max if order == 2 else np.min
         result = reduce(np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1))), -1)
         return np.expand_dims(result, axes) if keepdims else result

@@ -81,7 +81,8 @@ def unsupported(what: str, instead: str = "") -> UnsupportedError:
       instead: what to use instead, where no table says so.
     """
     table = gaps.LINALG if what.startswith("numpy.linalg.") else gaps.NUMPY
-    gap = table.get(what.rpartition(".")[2])
+    names = what.partition(" ")[0].split(".")  # of numpy.fft.rfft, that of numpy.fft will do
+    gap = next((table[name] for name in reversed(names) if name in table), None)
     instead = instead or (gap.instead if gap else "use another function of difc.numpy, or compute it outside")
     return UnsupportedError(
         f"{what} cannot be traced" + (f": {gap.reason}" if gap else ""),

@@ -14,7 +14,12 @@ __all__ = ["eigh", "eigvalsh", "pinv", "qr", "svd", "svdvals"]
 
 
 def qr(
-    a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False, check_finite: bool = True
+    a: Any,
+    overwrite_a: bool = False,
+    lwork: Any = None,
+    mode: str = "full",
+    pivoting: bool = False,
+    check_finite: bool = True,
 ) -> Any:
     """Return Q, R with a = Q R; for mode "economic" with min(m, n) columns, for "r" R alone. (scipy.linalg.qr)"""
     _refuse("qr", pivoting=pivoting)
@@ -87,9 +92,7 @@ def eigvalsh(a: Any, b: Any = None, *, lower: bool = True, **options: Any) -> An
     return eigh(a, b, lower=lower, eigvals_only=True, **options)
 
 
-def pinv(
-    a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
-) -> Any:
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Any:
     """Return the pseudo-inverse; singular values up to `rtol` times the largest count as 0. (scipy.linalg.pinv)"""
     _refuse("pinv", atol=atol, return_rank=return_rank)
     return np.linalg.pinv(a, rtol=rtol)

@@ -51,9 +51,10 @@ class Form:
 
     def with_dim(self, dim: int, **values: int) -> Form:
         """Return the form with other values for one spatial dim."""
-        return replace(
-            self, **{k: (*getattr(self, k)[:dim], v, *getattr(self, k)[dim + 1 :]) for k, v in values.items()}
-        )
+        fields: dict[str, Any] = {
+            name: (*getattr(self, name)[:dim], v, *getattr(self, name)[dim + 1 :]) for name, v in values.items()
+        }
+        return replace(self, **fields)
 
 
 def simpler(form: Form, lhs: Aval, rhs: Aval, target_kind: str) -> Rewriting | None:

@@ -29,7 +29,7 @@ def call_cholesky(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: Ve
         name = _declare(c, f"lanes_cholesky_{n}", element, lambda *to: lanes_cholesky_kernel(*to, unit, n))
         return _call_lanes(c, name, [x], batch, [([n, n], element)])[0]
     name = _declare(c, "cholesky", element, lambda *to: cholesky_kernel(*to, unit))
-    return _call(c, name, [(x, [batch, n, n])], sizes, [([batch, n, n], element)], updated=0)[0]
+    return _call(c, name, [(x, [batch, n, n])], sizes, [([batch, n, n], element)])[0]
 
 
 def call_solve(
@@ -43,7 +43,7 @@ def call_solve(
         name = _declare(c, kernel, element, lambda *to: lanes_solve_kernel(*to, unit, form, n, m))
         return _call_lanes(c, name, [a, b], batch, [([n, m], element)])[0]
     name = _declare(c, f"solve_{form.name}", element, lambda *to: solve_kernel(*to, unit, form))
-    return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], sizes, [([batch, n, m], element)], updated=1)[0]
+    return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], sizes, [([batch, n, m], element)])[0]
 
 
 def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
@@ -55,7 +55,7 @@ def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
         return _call_lanes(c, name, [x], batch, [([n, n], element), ([n], i32), ([n], i32)])
     name = _declare(c, "lu", element, lambda *to: lu_kernel(*to, unit))
     results = [([batch, m, n], element), ([batch, n], i32), ([batch, m], i32)]
-    return _call(c, name, [(x, [batch, m, n])], sizes, results, updated=0)
+    return _call(c, name, [(x, [batch, m, n])], sizes, results)
 
 
 def _takes_lanes(batch: Size, element: ir.Type, unit: VectorUnit, *sizes: Size) -> bool:
@@ -71,7 +71,7 @@ def _call_lanes(
     rows = [c.collapse(x, [[0], [1, 2]]) for x in arrays]
     given = [(x, [batch, c.size_of(x, 1)]) for x in rows]
     results = [([batch, math.prod(shape)], element) for shape, element in made]
-    found = _call(c, name, given, [batch], results, updated=None)
+    found = _call(c, name, given, [batch], results)
     return [
         c.expand(x, [[0], [1, 2]], [batch, *shape]) if len(shape) == 2 else x
         for x, (shape, _) in zip(found, made, strict=True)
@@ -92,16 +92,11 @@ def _call(
     arrays: Sequence[tuple[ir.Value, Sequence[Size]]],
     sizes: Sequence[Size],
     results: Sequence[tuple[Sequence[Size], ir.Type]],
-    updated: int | None,
 ) -> list[ir.Value]:
-    """Append a dispatch; the first result is the array that is `updated`, if one is."""
+    """Append a dispatch."""
     indices = [c.index(s) for s in sizes]
     dims = [d for _, shape in arrays for d in dynamic_sizes(shape)]
     result_dims = [d for shape, _ in results for d in dynamic_sizes(shape)]
-    places = [-1] * len(results)
-    if updated is not None:
-        places[0] = updated
-    index = ir.IndexType.get()
     found = c.operation(
         "flow.dispatch",
         [*indices, *(x for x, _ in arrays), *indices, *dims, *result_dims],
@@ -111,7 +106,6 @@ def _call(
             "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
                 [len(indices), len(arrays) + len(indices), len(dims), len(result_dims)]
             ),
-            "tied_operands": ir.ArrayAttr.get([ir.IntegerAttr.get(index, place) for place in places]),
         },
     )
     return list(found.results)

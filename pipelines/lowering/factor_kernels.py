@@ -1,4 +1,4 @@
-"""Kernels for the CPU that factor and solve in place, as text: any sizes at run time, one workgroup for each matrix.
+"""Kernels for the CPU that factor and solve, as text: any sizes at run time, one workgroup for each matrix.
 
 Rows of the right-hand sides (or of the factor) are vectors. A tile of `rows` vectors stays in registers while the rows
 above it are taken off, one broadcast and one multiply-add for each; then the small triangle on the diagonal is solved
@@ -86,6 +86,20 @@ def _constants(t: Tile) -> str:
 {t.each("      %i{i} = arith.constant {i} : index")}"""
 
 
+def _copied(t: Tile, rows: str, columns: str) -> str:
+    """Return lines for %x_all: what %given holds, in the memory of the result, as it is stored there in the end."""
+    return f"""
+      %room = tensor.empty({rows}, {columns}) : {t.matrix}
+      %x_all = scf.for %row = %c0 to {rows} step %c1 iter_args(%filled = %room) -> {t.matrix} {{
+        %more = scf.for %at = %c0 to {columns} step %columns iter_args(%into = %filled) -> {t.matrix} {{
+          %value = vector.transfer_read %given[%row, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
+          %next = vector.transfer_write %value, %into[%row, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
+          scf.yield %next : {t.matrix}
+        }}
+        scf.yield %more : {t.matrix}
+      }}"""
+
+
 def _row_numbers(t: Tile, first: str, forward: bool) -> str:
     """Return lines for %r0, %r1, ...: the rows of a tile whose first one is number `first` in the order of solving."""
     turn = "" if forward else "\n%r{i} = arith.subi %last, %o{i} : index"
@@ -171,14 +185,14 @@ def _triangle(t: Tile, scalar: str, divide: str) -> tuple[str, list[str]]:
 
 
 def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
-    """Return the executable: arrays a [batch, n, n] and x [batch, n, m], which is updated; sizes batch, n, m.
+    """Return the executable: arrays a [batch, n, n] and x [batch, n, m],  batch, n, m.
 
     A workgroup solves for a strip of columns. Rows are finished in slices, in a buffer that the rows after them are
     then reduced with: read in place, a strip of a matrix with a power of two of columns maps to few cache lines.
     """
     t = Tile.of(element, unit)
     a = Array("a", "read", element, ("batch", "n", "n"))
-    x = Array("x", "update", element, ("batch", "n", "m"))
+    b, x = (Array(name, access, element, ("batch", "n", "m")) for name, access in (("given_b", "read"), ("x", "write")))
     buffer = t.buffer(_DEPTH)
 
     def element_at(row: str, column: str, result: str) -> str:
@@ -210,7 +224,8 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
       %left = arith.subi %m, %first : index
       %width = arith.minui %left, %columns : index
       {a.load("%a_all")}
-      {x.load("%x_all", "%first", "%width")}
+      {b.load("%given", "%first", "%width")}
+      {_copied(t, "%n", "%width")}
       %buffer_ = tensor.empty() : {buffer}
       %solved:2 = scf.for %kb = %c0 to %n step %depth iter_args(%from = %x_all, %old = %buffer_) -> ({t.matrix}, {buffer}) {{
         %to_go = arith.subi %n, %kb : index
@@ -244,20 +259,20 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
       }}
       {x.store("%solved#0", "%first", "%width")}"""
     across = f"%w = arith.constant {t.columns} : index\n%across = arith.ceildivui %m, %w : index"
-    return executable(name, [a, x], ["batch", "n", "m"], across, body)
+    return executable(name, [a, b, x], ["batch", "n", "m"], across, body)
 
 
 # ---- cholesky ------------------------------------------------------------------------------------
 
 
 def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable: array x [batch, n, n], updated; sizes batch, n.
+    """Return the executable: array x [batch, n, n]; sizes batch, n.
 
     The upper triangle of x becomes U with U^T U = x; what is below it has no meaning. From a pivot on that is not
     positive, all is NaN.
     """
     t = Tile.of(element, unit)
-    x = Array("x", "update", element, ("batch", "n", "n"))
+    given, x = (Array(name, access, element, ("batch", "n", "n")) for name, access in (("given_x", "read"), ("x", "write")))
 
     def read(source: str) -> str:
         return t.each(
@@ -286,7 +301,8 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
     body = f"""
       {_constants(t)}
       %nan = arith.constant {"0x7FC00000" if element == "f32" else "0x7FF8000000000000"} : {element}
-      {x.load("%x_all")}
+      {given.load("%given")}
+      {_copied(t, "%n", "%n")}
       %factored = scf.for %start = %c0 to %n step %rows iter_args(%m0 = %x_all) -> {t.matrix} {{
         {_row_numbers(t, "%start", True)}
         %diagonal = scf.for %j = %start to %n step %n iter_args(%u0 = %m0) -> {t.matrix} {{
@@ -307,19 +323,19 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
         scf.yield %m2 : {t.matrix}
       }}
       {x.store("%factored")}"""
-    return executable(name, [x], ["batch", "n"], "%across = arith.constant 1 : index", body)
+    return executable(name, [given, x], ["batch", "n"], "%across = arith.constant 1 : index", body)
 
 
 # ---- lu ------------------------------------------------------------------------------------------
 
 
 def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable: array x [batch, m, n], updated, with m >= n; sizes batch, m, n; then what it writes.
+    """Return the executable: array x [batch, m, n], with m >= n; sizes batch, m, n; then what it writes.
 
     That are the pivots [batch, n] and the permutation [batch, m], both i32.
     """
     t = Tile.of(element, unit)
-    x = Array("x", "update", element, ("batch", "m", "n"))
+    given, x = (Array(name, access, element, ("batch", "m", "n")) for name, access in (("given_x", "read"), ("x", "write")))
     pivots = Array("pivots", "write", "i32", ("batch", "n"))
     order = Array("order", "write", "i32", ("batch", "m"))
     ints, one = "tensor<?xi32>", "vector<1xi32>"
@@ -329,7 +345,8 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
       %ones = arith.constant 1.0 : {element}
       %minus = arith.constant -1.0 : {element}
       %none = arith.constant 0 : i32
-      {x.load("%x_all")}
+      {given.load("%given")}
+      {_copied(t, "%m", "%n")}
       %no_order = tensor.empty(%m) : {ints}
       %order0 = scf.for %i = %c0 to %m step %c1 iter_args(%p = %no_order) -> {ints} {{
         %number = arith.index_cast %i : index to i32
@@ -386,4 +403,4 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
       {x.store("%all#0")}
       {pivots.store("%all#1")}
       {order.store("%all#2")}"""
-    return executable(name, [x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)
+    return executable(name, [given, x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)

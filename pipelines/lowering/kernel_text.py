@@ -20,7 +20,8 @@ class Array:
 
     Attributes:
       name: of the value in the kernel.
-      access: `read`, `write` or `update`.
+      access: `read` or `write`. What is written can be built up in a tensor that is stored in the end: IREE puts it
+        into the memory of the result. (Updating an operand in place, IREE 3.13 can overwrite a caller's array.)
       element: type of its elements.
       sizes: names of run-time sizes, or numbers; the first is the number of matrices.
     """
@@ -32,8 +33,7 @@ class Array:
 
     @property
     def type(self) -> str:
-        access = {"read": "readonly", "write": "writeonly", "update": "readwrite"}[self.access]
-        return f"!iree_tensor_ext.dispatch.tensor<{access}:tensor<{self._dims(self.sizes)}{self.element}>>"
+        return f"!iree_tensor_ext.dispatch.tensor<{self.access}only:tensor<{self._dims(self.sizes)}{self.element}>>"
 
     @property
     def run_time_sizes(self) -> list[str]:
@@ -100,14 +100,14 @@ class Array:
 def executable(
     name: str, arrays: Sequence[Array], sizes: Sequence[str], across: str, body: str, *, repeat: bool = True
 ) -> str:
-    """Return an executable for `flow.dispatch`: arrays that are read or updated, sizes, then arrays only written.
+    """Return an executable for `flow.dispatch`: arrays that are read, sizes, then arrays that are written.
 
     Args:
       sizes: names of the run-time sizes; the first is the number of matrices, and all are the workload.
       across: lines that compute `%across` from the sizes: the number of workgroups, for each matrix if `repeat`.
       body: lines of the kernel; `%b` is the matrix, `%strip` the workgroup of it.
     """
-    given = [a for a in arrays if a.access != "write"]
+    given = [a for a in arrays if a.access == "read"]
     made = [a for a in arrays if a.access == "write"]
     arguments = ", ".join(
         [*(f"%{a.name}_: {a.type}" for a in given), *(f"%{s}_: index" for s in sizes)]

@@ -22,7 +22,9 @@ __all__ = ["call_jacobi"]
 _DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
-def call_jacobi(c: TensorEmitter, arrays: Sequence[ir.Value], sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
+def call_jacobi(
+    c: TensorEmitter, arrays: Sequence[ir.Value], sizes: Sequence[Size], unit: VectorUnit
+) -> list[ir.Value]:
     """Append a call of the kernel.
 
     Args:
@@ -42,7 +44,6 @@ def call_jacobi(c: TensorEmitter, arrays: Sequence[ir.Value], sizes: Sequence[Si
     indices = [c.index(s) for s in sizes]
     shapes = [[*sizes[:2], width] for width in sizes[2:]]
     dims = [d for shape in shapes for d in dynamic_sizes(shape)]
-    index = ir.IndexType.get()
     found = c.operation(
         "flow.dispatch",
         [*indices, *arrays, *indices, *dims, *dims],
@@ -52,7 +53,6 @@ def call_jacobi(c: TensorEmitter, arrays: Sequence[ir.Value], sizes: Sequence[Si
             "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
                 [len(indices), len(arrays) + len(indices), len(dims), len(dims)]
             ),
-            "tied_operands": ir.ArrayAttr.get([ir.IntegerAttr.get(index, i) for i in range(len(arrays))]),
         },
     )
     return list(found.results)
@@ -63,11 +63,14 @@ def _each(count: int, template: str, separator: str = "\n") -> str:
 
 
 def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
-    """Return the executable: arrays y0 and perhaps y1, updated; sizes batch, n, and the width of each array."""
+    """Return the executable: arrays x0 and perhaps x1; sizes batch, n, and the width of each; y0, y1 are written."""
     info = np.finfo(_DTYPES[element])
     columns = 2 * unit.bytes // _DTYPES[element].itemsize
     vector, matrix = f"vector<{columns}x{element}>", f"tensor<?x?x{element}>"
-    arrays = [Array(f"y{i}", "update", element, ("batch", "n", f"m{i}")) for i in range(count)]
+    given, made = (
+        [Array(f"{letter}{i}", access, element, ("batch", "n", f"m{i}")) for i in range(count)]
+        for letter, access in (("x", "read"), ("y", "write"))
+    )
     matrices = ", ".join([matrix] * count)
     state = f"{matrices}, {element}"
 
@@ -81,13 +84,18 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
 
     rotations = _each(count, _ROTATION).format(vector=vector, matrix=matrix)
     body = _BODY.format(
-        **{"element": element, "vector": vector, "matrix": matrix, "state": state, "columns": columns},
+        element=element,
+        vector=vector,
+        matrix=matrix,
+        state=state,
+        columns=columns,
         sweeps=SWEEPS,
         large=LARGE,
         epsilon=float(info.eps),
         tiny=float(info.tiny),
-        loads="\n".join(array.load(f"%all{i}") for i, array in enumerate(arrays)),
-        stores="\n".join(array.store(f"%done#{i}") for i, array in enumerate(arrays)),
+        loads="\n".join(array.load(f"%given{i}") for i, array in enumerate(given)),
+        copies=_each(count, _COPY).format(vector=vector, matrix=matrix),
+        stores="\n".join(array.store(f"%done#{i}") for i, array in enumerate(made)),
         rotations=rotations,
         results=count + 1,
         last=count,
@@ -102,8 +110,20 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
         rows=_each(count, "%rows#@", ", "),
     )
     sizes = ["batch", "n", *(f"m{i}" for i in range(count))]
-    return executable(name, arrays, sizes, "%across = arith.constant 1 : index", body)
+    return executable(name, [*given, *made], sizes, "%across = arith.constant 1 : index", body)
 
+
+#: Array @, copied into the memory of the result.
+_COPY = """
+      %room@ = tensor.empty(%n, %m@) : {matrix}
+      %all@ = scf.for %p = %c0 to %n step %c1 iter_args(%filled = %room@) -> {matrix} {{
+        %row = scf.for %k = %c0 to %m@ step %columns iter_args(%into = %filled) -> {matrix} {{
+          %u = vector.transfer_read %given@[%p, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
+          %w = vector.transfer_write %u, %into[%p, %k] {{in_bounds = [false]}} : {vector}, {matrix}
+          scf.yield %w : {matrix}
+        }}
+        scf.yield %row : {matrix}
+      }}"""
 
 #: Rows p and q of array @: x_p <- x_p - s (x_q + t x_p), x_q <- x_q + s (x_p - t x_q), if they are to be rotated.
 _ROTATION = """
@@ -141,6 +161,7 @@ _BODY = """
       %few = arith.mulf %four, %epsilon : {element}
       %enough = arith.mulf %few, %m_root : {element}
       {loads}
+      {copies}
       %done:{results} = scf.for %sweep = %c0 to %sweeps step %c1 iter_args({by_sweep}) -> ({state}) {{
         %goes_on = arith.cmpf ogt, %aw, %enough : {element}
         %last = arith.select %goes_on, %n, %c0 : index

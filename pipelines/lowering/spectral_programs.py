@@ -66,15 +66,11 @@ def _ordering(values: ir.Value, direction: str) -> ir.Value:
     shape = [batch, n, n]
     own, other = repeated(values, shape, (0, 1)), repeated(values, shape, (0, 2))
     index, other_index = (dif.iota(shape=tuple(shape), dtype=I32, dimension=d) for d in (1, 2))
-    is_tied = dif.and_(
-        dif.compare(other, own, direction="eq"), dif.compare(other_index, index, direction="lt")
-    )
+    is_tied = dif.and_(dif.compare(other, own, direction="eq"), dif.compare(other_index, index, direction="lt"))
     is_before = dif.or_(dif.compare(other, own, direction=direction), is_tied)
     place = dif.reduce_sum(dif.convert(is_before, dtype=aval_of(values).dtype), axes=(2,))
     places = dif.iota(shape=tuple(shape), dtype=aval_of(values).dtype, dimension=1)
-    return dif.convert(
-        dif.compare(repeated(place, shape, (0, 2)), places, direction="eq"), dtype=aval_of(values).dtype
-    )
+    return dif.convert(dif.compare(repeated(place, shape, (0, 2)), places, direction="eq"), dtype=aval_of(values).dtype)
 
 
 def _applied(matrix: ir.Value, vector: ir.Value) -> ir.Value:

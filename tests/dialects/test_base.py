@@ -123,7 +123,7 @@ X = "tensor<2x3xf32>"
             f'"dif.convert"(%x) {{dtype = complex<f32>}} : ({X}) -> {X}',
             "'dif.convert' op element type complex<f32> is not one of the dialect's",
         ),
-        (f'"dif.exp2"(%x) : ({X}) -> {X}', "unregistered operation 'dif.exp2' found in dialect ('dif')"),
+        (f'"dif.nothing"(%x) : ({X}) -> {X}', "unregistered operation 'dif.nothing' found in dialect ('dif')"),
     ],
 )
 def test_wrong_text_is_an_error_at_its_place(text: str, message: str) -> None:

@@ -119,8 +119,9 @@ class RandomProgram:
             (lambda a: a[reverse], shape),
             (lambda a: np.cumsum(a, axis=axis) * 0.3, shape),
             (lambda a: np.roll(a, 1, axis=axis), shape),
-            (lambda a: np.concatenate([a, a * 0.5], axis=axis)[_first(a, axis)], shape),
-            (lambda a: np.flip(np.concatenate([a * 0.2, a], axis=axis)[_first(a, axis)], axis), shape),
+            (lambda a: np.concatenate([a[1:], a[0][None] * 0.5]), shape),
+            (lambda a: np.flip(np.concatenate([a[-1][None], a[:-1] * 0.2]), axis), shape),
+            (lambda a: np.sum(np.stack([a, a * 0.3], axis), axis) + np.pad(a, 1)[tuple([slice(1, -1)] * a.ndim)], shape),
         ]
         run, after = self._choose.choice(kinds)
         return _Step(run, (i,), (after,))
@@ -146,7 +147,7 @@ class RandomProgram:
             (lambda a, k: a[-1] * 2.0, rest),
             (lambda a, k: a[np.argmax(k)  % a.shape[0]], rest),
             (lambda a, k: a.at[np.max(k) % a.shape[0]].set(0.25), shapes[i]),
-            (lambda a, k: np.take(a, np.argsort(k)[:1] % a.shape[0], axis=0)[0], rest),
+            (lambda a, k: np.take(a, np.argsort(k)[0] % a.shape[0], axis=0), rest),
         ]
         run, after = self._choose.choice(kinds)
         return _Step(lambda a, k=None: run(a, k), (i, _K), (after,))
@@ -211,11 +212,6 @@ class RandomProgram:
 
 #: The operand that is the integers `k`.
 _K = -1
-
-
-def _first(a: Any, axis: int) -> Any:
-    """Return the index of the first `a.shape[axis]` elements along an axis."""
-    return tuple(slice(None, a.shape[d]) if d == axis else slice(None) for d in range(a.ndim))
 
 
 def _run(steps: list[_Step], values: list[Any], k: Any) -> list[Any]:

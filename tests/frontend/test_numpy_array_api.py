@@ -93,7 +93,8 @@ def test_messages(f: Any, error: type[Exception], message: str) -> None:
 def test_methods_of_an_array() -> None:
     def f(x: Any) -> list[Any]:
         bits = x.view(np.int64)
-        return [bits, bits.view(float), x.flatten("F"), x.copy("C"), x.astype("f4", casting="same_kind"), x.real, x.flat[2]]
+        narrow = x.astype("f4", casting="same_kind")
+        return [bits, bits.view(float), x.flatten("F"), x.copy("C"), narrow, x.real, x.flat[2]]
 
     compare(trace_and_run(f, X), f(X))
     with pytest.raises(DtypeError, match="the bits of"):

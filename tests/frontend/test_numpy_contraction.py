@@ -98,6 +98,6 @@ def test_einsum_messages(subscripts: str, message: str) -> None:
 
 
 def test_what_is_not_traced() -> None:
-    for f in (lambda x: np.linalg.norm(x, 2), lambda x: np.linalg.matrix_power(x, -1), np.linalg.inv, np.sort):
+    for f in (np.linalg.eigvals, np.roots, np.sort_complex):
         with pytest.raises(UnsupportedError, match="cannot be traced"):
             module_of(f, [Aval((2, 2), np.dtype(float))])

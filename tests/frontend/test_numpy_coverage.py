@@ -12,7 +12,7 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc.dialects import Aval
-from difc.errors import DifcError, UnsupportedError, UnsupportedNameError
+from difc.errors import DtypeError, UnsupportedError, UnsupportedNameError
 from difc.numpy import coverage, gaps, registry
 from difc.pytree import flatten
 from difc.scipy import catalogue, special
@@ -44,6 +44,10 @@ def test_what_scipy_has_beyond_ours_has_a_reason() -> None:
 # ---- derivatives ---------------------------------------------------------------------------------
 
 
+#: functions whose cases pick elements with the positions that they give
+PICKS = ("argpartition",)
+
+
 def _has_gradient(function: Any, arrays: tuple[Any, ...]) -> bool:
     """Say whether the derivative of a case in any direction is something but zero."""
     floats = [i for i, a in enumerate(arrays) if np.asarray(a).dtype.kind == "f"]
@@ -64,10 +68,11 @@ def _has_gradient(function: Any, arrays: tuple[Any, ...]) -> bool:
     return any(bool(np.any(np.nan_to_num(np.asarray(d, float)))) for d in dots)
 
 
-def _cases(row: coverage.Row) -> list[Any]:
-    if row.name in CASES:
-        return CASES[row.name]
-    ufunc = getattr(np, row.name)
+def _cases(module: ModuleType, row: coverage.Row) -> list[Any]:
+    name = row.name if module is np else f"linalg.{row.name}"
+    if name in CASES:
+        return CASES[name]
+    ufunc = getattr(module, row.name)
     if not isinstance(ufunc, np.ufunc) or ufunc.signature is not None:
         return []
     low = 1.1 if row.name in ("arccosh", "acosh") else 0.3
@@ -75,17 +80,18 @@ def _cases(row: coverage.Row) -> list[Any]:
     return [(ufunc, (x, x[::-1] + 0.05)[: ufunc.nin])] if ufunc not in (np.ldexp,) else [(ufunc, (x, np.arange(4)))]
 
 
-def test_derivatives_are_where_the_page_says() -> None:
+@pytest.mark.parametrize("module", [np, np.linalg], ids=lambda m: m.__name__)
+def test_derivatives_are_where_the_page_says(module: ModuleType) -> None:
     wrong = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for row in coverage.numpy_rows(np):
-            if row.gradient is None or row.name in registry.CREATION or row.note:
+        for row in coverage.numpy_rows(module):
+            if row.gradient is None or row.name in registry.CREATION or row.name in PICKS or row.note:
                 continue
-            cases = _cases(row)
+            cases = _cases(module, row)
             try:
                 found = any(_has_gradient(f, arrays) for f, arrays in cases)
-            except (DifcError, TypeError):
+            except DtypeError:
                 continue  # not of floats: bits and shifts
             if cases and found != row.gradient:
                 wrong.append((row.name, "has a derivative" if found else "has none"))
@@ -107,6 +113,13 @@ def test_a_call_of_what_is_not_traced_names_the_page() -> None:
     for name in names:
         with pytest.raises(UnsupportedError, match=f"numpy.*{name}.* cannot be traced(?s:.*){gaps.PAGE}"):
             module_of(lambda x, name=name: getattr(dnp, name)(x), [VECTOR])
+
+
+def test_a_call_in_a_module_that_is_left_out_names_the_page() -> None:
+    for f in (np.fft.rfft, np.fft.fft2):
+        message = rf"numpy.fft.{f.__name__} cannot be traced: complex(?s:.*){gaps.PAGE}"
+        with pytest.raises(UnsupportedError, match=message):
+            module_of(lambda x, f=f: f(x), [VECTOR])
 
 
 def test_a_name_that_is_not_there_names_the_page() -> None:

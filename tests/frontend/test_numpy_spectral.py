@@ -173,6 +173,7 @@ def test_equal_values() -> None:
     check_grads(np.linalg.pinv, (2 * np.eye(3),))
 
 
+@pytest.mark.slow
 def test_derivatives_against_jax() -> None:
     jax = pytest.importorskip("jax")
     jnp = jax.numpy

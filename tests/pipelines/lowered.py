@@ -16,7 +16,7 @@ from difc.pipelines.compile import compile_module
 from difc.pipelines.lower import lower
 from difc.pipelines.target import Target, VectorUnit
 
-__all__ = ["TOLERANCE", "Function", "build", "check", "compiled", "compiles", "loop", "assert_close", "text_of"]
+__all__ = ["TOLERANCE", "Function", "build", "check", "compiled", "compiles", "loaded", "loop", "assert_close", "text_of"]
 
 #: A function to build: what it emits, and the types of its arguments.
 Function = tuple[Callable[..., Any], Sequence[Aval]]
@@ -78,10 +78,14 @@ def _device() -> runtime.HalDevice:
 
 def compiled(module: ir.Module, opt_level: int = 1, vectors: VectorUnit | None = None) -> Any:
     """Compile a module for this machine's processor and load it; its entries are attributes."""
-    loaded = runtime.SystemContext(config=runtime.Config(device=_device()))
-    artifact = compiles(module, "cpu", opt_level, vectors)
-    loaded.add_vm_module(runtime.VmModule.copy_buffer(loaded.instance, artifact))
-    return loaded.modules.module
+    return loaded(compiles(module, "cpu", opt_level, vectors))
+
+
+def loaded(artifact: bytes) -> Any:
+    """Load an artifact for this machine's processor; its entries are attributes."""
+    found = runtime.SystemContext(config=runtime.Config(device=_device()))
+    found.add_vm_module(runtime.VmModule.copy_buffer(found.instance, artifact))
+    return found.modules.module
 
 
 def call(entry: Callable[..., Any], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -28,6 +28,11 @@ def test_a_contraction_costs_its_multiplications() -> None:
     assert large == pytest.approx(8 * small)
 
 
+def test_a_convolution_costs_its_multiplications() -> None:
+    product = work(lambda a, b: a @ b, difc.f32[2 * 8 * 8, 9 * 3], difc.f32[9 * 3, 5])
+    assert work(difc.nn.conv, difc.f32[2, 8, 8, 3], difc.f32[3, 3, 3, 5]) == pytest.approx(product)
+
+
 def test_a_loop_costs_its_steps() -> None:
     specs = difc.f32[32, 32], difc.f32[32]
     one, ten = work(loop(1), *specs), work(loop(10), *specs)

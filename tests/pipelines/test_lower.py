@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from difc import dialects as dif
-from difc.dialects import DYN, F32, F64, I64, Aval, context
+from difc.dialects import DYN, F32, I64, Aval, context
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
 from difc.pipelines.lower import lower
@@ -101,23 +101,6 @@ func.func @f(%x: tensor<3xf64>) -> tensor<3xf64> {
   return %y : tensor<3xf64>
 }
 """
-
-
-def test_a_function_that_the_target_lacks_is_named_with_its_line() -> None:
-    message = (
-        r"'dif.sin': sin of float64 has no implementation for target 'cpu'\n  model.py:12:7(.|\n)*Remedy: .*float32"
-    )
-    with pytest.raises(UnsupportedError, match=message):
-        lower(_parsed(LOCATED), target_kind="cpu")
-    assert "math.sin" in str(lower(_parsed(LOCATED), target_kind="cuda"))
-
-
-def test_powers_of_float64_need_a_target_that_has_logarithms() -> None:
-    module = build({"f": (dif.pow, [Aval((3,), F64)] * 2)})
-    with pytest.raises(
-        UnsupportedError, match=r"'dif\.pow': powers of float64 have no implementation for target 'vulkan'"
-    ):
-        lower(module, target_kind="vulkan")
 
 
 def test_an_op_without_a_lowering_is_named_with_its_line() -> None:

@@ -5,16 +5,7 @@ from __future__ import annotations
 import pytest
 
 from difc.errors import TargetError
-from difc.pipelines.compile import compile_module
 from difc.pipelines.target import TARGETS, Target, host_processor
-from tests.pipelines.artifacts import elementwise
-
-UNARY = (
-    *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp", "exp2"),
-    *("expm1", "floor", "log", "log10", "log1p", "log2", "round", "roundeven", "rsqrt", "sin", "sinh", "sqrt", "tan"),
-    *("tanh", "trunc"),
-)
-BINARY = ("atan2", "copysign", "powf")
 
 
 @pytest.mark.parametrize(
@@ -82,25 +73,3 @@ def test_drivers() -> None:
 def test_only_code_for_this_processor_depends_on_it() -> None:
     assert Target.parse("cpu").fingerprint() == host_processor() != ""
     assert not Target.parse("cpu-generic").fingerprint()
-
-
-def test_integers_have_all_functions() -> None:
-    assert Target.parse("vulkan").unsupported_math("i32") == frozenset()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16"])
-@pytest.mark.parametrize("name", ["cpu", "cpu-generic", "vulkan", "cuda"])
-def test_the_functions_that_are_not_listed_compile(name: str, dtype: str) -> None:
-    target = Target.parse(name)
-    supported = [op for op in UNARY if f"math.{op}" not in target.unsupported_math(dtype)]
-    calls = [f"math.{op} %element : {dtype}" for op in supported]
-    calls += [
-        f"math.{op} %element, %element : {dtype}" for op in BINARY if f"math.{op}" not in target.unsupported_math(dtype)
-    ]
-    bodies = [elementwise(f"%r{index}", call, "%x", "7", dtype) for index, call in enumerate(calls)]
-    tensor = f"tensor<7x{dtype}>"
-    results = ", ".join(f"%r{index}" for index in range(len(calls)))
-    types = ", ".join([tensor] * len(calls))
-    text = f"func.func @f(%x : {tensor}) -> ({types}) {{\n{''.join(bodies)}\nreturn {results} : {types}\n}}"
-    assert compile_module(text, target, opt_level=1)

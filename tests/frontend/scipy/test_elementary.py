@@ -92,7 +92,7 @@ def test_messages() -> None:
         elementary.factorial(5, exact=True)
 
 
-@pytest.mark.parametrize("target", ["cpu", "vulkan"])
+@pytest.mark.parametrize("target", [pytest.param("cpu", marks=pytest.mark.slow), "vulkan"])
 def test_compiled(target: str) -> None:
     if target == "vulkan" and available()["vulkan"] is not None:
         pytest.skip("no Vulkan device")

@@ -118,6 +118,37 @@ def _choice_of_sizes(x: ir.Value) -> Any:
     return dif.mul(y, y), dif.broadcast_in_dim(n, shape=(n,), dimensions=())
 
 
+def _choice_in_loop(x: ir.Value, w: ir.Value) -> Any:
+    """A cond in a loop: its branches say the same sizes in other words, and what is stacked has them."""
+    row = Aval((DYN,), F32)
+
+    def body(carry: ir.Value, x: ir.Value, w: ir.Value) -> Any:
+        avals = [row, row, row]
+        first = _block(avals, lambda c, x, w: (dif.mul(c, w), dif.concatenate(x, w, dimension=0)))
+        second = _block(avals, lambda c, x, w: (dif.sub(x, c), dif.concatenate(c, x, dimension=0)))
+        total = dif.reduce_sum(carry, axes=(0,))
+        is_large = dif.compare(total, dif.constant(value=np.float32(0.1)), direction="gt")
+        carry, y = dif.cond(is_large, carry, x, w, regions=[first, second], linear=())
+        return carry, dif.mul(y, y), dif.reduce_sum(carry, axes=(0,))
+
+    return loop([row, row, row], body, [w, x, w, dif.dim(x, dimension=0)], carry=1, xs=1)
+
+
+def _counted_in_loop(x: ir.Value, n: ir.Value) -> Any:
+    """A loop of run-time length in another one, over a carry of run-time size."""
+    row = Aval((DYN,), F32)
+
+    def inner(c: ir.Value) -> Any:
+        return dif.tanh(c), dif.mul(c, c)
+
+    def outer(c: ir.Value, x: ir.Value, n: ir.Value) -> Any:
+        c, ys = loop([row], inner, [dif.add(c, x), n], carry=1)
+        return c, dif.reduce_sum(ys, axes=(0,))
+
+    start = dif.reduce_sum(x, axes=(0,))
+    return loop([row, row, COUNT], outer, [start, x, n, dif.dim(x, dimension=0)], carry=1, xs=1)
+
+
 def _table(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape).astype(np.float32)
 
@@ -136,6 +167,10 @@ PROGRAMS = {
     "ramp": (_ramp, [Aval((4,), F32)], [_table(4)]),
     "choice_first": (_choice, [Aval((), BOOL), Aval((4,), F32), COUNT], [True, _table(4), 5]),
     "choice_second": (_choice, [Aval((), BOOL), Aval((4,), F32), COUNT], [False, _table(4), 5]),
+    "choice_in_loop": (_choice_in_loop, [MATRIX, VECTOR], [_table(5, 3), _table(3)]),
+    "choice_in_no_loop": (_choice_in_loop, [MATRIX, VECTOR], [_table(0, 3), _table(3)]),
+    "counted_in_loop": (_counted_in_loop, [MATRIX, COUNT], [_table(4, 3), 2]),
+    "counted_in_loop_never": (_counted_in_loop, [MATRIX, COUNT], [_table(4, 3), 0]),
     "choice_of_sizes_first": (_choice_of_sizes, [VECTOR], [_table(5)]),
     "choice_of_sizes_second": (_choice_of_sizes, [VECTOR], [_table(2)]),
 }
@@ -178,6 +213,15 @@ def test_a_known_condition_is_decided() -> None:
     text = text_of(emit, [Aval((4,), F32)])
     assert "scf.if" not in text
     assert "arith.negf" in text
+
+
+def test_sizes_of_branches() -> None:
+    """Those that both branches tell are known outside; others are results of the `if`."""
+    text = text_of(_choice_in_loop, [MATRIX, VECTOR])
+    assert "flow.tensor.tie_shape" in text
+    assert "scf.if %extracted -> (tensor<?xf32>, tensor<?xf32>, index, index)" in text
+    text = text_of(_choice_of_sizes, [VECTOR])
+    assert "-> (tensor<?xf32>, i64, index)" in text
 
 
 def test_a_loop_cannot_stack_arrays_of_computed_sizes() -> None:

@@ -133,6 +133,16 @@ def test_kernels_of_run_time_sizes() -> None:
             np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
+def test_arguments_stay_as_they_are() -> None:
+    """A factorisation whose factor is used at once: IREE once solved in the memory of the right-hand side."""
+    definite, _, b, _ = _arguments(size=60, columns=1)
+    solve = difc.jit(lambda s, b: dl.solve_triangular(np.linalg.cholesky(s + np.eye(60)), b, lower=True))
+    arrays = difc.to_device(definite), difc.to_device(b[:, 0])
+    first, second = (np.array(solve(*arrays)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(np.asarray(arrays[1]), b[:, 0])
+
+
 def test_kernels_for_any_processor() -> None:
     """Narrow vectors, few registers, and no fused multiply-add."""
     _check(_family(FORMS[1:3]), _arguments(1, size=11, columns=5), 1e-9, target="cpu-generic")

@@ -1,70 +1,108 @@
-"""How precise the functions of one element are, measured in units in the last place against long doubles."""
+"""How precise the functions of elements are, in units in the last place, and their values at special places."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-from scipy import special
 
 from difc import dialects as dif
-from difc.dialects import DYN, F32, F64, Aval
-from tests.pipelines.lowered import build, call, compiled
+from difc.dialects import DYN, F16, F32, F64, Aval, interpreter
+from difc.pipelines.lowering.functions import EXPANSIONS
+from difc.runtime import available
+from tests.pipelines.lowered import build, call, check, compiled, compiles
+from tests.scripts import script
 
-RNG = np.random.default_rng(0)
-EXACT: dict[str, Callable[..., np.ndarray]] = {
-    "logistic": lambda x: 1 / (1 + np.exp(-x)),
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "erf": lambda x: special.erf(x.astype(np.float64)),
-    "pow": np.power,
-    "rem": np.fmod,
-}
-#: Function -> worst error in ULP where neither operand nor result is subnormal (f32, f64); None: no f64.
-WORST: dict[str, tuple[float, float | None]] = {
-    "exp": (1, 1),
-    "expm1": (2, 2),
-    "log": (1, 1),
-    "log1p": (2, 2),
-    "sqrt": (1, 1),
-    "rsqrt": (1, 1),
-    "tanh": (5, 3),
-    "logistic": (2, 2),
-    "erf": (3, None),
-    "pow": (1, 800),
-    "rem": (0, 0),
-}
+accuracy = script("accuracy")
+#: What every function promises on every target (docs/accuracy.md).
+PROMISED = 2.0
+needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+DTYPES = pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
 
 
-def _arguments(name: str, dtype: np.dtype) -> list[np.ndarray]:
-    """Return numbers of every size: near 0, ordinary, and over all exponents."""
-    reach = float(np.log(np.finfo(dtype).max)) - 1
-    wide = RNG.choice([-1.0, 1.0], 4000) * np.exp(RNG.uniform(-reach, reach, 4000))
-    x = np.concatenate([RNG.uniform(-30, 30, 10000), RNG.uniform(-1e-2, 1e-2, 4000), wide]).astype(dtype)
-    if name == "pow":
-        return [np.abs(x), np.clip(RNG.permutation(x), -200, 200)]
-    return [x, RNG.permutation(x)] if name == "rem" else [x]
+def _check_measured(dtype: np.dtype, targets: list[str], count: int) -> None:
+    for name, worst in accuracy.measure(accuracy.ROWS, dtype, targets, count).items():
+        for target, one in zip(targets, worst, strict=True):
+            assert one.error <= PROMISED, f"{name} on {target}: {one.error} ULP at {one.at}"
 
 
-@pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
+@DTYPES
 def test_precision(dtype: np.dtype) -> None:
-    column = 0 if dtype == F32 else 1
-    names = [name for name, worst in WORST.items() if worst[column] is not None]
-    arity = {name: 2 if name in ("pow", "rem") else 1 for name in names}
-    module = build({name: (dif.OPS[f"dif.{name}"], [Aval((DYN,), dtype)] * arity[name]) for name in names})
-    entries = compiled(module)
-    tiny = 2 * np.finfo(dtype).tiny
-    for name in names:
-        arguments = _arguments(name, dtype)
-        with np.errstate(all="ignore"):
-            exact = EXACT.get(name) or getattr(np, name)
-            precise = exact(*(a.astype(np.longdouble) for a in arguments))
-            want = precise.astype(dtype)
-            (got,) = call(getattr(entries, name), arguments)
-            usable = np.isfinite(want) & np.all([np.abs(a) >= tiny for a in (*arguments, want)], axis=0)
-            errors = np.abs(got - precise)[usable] / np.spacing(np.abs(want[usable]))
-        assert np.isfinite(got[usable]).all(), name
-        assert errors.max() <= WORST[name][column] + 0.5, f"{name}: {errors.max()} ULP"
+    _check_measured(dtype, ["cpu"], 2000)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+@DTYPES
+def test_precision_on_vulkan(dtype: np.dtype) -> None:
+    _check_measured(dtype, ["vulkan"], 300)
+
+
+@pytest.mark.slow
+@DTYPES
+def test_precision_everywhere(dtype: np.dtype) -> None:
+    vulkan = ["vulkan"] if available()["vulkan"] is None else []
+    _check_measured(dtype, ["cpu", "cpu-generic", *vulkan], 100_000)
+
+
+def test_every_expansion_is_measured() -> None:
+    assert {row.name for row in accuracy.ROWS} == {opdef.__name__ for opdef in EXPANSIONS} | {"pow"}
+
+
+SPECIAL = [0.0, -0.0, 1, -1, 0.5, -2.5, 3, -3, 8, 1e4, -1e4, 1e30, -1e30, 1e-30, np.inf, -np.inf, np.nan]
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+@DTYPES
+def test_special_values_on_vulkan(dtype: np.dtype) -> None:
+    """Those on CPUs are a test of all ops at once (`test_every_op.py`)."""
+    x, y = (a.ravel().astype(dtype) for a in np.meshgrid(SPECIAL, SPECIAL))
+    rows = accuracy.ROWS
+    found = accuracy.compiled(rows, dtype, "vulkan")(*[v for row in rows for v in (x, y)[: row.arity]])
+    module = build({row.name: (dif.OPS[f"dif.{row.name}"], [Aval((DYN,), dtype)] * row.arity) for row in rows})
+    limit = 1e-6 if dtype == F32 else 1e-15
+    for row, got in zip(rows, found, strict=True):
+        (want,) = interpreter.run(module, row.name, *(x, y)[: row.arity])
+        tiny = np.abs(want) < np.finfo(dtype).tiny
+        np.testing.assert_allclose(got[~tiny], want[~tiny], rtol=limit, err_msg=row.name)
+        zero = want == 0
+        np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]), err_msg=row.name)
+
+
+def test_results_that_are_numbers_are_exact() -> None:
+    whole = np.arange(1.0, 40.0)
+    programs = {
+        "log2": (dif.log2, [2.0**whole], whole),
+        "log10": (dif.log10, [10.0 ** whole[:22]], whole[:22]),
+        "exp2": (dif.exp2, [-whole], 2.0**-whole),
+        "cbrt": (dif.cbrt, [-(whole**3)], -whole),
+        "hypot": (dif.hypot, [3 * whole, -4 * whole], 5 * whole),
+        "pow": (dif.pow, [whole[:20], whole[:20] // 2], whole[:20] ** (whole[:20] // 2)),
+        "sin": (dif.sin, [np.array([0.0, -0.0])], np.array([0.0, -0.0])),
+        "cos": (dif.cos, [np.zeros(1)], np.ones(1)),
+        "erfc": (dif.erfc, [np.array([0.0, 30.0, -30.0])], np.array([1.0, 0.0, 2.0])),
+    }
+    entries = compiled(build({name: (op, [Aval((DYN,), F64)] * len(xs)) for name, (op, xs, _) in programs.items()}))
+    for name, (_, xs, want) in programs.items():
+        (got,) = call(getattr(entries, name), xs)
+        np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+def test_half_floats_compute_in_f32() -> None:
+    x = np.linspace(0.1, 0.9, 7)
+    names = ("sin", "acos", "atan2", "erfc", "log2")
+    arity = {name: 2 if name == "atan2" else 1 for name in names}
+    check({n: (dif.OPS[f"dif.{n}"], [Aval((DYN,), F16)] * arity[n], [x, x[::-1]][: arity[n]]) for n in names})
+
+
+def test_functions_of_constants_compile() -> None:
+    """MLIR folds what it can of them, down to constants that a target may lack."""
+    rows = {
+        row.name: (lambda row=row: dif.OPS[f"dif.{row.name}"](*[dif.constant(value=np.array(0.5))] * row.arity), [])
+        for row in accuracy.ROWS
+        if row.name in ("exp", "log", "sin", "atan", "pow")
+    }
+    assert compiles(build(rows), "vulkan")
 
 
 def test_remainder_is_exact_at_the_ends() -> None:
