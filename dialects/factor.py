@@ -81,7 +81,10 @@ def triangular_solve(a: Aval, b: Aval, *, left_side: Bool, lower: Bool, transpos
         raise DtypeError(f"triangular_solve: operand dtypes differ: {a} and {b}")
     if a.ndim != b.ndim:
         raise ShapeError(f"triangular_solve: operands have different ranks: {a} and {b}")
-    lead = [same_dim(p, q, f"triangular_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2], strict=False)]
+    lead = [
+        same_dim(p, q, f"triangular_solve: batch sizes of {a} and {b}")
+        for p, q in zip(a.shape, b.shape[:-2], strict=False)
+    ]
     same_dim(size, b.shape[-2 if left_side else -1], f"triangular_solve: sizes of {a} and {b}")
     return Aval((*lead, *b.shape[-2:]), b.dtype)
 
@@ -123,7 +126,9 @@ def lu_solve(a: Aval, packed: Aval, permutation: Aval, b: Aval, *, transpose_a: 
     size = _check_factors("lu_solve", a, packed, permutation)
     if a.dtype != b.dtype or a.ndim != b.ndim:
         raise ShapeError(f"lu_solve: operands do not fit together: {a} and {b}")
-    lead = [same_dim(p, q, f"lu_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2], strict=False)]
+    lead = [
+        same_dim(p, q, f"lu_solve: batch sizes of {a} and {b}") for p, q in zip(a.shape, b.shape[:-2], strict=False)
+    ]
     same_dim(size, b.shape[-2], f"lu_solve: sizes of {a} and {b}")
     return Aval((*lead, *b.shape[-2:]), b.dtype)
 

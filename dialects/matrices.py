@@ -6,6 +6,8 @@ this package.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from difc.dialects.contraction import dot_general
@@ -36,7 +38,7 @@ __all__ = [
     "triangle_mask",
 ]
 
-Size = int | ir.Value
+Size: TypeAlias = int | ir.Value
 
 
 def sizes_of(x: ir.Value) -> list[Size]:

@@ -46,8 +46,8 @@ def _each(function: Callable[[float], float]) -> Meaning:
 
 #: zeta(2), zeta(3), ... by Euler and Maclaurin's formula.
 ZETA = tuple(
-    math.fsum(n**-s for n in range(1, 20)) + 20.0 ** (1 - s) / (s - 1) + 20.0**-s / 2 + s * 20.0 ** (-s - 1) / 12
-    - s * (s + 1) * (s + 2) * 20.0 ** (-s - 3) / 720 + math.prod(range(s, s + 5)) * 20.0 ** (-s - 5) / 30240
+    math.fsum(n**-s for n in range(1, 80)) + 80.0 ** (1 - s) / (s - 1) + 80.0**-s / 2 + s * 80.0 ** (-s - 1) / 12
+    - s * (s + 1) * (s + 2) * 80.0 ** (-s - 3) / 720 + math.prod(range(s, s + 5)) * 80.0 ** (-s - 5) / 30240
     for s in range(2, 60)
 )  # fmt: skip
 EULER = 0.5772156649015329

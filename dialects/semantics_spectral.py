@@ -1,4 +1,4 @@
-"""What `qr`, `eigh`, `svd` and `pinv` mean, by NumPy's LAPACK, with NaN in and NaN out. Imports NumPy and the dialect only."""
+"""What `qr`, `eigh`, `svd` and `pinv` mean, by NumPy's LAPACK; NaN in, NaN out. Imports only NumPy and the dialect."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def _by_finite(x: np.ndarray, factors: Any) -> list[np.ndarray]:
     """Factor the matrices without NaN and infinity (for the others LAPACK fails, or does not end); else NaN."""
     finite = np.isfinite(x).all((-2, -1))
     found = factors(np.where(finite[..., None, None], x, np.eye(*x.shape[-2:], dtype=x.dtype)))
-    return [
-        np.where(finite.reshape(finite.shape + (1,) * (y.ndim - finite.ndim)), y, y.dtype.type(np.nan)) for y in found
-    ]
+    masks = [finite.reshape(finite.shape + (1,) * (y.ndim - finite.ndim)) for y in found]
+    return [np.where(mask, y, y.dtype.type(np.nan)) for mask, y in zip(masks, found, strict=True)]
 
 
 @meaning(dif.eigh)

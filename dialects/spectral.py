@@ -1,8 +1,9 @@
-"""Orthogonal factorisations of matrices: qr, eigh, svd, and the pseudo-inverse. The last two dims are the matrix, all others are batches.
+"""Orthogonal factorisations of matrices: qr, eigh, svd; and the pseudo-inverse.
 
-They take f32 and f64. A matrix with an element that is not finite gives factors of NaN (`qr`: wherever they arise),
-and leaves the other matrices of the batch alone. Vectors of `eigh` and `svd` are determined up to their sign, and within
-the space of a repeated value up to any rotation; nothing is promised beyond that.
+The last two dims are the matrix, all others are batches; elements are f32 or f64. A matrix with an element that is not
+finite gives factors of NaN (`qr`: wherever they arise), and leaves the other matrices of the batch alone. Vectors of
+`eigh` and `svd` are determined up to their sign, and within the space of a repeated value up to any rotation: nothing
+more is promised.
 """
 
 from __future__ import annotations

@@ -78,6 +78,10 @@ def _exponential(dtype: np.dtype) -> list[Any]:
     return [(-_limit(dtype) + 2, _limit(dtype)), (-1, 1), None]
 
 
+def _powers_of_2(dtype: np.dtype) -> list[Any]:
+    return [(-1000, 1023) if dtype == np.float64 else (-120, 127), (-1, 1), None]
+
+
 def _hyperbolic(dtype: np.dtype) -> list[Any]:
     return [(-_limit(dtype), _limit(dtype)), (-2, 2), None]
 
@@ -100,7 +104,7 @@ def _erfc_range(dtype: np.dtype) -> list[Any]:
 
 ROWS = (
     Row("exp", mp.exp, np.exp, _exponential),
-    Row("exp2", lambda x: mp.power(2, x), np.exp2, lambda d: [(-1000, 1023) if d == np.float64 else (-120, 127), (-1, 1), None]),
+    Row("exp2", lambda x: mp.power(2, x), np.exp2, _powers_of_2),
     Row("expm1", mp.expm1, np.expm1, _exponential),
     Row("log", mp.log, np.log, _logarithm),
     Row("log2", lambda x: mp.log(x, 2), np.log2, _logarithm),

@@ -41,7 +41,8 @@ def _stage(stage: str) -> str:
 
 def _without_expansions(text: str) -> str:
     """Leave out what stands for elementary functions in lowered code: long bodies, and the constants for them."""
-    text = re.sub(r"(^    %\S+ = arith\.constant .* : (?:[fi]32|i64)\n)+", "    // constants\n", text, flags=re.MULTILINE)
+    constants = r"(^    %\S+ = arith\.constant .* : (?:[fi]32|i64)\n)+"
+    text = re.sub(constants, "    // constants\n", text, flags=re.MULTILINE)
     body = r"^(    \^bb0\(.*\):\n)((?:      .*\n){20,}?)(      linalg\.yield)"
     return re.sub(body, lambda m: f"{m[1]}      // {m[2].count(chr(10))} operations\n{m[3]}", text, flags=re.MULTILINE)
 

@@ -7,22 +7,23 @@ It has the surface of an ndarray. Its operators and NumPy's own functions arrive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, NoReturn
 
 import numpy as np
 
 from difc import dialects as dif
+from difc.array_methods import ArrayMethods
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim
-from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError, UnsupportedNameError
+from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError
 from difc.source import user_frame_location
 from difc.tracing import Frame, constant, current_frame
 
 __all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "wrap"]
 
 
-class Tracer:
+class Tracer(ArrayMethods):
     """A traced array: a type, and a value of the program under construction.
 
     Attributes:
@@ -154,97 +155,6 @@ class Tracer:
 
         return At(self)
 
-    # ---- the Array API standard --------------------------------------------------------------
-
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        import difc.numpy
-
-        if api_version is not None and api_version not in ("2021.12", "2022.12", difc.numpy.__array_api_version__):
-            raise ValueError(f"difc.numpy follows version {difc.numpy.__array_api_version__}, not {api_version}")
-        return difc.numpy
-
-    @property
-    def device(self) -> str:
-        """What stands for a device: the target is chosen when the program is compiled."""
-        return "traced"
-
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        if device != self.device:
-            raise UnsupportedError(
-                f"a traced array cannot be moved to {device!r}: the target is chosen when the program is compiled",
-                where=user_frame_location(),
-                remedy="leave it out, and use difc.to_device on the arguments of the compiled function",
-            )
-        return self
-
-    # ---- ndarray's methods, by the functions of the same name --------------------------------
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a traced array has no attribute {name!r}")
-        if name in _WRITING:
-            raise MutationError(
-                f"x.{name}() writes into the array in place, which a traced array cannot do",
-                where=user_frame_location(),
-                remedy=f"use {_WRITING[name]}",
-            )
-        raise UnsupportedNameError(
-            f"a traced array has no {name!r}, as it has no numbers or memory yet",
-            where=user_frame_location(),
-            remedy="use functions of difc.numpy (docs/coverage.md lists them), or call it on the result",
-        )
-
-    @property
-    def T(self) -> Any:
-        return np.transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        return np.swapaxes(self, -1, -2)
-
-    @property
-    def real(self) -> Any:
-        return self
-
-    @property
-    def imag(self) -> Any:
-        return np.zeros_like(self)
-
-    @property
-    def nbytes(self) -> Any:
-        return self.size * self.itemsize
-
-    @property
-    def flat(self) -> Any:
-        return np.ravel(self)
-
-    def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
-    ) -> Any:
-        from difc.numpy.elementwise import astype
-
-        return astype(self, dtype)
-
-    def reshape(self, *shape: Any, order: Literal["C", "F", "A"] = "C") -> Any:
-        sizes: Any = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return np.reshape(cast(Any, self), sizes, order=order)
-
-    def transpose(self, *axes: Any) -> Any:
-        return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
-
-    def flatten(self, order: Literal["C", "F", "A", "K"] = "C") -> Any:
-        return np.ravel(cast(Any, self), order)
-
-    def copy(self, order: str = "C") -> Any:
-        return self
-
-    def view(self, dtype: Any) -> Any:
-        """Return the bits of the elements as numbers of another dtype of the same width. (numpy.ndarray.view)"""
-        return wrap(dif.bitcast(lift(self), dtype=np.dtype(dtype)))
-
-    def dot(self, other: Any) -> Any:
-        return np.dot(self, other)
-
 
 class DimTracer(Tracer):
     """A run-time size: an i64 scalar that compares equal to an equal size at trace time."""
@@ -330,61 +240,6 @@ def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
 def holds_tracer(x: Any) -> bool:
     """Say whether a list or tuple has a tracer in it, at any depth."""
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and holds_tracer(e)) for e in x)
-
-
-#: method of ndarray that writes into the array -> what to use instead
-_WRITING = {
-    "fill": "x = np.full_like(x, value)",
-    "partition": "x = np.partition(x, kth)",
-    "put": "x = x.at[index].set(value)",
-    "resize": "x = np.resize(x, shape)",
-    "sort": "x = np.sort(x)",
-}
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    method.__name__, method.__doc__ = name, f"numpy.{name} of this array."
-    return method
-
-
-for _name in [
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argsort",
-    "choose",
-    "clip",
-    "compress",
-    "conj",
-    "conjugate",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "max",
-    "mean",
-    "min",
-    "nonzero",
-    "prod",
-    "ptp",
-    "ravel",
-    "repeat",
-    "round",
-    "searchsorted",
-    "squeeze",
-    "std",
-    "sum",
-    "swapaxes",
-    "take",
-    "trace",
-    "var",
-]:
-    setattr(Tracer, _name, _method(_name))
 
 
 def _binary(ufunc: np.ufunc, swap: bool) -> Callable[[Any, Any], Any]:

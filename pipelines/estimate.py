@@ -18,6 +18,7 @@ __all__ = ["estimate_driver", "estimate_work"]
 RUN_TIME_SIZE = 128  # what a dim counts that is known only at run time
 FLOPS_PER_US = 2e4  # of one core, in a contraction
 ELEMENTS_PER_US = 5e2  # of one core, elementwise
+SERIAL_SIZE = 128  # of a matrix that one core factors alone
 # of factorisations and solves: floating-point operations for each element of the result and row of the matrix
 _FACTOR_WORK = {
     "dif.cholesky": 1 / 3,
@@ -27,6 +28,8 @@ _FACTOR_WORK = {
     "dif.lu_solve": 2.0,
     "dif.triangular_solve": 1.0,
 }
+# floating-point operations, for each product of sizes, of factorisations by rotations (a core for each matrix)
+_ROTATIONS = {"dif.eigh": 100.0, "dif.svd": 150.0, "dif.pinv": 150.0}
 SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 4.0, 15.0
 
 
@@ -59,15 +62,11 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
             time += _convolution(operation) / FLOPS_PER_US
             dispatches += 1
         elif name in _FACTOR_WORK:
-            aval = aval_of(operation.results[0])
-            work = _elements(aval) * aval_of(operation.operands[0]).dtype.itemsize / 4
-            time += (
-                _FACTOR_WORK[name]
-                * work
-                * _elements(Aval(aval_of(operation.operands[0]).shape[-1:], aval.dtype))
-                / FLOPS_PER_US
-            )
+            time += _factor(operation)
             dispatches += 3
+        elif name == "dif.qr" or name in _ROTATIONS:
+            more = _orthogonal(operation)
+            time, dispatches = time + more[0], dispatches + more[1]
         elif name.startswith("dif."):
             time += max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0) / (
                 ELEMENTS_PER_US * 10
@@ -86,6 +85,27 @@ def _convolution(operation: Any) -> float:
     result, kernel = aval_of(operation.results[0]), aval_of(operation.operands[1])
     products = _elements(Aval(kernel.shape[:-1], kernel.dtype))
     return 2 * products * _elements(result) * kernel.dtype.itemsize / 4
+
+
+def _factor(operation: Any) -> float:
+    """Return the time of a factorisation or solve; none for a small one that only one core works on."""
+    matrix, result = aval_of(operation.operands[0]), aval_of(operation.results[0])
+    name, rows = operation.name, _elements(Aval(matrix.shape[-1:], matrix.dtype))
+    if name in ("dif.cholesky", "dif.lu") and rows <= SERIAL_SIZE and _elements(matrix) <= rows**2:
+        return 0.0
+    return _FACTOR_WORK[name] * _elements(result) * rows * matrix.dtype.itemsize / 4 / FLOPS_PER_US
+
+
+def _orthogonal(operation: Any) -> tuple[float, float]:
+    """Return the time of a factorisation with orthogonal factors, and its dispatches: some for each column of `qr`."""
+    matrix = aval_of(operation.operands[0])
+    rows, columns = (_elements(Aval(matrix.shape[d:][:1], matrix.dtype)) for d in (-2, -1))
+    steps = min(rows, columns)
+    work = _elements(matrix) * steps * matrix.dtype.itemsize / 4 / FLOPS_PER_US
+    if operation.name == "dif.qr":
+        return 4 * work, 8 * steps
+    is_one = _elements(matrix) <= rows * columns
+    return (0.0 if is_one else _ROTATIONS[operation.name] * work), 12.0
 
 
 def estimate_driver(module: ir.Module) -> str:

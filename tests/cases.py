@@ -118,8 +118,6 @@ def _elementwise() -> Iterator[Case]:
         x = Input((2, 3), "T", 0.1 if to == "u8" else -2, 20)
         # A step of 1/4 is exact in f32, and shorter than what separates these elements from integers.
         yield Case(f"convert_{to}", "dif.convert", fn, (x,), ALL, smooth=to[0] == "f", step=0.25, tol=1e-5)
-
-
     for kind, to in (("f32", "i32"), ("i32", "f32"), ("f64", "u64"), ("u32", "f32"), ("i8", "u8"), ("f16", "i16")):
         fn = partial(dif.bitcast, dtype=DTYPES[to])
         yield Case(f"bitcast_{kind}_{to}", "dif.bitcast", fn, (Input((2, 3), kind, 0, 20),), (kind,), smooth=False)

@@ -1,6 +1,6 @@
-"""numpy.linalg for traced code: norms, products and powers of matrices.
+"""numpy.linalg for traced code: factorisations, solves, norms, products and powers of matrices.
 
-Outside a trace each function is NumPy's own. Factorisations and solves cannot be traced yet; the error says so.
+Outside a trace each function is NumPy's own. In one, what NumPy stops at with a LinAlgError gives NaN or infinities.
 """
 
 from __future__ import annotations

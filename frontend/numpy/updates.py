@@ -177,9 +177,15 @@ def _placed(x: ir.Value, plan: IndexPlan, value: ir.Value) -> ir.Value:
         marks = full(shape_of(block), True, BOOL, [block])
         return dif.select(_spread(marks, *known), _spread(block, *known), x)
     starts, inside = _starts(x, plan)
-    if inside is not None:  # an update at a traced position out of bounds is dropped: what is there is put back
-        old = dif.dynamic_slice(x, *starts, sizes=[int(d) for d in shape_of(block)])
-        block = dif.select(broadcast_to(inside, [(block, shape_of(block))], shape_of(block)), block, old)
+    if inside is None:
+        return dif.dynamic_update_slice(x, block, *starts)
+    # An update at a traced position out of bounds is dropped: what is there is put back.
+    shape, whole = shape_of(block), shape_of(x)
+    if not all(isinstance(d, int) for d in shape):
+        placed = dif.dynamic_update_slice(x, block, *starts)
+        return dif.select(broadcast_to(inside, [(x, whole)], whole), placed, x)
+    old = dif.dynamic_slice(x, *starts, sizes=shape)
+    block = dif.select(broadcast_to(inside, [(block, shape)], shape), block, old)
     return dif.dynamic_update_slice(x, block, *starts)
 
 

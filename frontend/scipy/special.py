@@ -3,10 +3,10 @@
 A ufunc of SciPy's that meets a traced array finds the function of its name here.
 
 Compiled code is the same on every target, in float32 and in float64. Measured against mpmath over the whole domains,
-in units of the dtype's epsilon: `gammaln`, `gamma`, `digamma`, `erfcx`, `erfinv`, `erfcinv`, `i0e` and `i1e` are off by
-less than 2.5, `polygamma(n, x)` by less than 4 + n, `gammainc` and `gammaincc` by less than 100 (where the order is in
-the thousands). Only near the zeros of `gammaln` and `digamma` at negative arguments is the error small in absolute terms
-alone. Derivatives are functions of their own, not derivatives of approximations.
+in units of the dtype's epsilon: `gammaln`, `gamma`, `digamma`, `erfcx`, `erfinv`, `erfcinv`, `i0e` and `i1e` are off
+by less than 2.5, `polygamma(n, x)` by less than 4 + n, `gammainc` and `gammaincc` by less than 100 (where the order is
+in the thousands). Near the zeros of `gammaln` and `digamma` at negative arguments, it is the absolute error that is
+small. Derivatives are functions of their own, not derivatives of approximations.
 """
 
 from __future__ import annotations

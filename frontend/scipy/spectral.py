@@ -1,7 +1,7 @@
 """The orthogonal factorisations of scipy.linalg, on those of numpy.linalg; part of `difc.scipy.linalg`.
 
 Each function works on NumPy arrays outside a trace as well; importing this module does not import MLIR. Matrices are in
-the last two axes. What SciPy has options for and these have not (pivoting, parts of a spectrum) is an error that says so.
+the last two axes. Options of SciPy that are not here (pivoting, parts of a spectrum) are an error that says so.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def svd(
     lapack_driver: str = "gesdd",
 ) -> Any:
     """Return U, s, Vh with a = (U * s) @ Vh, or s alone if not `compute_uv`. (scipy.linalg.svd)"""
-    found = np.linalg.svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
-    return tuple(found) if compute_uv else found
+    if not compute_uv:
+        return svdvals(a)
+    return tuple(np.linalg.svd(a, full_matrices=full_matrices))
 
 
 def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
@@ -72,7 +73,7 @@ def eigh(
       eigvals_only: return w alone.
     """
     _refuse("eigh", subset_by_index=subset_by_index, subset_by_value=subset_by_value, type=type != 1)
-    side = "L" if lower else "U"
+    side: Any = "L" if lower else "U"
     if b is None:
         return np.linalg.eigvalsh(a, UPLO=side) if eigvals_only else tuple(np.linalg.eigh(a, UPLO=side))
     from difc.scipy.linalg import solve_triangular

@@ -86,21 +86,20 @@ class Context(TensorEmitter):
     ) -> None:
         super().__init__(entry, location)
         self.target_kind, self.vectors = target_kind, vectors
-        self.operation_name = ""
 
     # ---- the walk --------------------------------------------------------------------------------
 
     def lower_block(self, block: ir.Block, arguments: Sequence[Value]) -> list[Value]:
         """Lower a block's ops on the given arguments; return what its terminator gives."""
         environment: dict[ir.Value, Value] = dict(zip(block.arguments, arguments, strict=True))
-        outer = self.location, self.operation_name
+        outer = self.location
         for operation in block.operations:
             operation = operation.operation
             operands = [environment[v] for v in operation.operands]
             if is_terminator(operation):
-                self.location, self.operation_name = outer
+                self.location = outer
                 return operands
-            self.location, self.operation_name = operation.location, operation.name
+            self.location = operation.location
             environment.update(zip(operation.results, self._lower(operation, operands), strict=True))
         raise AssertionError("a block without a terminator")
 
@@ -120,12 +119,6 @@ class Context(TensorEmitter):
             [rule(self, outs[0], *operands, **attributes)]
             if len(outs) == 1
             else rule(self, outs, *operands, **attributes)
-        )
-
-    def unsupported(self, message: str, remedy: str) -> UnsupportedError:
-        """Return the error for the op being lowered, with the user's place."""
-        return UnsupportedError(
-            f"'{self.operation_name}': {message}", where=user_location(self.location), remedy=remedy
         )
 
     # ---- sizes -----------------------------------------------------------------------------------

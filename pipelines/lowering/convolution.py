@@ -48,9 +48,10 @@ def _(c: Context, out: Out, lhs: Value, rhs: Value, **attributes: Any) -> Value:
     window = rhs.aval.shape[:-2]
     if c.target_kind != "cpu" or form.groups > 1:
         return _as_loop_nest(c, out, lhs, rhs, form)
-    if lhs.aval.shape[-1] == 1 and math.prod(window) <= MOST_UNROLLED:
+    single = lhs.aval.shape[-1] == 1
+    if single and math.prod(window) <= MOST_UNROLLED:
         return _as_sum_of_slices(c, out, lhs, rhs, form)
-    if len(window) == 2 and min(window) > 1:
+    if len(window) == 2 and min(window) > 1 and not single:
         return _as_named_op(c, out, lhs, rhs, form)
     return _as_matmul(c, out, lhs, rhs, form)
 

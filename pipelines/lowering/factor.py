@@ -12,7 +12,7 @@ from typing import Any
 from difc import dialects as dif
 from difc.dialects import matrices
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering import factor_columns
+from difc.pipelines.lowering import factor_columns, factor_lu
 from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import Size
@@ -45,7 +45,7 @@ def _cholesky(c: Context, out: Out, x: Value) -> Value:
         return composed(c, factor_columns.cholesky, x)[0]
     if _is_large(size, CHOLESKY):
         return composed(c, partial(factor_columns.cholesky_by_halves, limit=CHOLESKY), x)[0]
-    (turned,) = composed(c, factor_columns.matrix_transpose, x)  # its upper triangle is what is read
+    (turned,) = composed(c, matrices.matrix_transpose, x)  # its upper triangle is what is read
     tensor, flat = _stack(c, turned)
     upper = call_cholesky(c, tensor, flat[:2], c.vectors)
     found = Value(out.aval, base=regroup(c, upper, flat, out.sizes), sizes=out.sizes)
@@ -78,22 +78,22 @@ def _triangular_solve(
         form = {"left_side": left_side, "lower": lower, "transpose_a": transpose_a, "unit_diagonal": unit_diagonal}
         return composed(c, partial(factor_columns.triangular_solve, **form), a, b)[0]
     if not left_side:
-        (b,) = composed(c, factor_columns.matrix_transpose, b)
+        (b,) = composed(c, matrices.matrix_transpose, b)
         transpose_a = not transpose_a
     matrix, _ = _stack(c, a)
     right, sizes = _stack(c, b)
     kernel = Form(forward=lower != transpose_a, transposed=transpose_a, unit=unit_diagonal)
     solved = call_solve(c, matrix, right, sizes, kernel, c.vectors)
     found = Value(b.aval, base=regroup(c, solved, sizes, c.sizes(b)), sizes=c.sizes(b))
-    return found if left_side else composed(c, factor_columns.matrix_transpose, found)[0]
+    return found if left_side else composed(c, matrices.matrix_transpose, found)[0]
 
 
 @lowering(dif.lu)
 def _lu(c: Context, outs: list[Out], x: Value) -> list[Value]:
     if c.vectors is None or 0 in outs[0].sizes:
-        return composed(c, factor_columns.lu, x)
+        return composed(c, factor_lu.lu, x)
     if _is_large(outs[0].sizes[-1], LU):
-        return composed(c, partial(factor_columns.lu_by_halves, limit=LU), x)
+        return composed(c, partial(factor_lu.lu_by_halves, limit=LU), x)
     tensor, flat = _stack(c, x)
     batch, rows, columns = flat
     found = call_lu(c, tensor, flat, c.vectors)
@@ -103,14 +103,14 @@ def _lu(c: Context, outs: list[Out], x: Value) -> list[Value]:
 
 @lowering(dif.det)
 def _det(c: Context, out: Out, x: Value) -> Value:
-    return composed(c, factor_columns.det, x)[0]
+    return composed(c, factor_lu.det, x)[0]
 
 
 @lowering(dif.lu_solve)
 def _lu_solve(c: Context, out: Out, *operands: Value, **form: Any) -> Value:
-    return composed(c, partial(factor_columns.lu_solve, **form), *operands)[0]
+    return composed(c, partial(factor_lu.lu_solve, **form), *operands)[0]
 
 
 @lowering(dif.log_det)
 def _log_det(c: Context, out: Out, *operands: Value) -> Value:
-    return composed(c, factor_columns.log_det, *operands)[0]
+    return composed(c, factor_lu.log_det, *operands)[0]

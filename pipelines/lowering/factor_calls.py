@@ -1,4 +1,4 @@
-"""Calls of the kernels of `factor_kernels.py` and, for many small matrices, `factor_lanes.py`; a module has each once."""
+"""Calls of the kernels: `factor_lanes.py` for many small matrices, else `factor_kernels.py`; a module has each once."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def call_cholesky(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: Ve
     batch, n = sizes
     element = element_of(x)
     if _takes_lanes(batch, element, unit, n):
-        name = _declare(c, f"lanes_cholesky_{n}", element, lambda *to: lanes_cholesky_kernel(*to, unit, n))
+        name = _declare(
+            c, f"lanes_cholesky_{n}", element, lambda name, kind: lanes_cholesky_kernel(name, kind, unit, n)
+        )
         return _call_lanes(c, name, [x], batch, [([n, n], element)])[0]
-    name = _declare(c, "cholesky", element, lambda *to: cholesky_kernel(*to, unit))
+    name = _declare(c, "cholesky", element, lambda name, kind: cholesky_kernel(name, kind, unit))
     return _call(c, name, [(x, [batch, n, n])], sizes, [([batch, n, n], element)])[0]
 
 
@@ -40,9 +42,9 @@ def call_solve(
     element = element_of(a)
     if _takes_lanes(batch, element, unit, n, m):
         kernel = f"lanes_solve_{form.name}_{n}_{m}"
-        name = _declare(c, kernel, element, lambda *to: lanes_solve_kernel(*to, unit, form, n, m))
+        name = _declare(c, kernel, element, lambda name, kind: lanes_solve_kernel(name, kind, unit, form, n, m))
         return _call_lanes(c, name, [a, b], batch, [([n, m], element)])[0]
-    name = _declare(c, f"solve_{form.name}", element, lambda *to: solve_kernel(*to, unit, form))
+    name = _declare(c, f"solve_{form.name}", element, lambda name, kind: solve_kernel(name, kind, unit, form))
     return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], sizes, [([batch, n, m], element)])[0]
 
 
@@ -51,9 +53,9 @@ def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
     batch, m, n = sizes
     element, i32 = element_of(x), ir.IntegerType.get_signless(32)
     if m == n and _takes_lanes(batch, element, unit, n):
-        name = _declare(c, f"lanes_lu_{n}", element, lambda *to: lanes_lu_kernel(*to, unit, n))
+        name = _declare(c, f"lanes_lu_{n}", element, lambda name, kind: lanes_lu_kernel(name, kind, unit, n))
         return _call_lanes(c, name, [x], batch, [([n, n], element), ([n], i32), ([n], i32)])
-    name = _declare(c, "lu", element, lambda *to: lu_kernel(*to, unit))
+    name = _declare(c, "lu", element, lambda name, kind: lu_kernel(name, kind, unit))
     results = [([batch, m, n], element), ([batch, n], i32), ([batch, m], i32)]
     return _call(c, name, [(x, [batch, m, n])], sizes, results)
 

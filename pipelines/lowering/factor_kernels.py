@@ -10,57 +10,24 @@ As in `matmul_kernel.py`, IREE's own dialects are in their generic form, and no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from difc.pipelines.lowering.factor_tiles import (
+    Tile,
+    constants,
+    copied,
+    row_numbers,
+    solve_within,
+    stored_rows,
+    take_off,
+    written,
+)
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["Form", "Tile", "cholesky_kernel", "lu_kernel", "solve_kernel"]
+__all__ = ["Form", "cholesky_kernel", "lu_kernel", "solve_kernel"]
 
 _DEPTH = 64  # rows that the solve kernel finishes before it takes them off those below: a buffer of 8 KB
-
-
-@dataclass(frozen=True)
-class Tile:
-    """What a kernel keeps in registers: `rows` vectors of `columns` elements."""
-
-    element: str
-    rows: int
-    columns: int
-    fma: bool
-
-    @classmethod
-    def of(cls, element: str, unit: VectorUnit) -> Tile:
-        """Return the tile for a processor: two vectors a row, and rows that leave registers for the operands."""
-        columns = 2 * unit.bytes // {"f32": 4, "f64": 8}[element]
-        return cls(element, 8 if unit.registers >= 32 else 4, columns, unit.fma)
-
-    @property
-    def vector(self) -> str:
-        return f"vector<{self.columns}x{self.element}>"
-
-    @property
-    def matrix(self) -> str:
-        return f"tensor<?x?x{self.element}>"
-
-    def buffer(self, rows: int) -> str:
-        return f"tensor<{rows}x{self.columns}x{self.element}>"
-
-    def each(self, template: str) -> str:
-        """Repeat lines for each row: `{i}` is the row, `{p}` the one before."""
-        return "\n".join(template.format(i=i, p=i - 1) for i in range(self.rows))
-
-    def minus(self, result: str, x: str, a: str, b: str) -> str:
-        """Return lines for result = x - a b."""
-        if self.fma:
-            return (
-                f"{result}_n = arith.negf {a} : {self.vector}\n"
-                f"{result} = vector.fma {result}_n, {b}, {x} : {self.vector}"
-            )
-        return (
-            f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.subf {x}, {result}_m : {self.vector}"
-        )
 
 
 @dataclass(frozen=True)
@@ -74,111 +41,6 @@ class Form:
     @property
     def name(self) -> str:
         return f"{'forward' if self.forward else 'backward'}{'_t' * self.transposed}{'_unit' * self.unit}"
-
-
-def _constants(t: Tile) -> str:
-    return f"""
-      %rows = arith.constant {t.rows} : index
-      %columns = arith.constant {t.columns} : index
-      %zero = arith.constant 0.0 : {t.element}
-      %last = arith.subi %n, %c1 : index
-      %tile_ = tensor.empty() : {t.buffer(t.rows)}
-{t.each("      %i{i} = arith.constant {i} : index")}"""
-
-
-def _copied(t: Tile, rows: str, columns: str) -> str:
-    """Return lines for %x_all: what %given holds, in the memory of the result, as it is stored there in the end."""
-    return f"""
-      %room = tensor.empty({rows}, {columns}) : {t.matrix}
-      %x_all = scf.for %row = %c0 to {rows} step %c1 iter_args(%filled = %room) -> {t.matrix} {{
-        %more = scf.for %at = %c0 to {columns} step %columns iter_args(%into = %filled) -> {t.matrix} {{
-          %value = vector.transfer_read %given[%row, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %next = vector.transfer_write %value, %into[%row, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          scf.yield %next : {t.matrix}
-        }}
-        scf.yield %more : {t.matrix}
-      }}"""
-
-
-def _row_numbers(t: Tile, first: str, forward: bool) -> str:
-    """Return lines for %r0, %r1, ...: the rows of a tile whose first one is number `first` in the order of solving."""
-    turn = "" if forward else "\n%r{i} = arith.subi %last, %o{i} : index"
-    last = "%r{i}" if forward else "%o{i}"
-    return t.each(f"%p{{i}} = arith.addi {first}, %i{{i}} : index\n{last} = arith.minui %p{{i}}, %last : index{turn}")
-
-
-def _stored(t: Tile, values: Sequence[str], into: str, at: str, forward: bool) -> str:
-    """Return lines for %stored: `into` with the vectors written to the tile's rows from column `at` on, as far as rows go."""
-    kept = _written(t, values, "%tile_", t.rows, "%i")
-    turn = "" if forward else "%to_row = arith.subi %last, %to_place : index"
-    return f"""
-      {kept}
-      %rows_left = arith.subi %n, %start : index
-      %rows_here = arith.minui %rows_left, %rows : index
-      %stored = scf.for %to = %c0 to %rows_here step %c1 iter_args(%into = {into}) -> {t.matrix} {{
-        %value = vector.transfer_read %w{t.rows - 1}[%to, %c0], %zero {{in_bounds = [true]}} : {t.buffer(t.rows)}, {t.vector}
-        {"%to_row" if forward else "%to_place"} = arith.addi %start, %to : index
-        {turn}
-        %after = vector.transfer_write %value, %into[%to_row, {at}] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-        scf.yield %after : {t.matrix}
-      }}"""
-
-
-def _written(t: Tile, values: Sequence[str], into: str, rows: int, place: str) -> str:
-    """Return lines for %w0, ..., the last of which is the buffer `into` with vector i in row {place}i."""
-    lines = []
-    for i, value in enumerate(values):
-        lines.append(
-            f"%w{i} = vector.transfer_write {value}, {into}[{place}{i}, %c0] {{in_bounds = [true]}} "
-            f": {t.vector}, {t.buffer(rows)}"
-        )
-        into = f"%w{i}"
-    return "\n".join(lines)
-
-
-def _take_off(t: Tile, count: str, row: str, scalar: str) -> str:
-    """Return lines for %g#0, ...: the vectors %a0, ... less a factor times each of `count` rows.
-
-    Args:
-      row: lines that read row %k as %above.
-      scalar: lines that read the factor of row {i} as %e{i}.
-    """
-    types = ", ".join([t.vector] * t.rows)
-    starts = ", ".join(f"%s{i} = %a{i}" for i in range(t.rows))
-    products = t.each(
-        scalar
-        + f"\n%v{{i}} = vector.broadcast %e{{i}} : {t.element} to {t.vector}\n"
-        + t.minus("%f{i}", "%s{i}", "%v{i}", "%above")
-    )
-    return f"""
-      %g:{t.rows} = scf.for %k = %c0 to {count} step %c1 iter_args({starts}) -> ({types}) {{
-        {row}
-        {products}
-        scf.yield {", ".join(f"%f{i}" for i in range(t.rows))} : {types}
-      }}"""
-
-
-def _triangle(t: Tile, scalar: str, divide: str) -> tuple[str, list[str]]:
-    """Return lines that solve within a tile, and the names of what the vectors %g#0, ... become.
-
-    Args:
-      scalar: lines that read element (i, j) of the triangle as %t{i}_{j}.
-      divide: lines that make %y{i} of {z}; empty for a diagonal of ones.
-    """
-    lines: list[str] = []
-    solved: list[str] = []
-    for i in range(t.rows):
-        value = f"%g#{i}"
-        for j in range(i):
-            lines.append(scalar.format(i=i, j=j))
-            lines.append(f"%tv{i}_{j} = vector.broadcast %t{i}_{j} : {t.element} to {t.vector}")
-            lines.append(t.minus(f"%q{i}_{j}", value, f"%tv{i}_{j}", solved[j]))
-            value = f"%q{i}_{j}"
-        if divide:
-            lines.append(divide.format(i=i, z=value))
-            value = f"%y{i}"
-        solved.append(value)
-    return "\n".join(lines), solved
 
 
 # ---- triangular solves ---------------------------------------------------------------------------
@@ -211,33 +73,34 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
         + f"\n%dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}\n"
         + f"%y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"
     )
-    triangle, solved = _triangle(t, element_at("%r{i}", "%r{j}", "%t{i}_{j}"), "" if form.unit else divide)
+    triangle, solved = solve_within(t, element_at("%r{i}", "%r{j}", "%t{i}_{j}"), "" if form.unit else divide)
     read = t.each(
-        f"%a{{i}} = vector.transfer_read %from[%r{{i}}, %c0], %zero {{{{in_bounds = [false]}}}} : {t.matrix}, {t.vector}"
+        "%a{i} = vector.transfer_read %from[%r{i}, %c0], %zero {{in_bounds = [false]}} : " + f"{t.matrix}, {t.vector}"
     )
     places = t.each("%b{i} = arith.addi %i, %i{i} : index")
     row = "%op" if form.forward else "%or"
     body = f"""
-      {_constants(t)}
+      {constants(t)}
       %depth = arith.constant {_DEPTH} : index
       %first = arith.muli %strip, %columns : index
       %left = arith.subi %m, %first : index
       %width = arith.minui %left, %columns : index
       {a.load("%a_all")}
       {b.load("%given", "%first", "%width")}
-      {_copied(t, "%n", "%width")}
+      {copied(t, "%n", "%width")}
       %buffer_ = tensor.empty() : {buffer}
-      %solved:2 = scf.for %kb = %c0 to %n step %depth iter_args(%from = %x_all, %old = %buffer_) -> ({t.matrix}, {buffer}) {{
+      %solved:2 = scf.for %kb = %c0 to %n step %depth
+          iter_args(%from = %x_all, %old = %buffer_) -> ({t.matrix}, {buffer}) {{
         %to_go = arith.subi %n, %kb : index
         %slice = arith.minui %to_go, %depth : index
         %now = scf.for %i = %c0 to %slice step %rows iter_args(%done = %old) -> {buffer} {{
           %start = arith.addi %kb, %i : index
-          {_row_numbers(t, "%start", form.forward)}
+          {row_numbers(t, "%start", form.forward)}
           {read}
-          {_take_off(t, "%i", read_row, factor)}
+          {take_off(t, "%i", read_row, factor)}
           {triangle}
           {places}
-          {_written(t, solved, "%done", _DEPTH, "%b")}
+          {written(t, solved, "%done", _DEPTH, "%b")}
           scf.yield %w{t.rows - 1} : {buffer}
         }}
         %written = scf.for %o = %c0 to %slice step %c1 iter_args(%out = %from) -> {t.matrix} {{
@@ -249,10 +112,10 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
         }}
         %next = arith.addi %kb, %slice : index
         %reduced = scf.for %start = %next to %n step %rows iter_args(%from_ = %written) -> {t.matrix} {{
-          {_row_numbers(t, "%start", form.forward)}
+          {row_numbers(t, "%start", form.forward)}
           {read.replace("%from[", "%from_[")}
-          {_take_off(t, "%slice", read_row.replace("%done", "%now"), factor)}
-          {_stored(t, [f"%g#{i}" for i in range(t.rows)], "%from_", "%c0", form.forward)}
+          {take_off(t, "%slice", read_row.replace("%done", "%now"), factor)}
+          {stored_rows(t, [f"%g#{i}" for i in range(t.rows)], "%from_", "%c0", form.forward)}
           scf.yield %stored : {t.matrix}
         }}
         scf.yield %reduced, %now : {t.matrix}, {buffer}
@@ -272,11 +135,14 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
     positive, all is NaN.
     """
     t = Tile.of(element, unit)
-    given, x = (Array(name, access, element, ("batch", "n", "n")) for name, access in (("given_x", "read"), ("x", "write")))
+    given, x = (
+        Array(name, access, element, ("batch", "n", "n")) for name, access in (("given_x", "read"), ("x", "write"))
+    )
 
     def read(source: str) -> str:
         return t.each(
-            f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [false]}}}} : {t.matrix}, {t.vector}"
+            f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [false]}}}} "
+            f": {t.matrix}, {t.vector}"
         )
 
     def above(source: str) -> str:
@@ -296,28 +162,28 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
     divide = f"""%d{{i}} = tensor.extract %m1[%r{{i}}, %r{{i}}] : {t.matrix}
       %dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}
       %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
-    (first, firsts), (others, rest) = _triangle(t, own, root), _triangle(t, stored, divide)
+    (first, firsts), (others, rest) = solve_within(t, own, root), solve_within(t, stored, divide)
     # The tile on the diagonal is a loop of one step, so that its values have names of their own.
     body = f"""
-      {_constants(t)}
+      {constants(t)}
       %nan = arith.constant {"0x7FC00000" if element == "f32" else "0x7FF8000000000000"} : {element}
       {given.load("%given")}
-      {_copied(t, "%n", "%n")}
+      {copied(t, "%n", "%n")}
       %factored = scf.for %start = %c0 to %n step %rows iter_args(%m0 = %x_all) -> {t.matrix} {{
-        {_row_numbers(t, "%start", True)}
+        {row_numbers(t, "%start", True)}
         %diagonal = scf.for %j = %start to %n step %n iter_args(%u0 = %m0) -> {t.matrix} {{
           {read("%u0")}
-          {_take_off(t, "%start", above("%u0"), factor("%u0"))}
+          {take_off(t, "%start", above("%u0"), factor("%u0"))}
           {first}
-          {_stored(t, firsts, "%u0", "%j", True)}
+          {stored_rows(t, firsts, "%u0", "%j", True)}
           scf.yield %stored : {t.matrix}
         }}
         %second = arith.addi %start, %columns : index
         %m2 = scf.for %j = %second to %n step %columns iter_args(%m1 = %diagonal) -> {t.matrix} {{
           {read("%m1")}
-          {_take_off(t, "%start", above("%m1"), factor("%m1"))}
+          {take_off(t, "%start", above("%m1"), factor("%m1"))}
           {others}
-          {_stored(t, rest, "%m1", "%j", True)}
+          {stored_rows(t, rest, "%m1", "%j", True)}
           scf.yield %stored : {t.matrix}
         }}
         scf.yield %m2 : {t.matrix}
@@ -335,7 +201,9 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
     That are the pivots [batch, n] and the permutation [batch, m], both i32.
     """
     t = Tile.of(element, unit)
-    given, x = (Array(name, access, element, ("batch", "m", "n")) for name, access in (("given_x", "read"), ("x", "write")))
+    given, x = (
+        Array(name, access, element, ("batch", "m", "n")) for name, access in (("given_x", "read"), ("x", "write"))
+    )
     pivots = Array("pivots", "write", "i32", ("batch", "n"))
     order = Array("order", "write", "i32", ("batch", "m"))
     ints, one = "tensor<?xi32>", "vector<1xi32>"
@@ -346,7 +214,7 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
       %minus = arith.constant -1.0 : {element}
       %none = arith.constant 0 : i32
       {given.load("%given")}
-      {_copied(t, "%m", "%n")}
+      {copied(t, "%m", "%n")}
       %no_order = tensor.empty(%m) : {ints}
       %order0 = scf.for %i = %c0 to %m step %c1 iter_args(%p = %no_order) -> {ints} {{
         %number = arith.index_cast %i : index to i32

@@ -49,14 +49,12 @@ def _used(outs: Sequence[Out]) -> list[bool]:
 def _of_nothing(c: Context, outs: Sequence[Out]) -> list[Value]:
     """Return the factors of a stack without elements: no values, and identities as vectors."""
 
-    def filled(rank: int, x: ir.Value) -> ir.Value:
-        return dif.select(triangle_mask(x, "eq"), splat(1, x), x) if rank > 1 else x
+    def identity(x: ir.Value) -> ir.Value:
+        return dif.select(triangle_mask(x, "eq"), splat(1, x), x)
 
-    ranks = [out.aval.ndim - outs[0].operands[0].aval.ndim + 2 for out in outs]
-    return [
-        composed(c, partial(filled, rank), c.splat(out.aval, 0, out.sizes))[0]
-        for out, rank in zip(outs, ranks, strict=True)
-    ]
+    zeros = [c.splat(out.aval, 0, out.sizes) for out in outs]
+    is_matrix = [out.aval.ndim == out.operands[0].aval.ndim for out in outs]
+    return [composed(c, identity, x)[0] if mark else x for x, mark in zip(zeros, is_matrix, strict=True)]
 
 
 @lowering(dif.qr)

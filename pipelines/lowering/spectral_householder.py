@@ -20,7 +20,7 @@ from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
 
-__all__ = ["eye_like", "householder", "minimum", "repeated", "where"]
+__all__ = ["eye_like", "householder", "minimum", "repeated"]
 
 #: Up to this many columns are one panel; more are panels of `PANEL`.
 ONE_PANEL, PANEL = 64, 32
@@ -40,7 +40,7 @@ def householder(x: ir.Value, *, complete: bool) -> Values:
     batch, m, n = sizes_of(x)
     k = minimum(m, n)
     scale = dif.reduce_max(dif.abs(x), axes=(1,))
-    scale = where(dif.compare(scale, splat(0, scale), direction="gt"), scale, splat(1, scale))
+    scale = dif.select(dif.compare(scale, splat(0, scale), direction="gt"), scale, splat(1, scale))
     across = dif.broadcast_in_dim(scale, shape=(batch, m, n), dimensions=(0, 2))
     panels, reduced = _factored(dif.div(x, across), k)
     r = triangle(dif.mul(reduced, across), "le")
@@ -82,13 +82,13 @@ def _panel(x: ir.Value, first: ir.Value) -> tuple[ir.Value, ir.Value]:
 
     def step(carry: Values, xs: Values, consts: Values) -> tuple[Values, Values]:
         (a, v, t), (j,), (first,) = carry, xs, consts
-        batch, m, w = sizes_of(a)
+        batch, _, w = sizes_of(a)
         reflector, tau = _reflector(_column(a, j), dif.add(first, j))
         a = _rank_one(a, reflector, dif.mul(repeated(tau, [batch, w], (0,)), _times(reflector, a)))
         before = _times(reflector, v)
         column = dif.dot_general(t, before, lhs_batch=(0,), rhs_batch=(0,), lhs_contract=(2,), rhs_contract=(1,))
         here = dif.compare(dif.iota(shape=(w,), dtype=I64, dimension=0), _spread(j, (w,)), direction="eq")
-        one = where(repeated(here, [batch, w], (1,)), splat(1, column), dif.neg(column))
+        one = dif.select(repeated(here, [batch, w], (1,)), splat(1, column), dif.neg(column))
         column = dif.mul(repeated(tau, [batch, w], (0,)), one)
         return [a, _with_column(v, j, reflector), _with_column(t, j, column)], []
 
@@ -104,17 +104,17 @@ def _reflector(column: ir.Value, row: ir.Value) -> tuple[ir.Value, ir.Value]:
     is_row = repeated(dif.compare(rows, at, direction="eq"), [batch, m], (1,))
     is_below = repeated(dif.compare(rows, at, direction="gt"), [batch, m], (1,))
     nothing = splat(0, column)
-    below = where(is_below, column, nothing)
-    head = dif.reduce_sum(where(is_row, column, nothing), axes=(1,))
+    below = dif.select(is_below, column, nothing)
+    head = dif.reduce_sum(dif.select(is_row, column, nothing), axes=(1,))
     tail = dif.reduce_sum(dif.mul(below, below), axes=(1,))
     norm = dif.sqrt(dif.add(dif.mul(head, head), tail))
     is_positive = dif.compare(head, splat(0, head), direction="ge")
-    beta = where(is_positive, dif.neg(norm), norm)
+    beta = dif.select(is_positive, dif.neg(norm), norm)
     is_done = dif.compare(tail, splat(0, tail), direction="eq")
-    tau = where(is_done, splat(0, head), dif.div(dif.sub(beta, head), where(is_done, splat(1, beta), beta)))
-    lead = where(is_done, splat(1, head), dif.sub(head, beta))
+    tau = dif.select(is_done, splat(0, head), dif.div(dif.sub(beta, head), dif.select(is_done, splat(1, beta), beta)))
+    lead = dif.select(is_done, splat(1, head), dif.sub(head, beta))
     v = dif.div(below, repeated(lead, [batch, m], (0,)))
-    return where(is_row, splat(1, column), v), tau
+    return dif.select(is_row, splat(1, column), v), tau
 
 
 def _q(panels: _Panels, batch: Size, m: Size, columns: Size, dtype: np.dtype) -> ir.Value:
@@ -124,7 +124,8 @@ def _q(panels: _Panels, batch: Size, m: Size, columns: Size, dtype: np.dtype) ->
         return _reflected(panels.v, panels.t, start, transpose=False)
 
     def step(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
-        return [_reflected(*xs, carry[0], transpose=False)], []
+        v, t = xs
+        return [_reflected(v, t, carry[0], transpose=False)], []
 
     return loop(step, [start], panels.count, xs=[panels.v, panels.t], reverse=True)[0]
 
@@ -150,9 +151,6 @@ def repeated(x: ir.Value, shape: list[Size], dimensions: tuple[int, ...]) -> ir.
     return dif.broadcast_in_dim(x, shape=tuple(shape), dimensions=dimensions)
 
 
-where = dif.select
-
-
 def minimum(m: Size, n: Size) -> Size:
     """Return the smaller of two sizes."""
     if isinstance(m, int) and isinstance(n, int):
@@ -174,7 +172,7 @@ def _leading(x: ir.Value, k: Size, axis: int) -> ir.Value:
         return dif.slice(x, start=(0,) * len(shape), limit=limit, stride=(1,) * len(shape))
     places = dif.iota(shape=(k, 1), dtype=I64, dimension=0)
     found = dif.gather(x, places, axes=(axis,), batch=0, mode="clip")
-    order = [d + 1 for d in range(axis)] + [0] + [d for d in range(axis + 1, len(shape))]
+    order = [d + 1 for d in range(axis)] + [0, *range(axis + 1, len(shape))]
     return dif.transpose(found, permutation=order)
 
 

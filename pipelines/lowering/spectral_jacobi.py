@@ -3,7 +3,7 @@
 Every step of a sweep rotates disjoint pairs that cover all rows, so it is a gather of each row's partner and some
 elementwise arithmetic on the whole array, which suits any device. A sweep is a round-robin tournament: after it each
 row has met each other row once. Sweeps end when none finds rows that are not orthogonal to working precision, which
-takes 5 to 12 of them (convergence is quadratic), and after `SWEEPS` in any case: those that are not needed have no steps.
+takes 5 to 12 of them (convergence is quadratic), and after `SWEEPS` in any case; those not needed have no steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from difc.dialects.matrices import Size, sizes_of, splat
 from difc.dialects.mlir import ir
 from difc.dialects.types import I32
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.spectral_householder import repeated, where
+from difc.pipelines.lowering.spectral_householder import repeated
 
 __all__ = ["orthogonal_rows"]
 
@@ -47,7 +47,7 @@ def orthogonal_rows(*arrays: ir.Value) -> Values:
         *rows, _, worst = loop(_rotate, start, rounds, xs=[numbers], consts=consts)
         largest = dif.reduce_max(worst, axes=(0, 1))
         goes_on = dif.compare(largest, splat(enough, largest), direction="gt")
-        return [*rows, where(goes_on, rounds, _scalar(0))], []
+        return [*rows, dif.select(goes_on, rounds, _scalar(0))], []
 
     rounds = sizes_of(partners)[0]
     start = [*given, _scalar(rounds) if isinstance(rounds, int) else rounds]
@@ -79,19 +79,19 @@ def _rotate(carry: Values, xs: Values, consts: Values) -> tuple[Values, Values]:
     zero, one = splat(0, norms), splat(1, norms)
     tiny = splat(float(np.finfo(aval_of(x).dtype).tiny), norms)
     lengths = dif.mul(dif.sqrt(dif.max(norms, tiny)), dif.sqrt(dif.max(their_norms, tiny)))
-    cosine = where(is_paired, dif.div(dif.abs(product), lengths), zero)
+    cosine = dif.select(is_paired, dif.div(dif.abs(product), lengths), zero)
     rotates = dif.compare(cosine, splat(float(np.finfo(aval_of(x).dtype).eps), cosine), direction="gt")
 
-    double = where(rotates, dif.add(product, product), one)
+    double = dif.select(rotates, dif.add(product, product), one)
     zeta = dif.div(dif.sub(their_norms, norms), double)
-    tie = where(is_first, one, dif.neg(one))
-    sign = where(dif.compare(zeta, zero, direction="eq"), tie, dif.sign(zeta))
+    tie = dif.select(is_first, one, dif.neg(one))
+    sign = dif.select(dif.compare(zeta, zero, direction="eq"), tie, dif.sign(zeta))
     size = dif.abs(zeta)
     large = splat(LARGE, size)
     clipped = dif.min(size, large)
     root = dif.sqrt(dif.add(one, dif.mul(clipped, clipped)))
-    root = where(dif.compare(size, large, direction="gt"), size, root)
-    tangent = where(rotates, dif.div(sign, dif.add(size, root)), zero)
+    root = dif.select(dif.compare(size, large, direction="gt"), size, root)
+    tangent = dif.select(rotates, dif.div(sign, dif.add(size, root)), zero)
     root = dif.sqrt(dif.add(one, dif.mul(tangent, tangent)))
     s, t = dif.div(tangent, root), dif.div(tangent, dif.add(one, root))
     norms = dif.sub(norms, dif.mul(tangent, product))
@@ -135,9 +135,9 @@ def _table(players: Size, rows: Size) -> ir.Value:
     two = _filled(2, shape)
     half = dif.div(_filled(players, shape), two)
     other = dif.rem(dif.add(dif.sub(number, own), _filled(last, shape)), cycle)
-    other = where(dif.compare(other, own, direction="eq"), cycle, other)
-    other = where(dif.compare(own, cycle, direction="eq"), dif.rem(dif.mul(number, half), cycle), other)
-    other = where(dif.compare(other, _filled(rows, shape), direction="lt"), other, own)
+    other = dif.select(dif.compare(other, own, direction="eq"), cycle, other)
+    other = dif.select(dif.compare(own, cycle, direction="eq"), dif.rem(dif.mul(number, half), cycle), other)
+    other = dif.select(dif.compare(other, _filled(rows, shape), direction="lt"), other, own)
     return dif.reshape(other, shape=(last, rows, 1))
 
 

@@ -7,6 +7,7 @@ once for each element type, whatever the sizes. Sizes are known at run time only
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from difc.pipelines.target import VectorUnit
 
 __all__ = ["call_jacobi"]
 
-_DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
+_DTYPES: dict[str, Any] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
 def call_jacobi(

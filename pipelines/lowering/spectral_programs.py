@@ -24,7 +24,7 @@ from difc.dialects.matrices import (
 )
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.spectral_householder import eye_like, householder, minimum, repeated, where
+from difc.pipelines.lowering.spectral_householder import eye_like, householder, minimum, repeated
 
 __all__ = ["eigh_from_rows", "eigh_rows", "pinv_from_svd", "svd_from_rows", "svd_rows"]
 
@@ -46,15 +46,15 @@ def _prepared(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     largest = _over_matrix(dif.reduce_max, dif.abs(x))
     is_finite = dif.compare(largest, splat(np.inf, largest), direction="lt")  # false for NaN, which a maximum keeps
     is_usual = dif.and_(is_finite, dif.compare(largest, splat(0, largest), direction="gt"))
-    scale = where(is_usual, largest, splat(1, largest))
+    scale = dif.select(is_usual, largest, splat(1, largest))
     shape = sizes_of(x)
     scaled = dif.div(x, repeated(scale, shape, (0,)))
-    return where(repeated(is_finite, shape, (0,)), scaled, splat(0, x)), scale, is_finite
+    return dif.select(repeated(is_finite, shape, (0,)), scaled, splat(0, x)), scale, is_finite
 
 
 def _finished(is_finite: ir.Value, results: Sequence[ir.Value]) -> Values:
     """Return the results with NaN for the matrices that were not finite."""
-    return [where(repeated(is_finite, sizes_of(y), (0,)), y, splat(np.nan, y)) for y in results]
+    return [dif.select(repeated(is_finite, sizes_of(y), (0,)), y, splat(np.nan, y)) for y in results]
 
 
 def _ordering(values: ir.Value, direction: str) -> ir.Value:
@@ -81,7 +81,7 @@ def _unit_rows(x: ir.Value) -> tuple[ir.Value, ir.Value]:
     """Return the lengths [b, n] of the rows of a stack [b, n, m], and the rows made 1 long (0 where they vanish)."""
     lengths = dif.sqrt(dif.reduce_sum(dif.mul(x, x), axes=(2,)))
     is_short = dif.compare(lengths, splat(_vanishing(lengths), lengths), direction="le")
-    divisor = where(is_short, splat(np.inf, lengths), lengths)
+    divisor = dif.select(is_short, splat(np.inf, lengths), lengths)
     return lengths, dif.div(x, repeated(divisor, sizes_of(x), (0, 1)))
 
 
@@ -107,9 +107,9 @@ def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
     norm = _over_matrix(dif.reduce_sum, dif.mul(fourth, fourth))
     for _ in range(3):
         norm = dif.sqrt(norm)  # the eighth root: within n^(1/8) of the largest eigenvalue, and never below it
-    norm = where(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
+    norm = dif.select(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
     a = dif.div(a, repeated(norm, sizes_of(a), (0,)))
-    shift = where(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
+    shift = dif.select(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
     return [dif.add(a, shift), a, dif.mul(scale, norm), is_finite]
 
 
@@ -128,7 +128,7 @@ def _refined(a: ir.Value, vectors: ir.Value) -> tuple[ir.Value, ir.Value]:
     After Ogita and Aishima, Iterative refinement for symmetric eigenvalue decomposition (2018). Where two values are
     so close that the correction would not be small, their vectors are only made orthogonal.
     """
-    one = where(triangle_mask(a, "eq"), splat(1, a), splat(0, a))
+    one = dif.select(triangle_mask(a, "eq"), splat(1, a), splat(0, a))
     defect = dif.sub(one, matmul(vectors, vectors, transpose_y=True))
     inner = matmul(matmul(vectors, a), vectors, transpose_y=True)
     values = dif.div(diagonal(inner), diagonal(dif.sub(one, defect)))
@@ -138,7 +138,7 @@ def _refined(a: ir.Value, vectors: ir.Value) -> tuple[ir.Value, ir.Value]:
     mixed = dif.mul(half, dif.add(dif.add(inner, matrix_transpose(inner)), dif.mul(mean, defect)))
     small = splat(float(np.sqrt(np.finfo(aval_of(a).dtype).eps)), gap)
     is_apart = dif.compare(dif.abs(mixed), dif.mul(small, dif.abs(gap)), direction="lt")
-    rotation = where(is_apart, dif.div(mixed, where(is_apart, gap, splat(1, gap))), splat(0, gap))
+    rotation = dif.select(is_apart, dif.div(mixed, dif.select(is_apart, gap, splat(1, gap))), splat(0, gap))
     correction = dif.add(rotation, dif.mul(half, defect))
     vectors = dif.add(vectors, matmul(correction, vectors, transpose_x=True))
     return values, vectors
@@ -194,9 +194,9 @@ def _without_gaps(s: ir.Value, vh: ir.Value) -> ir.Value:
 def _completed(columns: ir.Value, complete: bool) -> ir.Value:
     """Return orthonormal columns (a whole basis if `complete`) that begin with those given, of which some may be 0."""
     q, r = householder(columns, complete=complete)
-    batch, _, count = sizes_of(q)
+    batch = sizes_of(q)[0]
     rows = dif.reduce_sum(triangle(r, "eq"), axes=(2,))  # the diagonal, 1 or -1 where a column was there
-    signs = where(dif.compare(rows, splat(0, rows), direction="lt"), splat(-1, rows), splat(1, rows))
+    signs = dif.select(dif.compare(rows, splat(0, rows), direction="lt"), splat(-1, rows), splat(1, rows))
     return dif.mul(q, repeated(signs, [batch, *sizes_of(q)[1:]], (0, 2)))
 
 
@@ -207,6 +207,6 @@ def pinv_from_svd(u: ir.Value, s: ir.Value, vh: ir.Value, rtol: ir.Value) -> ir.
     """Return the pseudo-inverses; `rtol` is [b]."""
     bound = dif.mul(rtol, dif.reduce_max(s, axes=(1,)))
     is_dropped = dif.compare(s, repeated(bound, sizes_of(s), (0,)), direction="le")
-    inverse = where(is_dropped, splat(0, s), dif.div(splat(1, s), s))
+    inverse = dif.select(is_dropped, splat(0, s), dif.div(splat(1, s), s))
     v = matrix_transpose(vh)
     return matmul(dif.mul(v, repeated(inverse, sizes_of(v), (0, 2))), u, transpose_y=True)

@@ -173,3 +173,21 @@ def test_a_run_time_size_is_no_python_number() -> None:
     message = "the size n is known only at run time, and a number was asked for"
     with fails(ShapeError, message, at="range(a.shape[0])", remedy="difc.scan for loops"):
         difc.trace(lambda a: sum(a[i] for i in range(a.shape[0])), f64["n"])
+
+
+def test_updates_at_a_traced_position_of_rows_of_run_time_size() -> None:
+    def updates(x: Any, i: Any) -> Any:
+        total = np.sum(x, axis=0)
+        return x.at[i].set(0.25), x.at[i].set(total), x.at[:, i].set(3.0), x.at[i].add(total), x.at[i, 1].set(7.0)
+
+    program = difc.trace(updates, difc.f64["n", "m"], difc.i64[()])
+    x = np.arange(6.0).reshape(2, 3)
+    for i in (0, 1, 5):  # the last is out of bounds: nothing changes
+        found = interpreter.run(program.expanded, "updates", x, np.array(i))
+        wanted = [x.copy() for _ in found]
+        if i < 2:
+            wanted[0][i], wanted[1][i], wanted[4][i, 1] = 0.25, x.sum(0), 7.0
+            wanted[2][:, i] = 3.0
+            wanted[3][i] += x.sum(0)
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -28,7 +28,12 @@ RUN_TIME: dict[str, Callable[..., Any]] = {
     "mgrid of one": lambda x: dnp.mgrid[2 : x.shape[0] + 2],
     "ogrid": lambda x: dnp.ogrid[0 : x.shape[0], 0:1:3j],
     "fromfunction": lambda x: dnp.fromfunction(lambda i: i * 2, (x.shape[0],)) + x,
-    "like": lambda x: np.arange(x.shape[0], like=x) + np.full(x.shape[0], 2.0, like=x) + np.ones(1, like=x) + np.eye(x.shape[0], like=x)[0],
+    "like": lambda x: (
+        np.arange(x.shape[0], like=x)
+        + np.full(x.shape[0], 2.0, like=x)
+        + np.ones(1, like=x)
+        + np.eye(x.shape[0], like=x)[0]
+    ),
     "tile": lambda x: np.tile(np.ones(2) * x[0], x.shape[0]),
     "repeat": lambda x: np.repeat(x[0], x.shape[0]),
     "broadcast_shapes": lambda x: np.ones_like(x, shape=dnp.broadcast_shapes((3, 1), x.shape)),

@@ -13,7 +13,7 @@ import pytest
 import difc
 import difc.scipy.linalg as dl
 from difc.dialects import Aval
-from difc.errors import InputError, ShapeError
+from difc.errors import InputError, ShapeError, UnsupportedError
 from difc.testing import check_grads
 from tests.frontend.traced import check, module_of, trace_and_run
 
@@ -41,6 +41,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "lu": (dl.lu, (STACK,)),
     "lu_permuted": (lambda a: dl.lu(a, permute_l=True), (A,)),
     "lu_indices": (lambda a: dl.lu(a, p_indices=True), (A,)),
+    "eigh": (lambda a: dl.eigh(a, lower=False)[0], (DEFINITE,)),
+    "eigh_pair": (lambda a, b: (dl.eigvalsh(a, b), dl.eigh(a, b)[1] ** 2), (A + A.T, DEFINITE)),
+    "svd": (lambda a: (dl.svd(a, full_matrices=False)[1], dl.svd(a, compute_uv=False), dl.svdvals(a)), (B,)),
+    "qr": (dl.qr, (B,)),
+    "qr_economic": (lambda a: (*dl.qr(a, mode="economic"), *dl.qr(a, mode="r")), (B,)),
+    "pinv": (dl.pinv, (B,)),
     "expm": (dl.expm, (A,)),
     "expm_large": (dl.expm, (STACK * np.array([0.01, 1.0, 30.0])[:, None, None],)),
 }
@@ -71,6 +77,10 @@ def test_as_scipy_has_it() -> None:
         (dl.lu, sl.lu, (A,)),
         (lambda a: dl.lu(a, permute_l=True), lambda a: sl.lu(a, permute_l=True), (A,)),
         (lambda a: dl.lu(a, p_indices=True), lambda a: sl.lu(a, p_indices=True), (A,)),
+        (dl.eigvalsh, sl.eigvalsh, (A + A.T, DEFINITE)),
+        (lambda a: dl.eigh(a, lower=False)[0], lambda a: sl.eigh(a, lower=False)[0], (A,)),
+        (lambda a: dl.qr(a, mode="economic"), lambda a: sl.qr(a, mode="economic"), (B,)),
+        (dl.pinv, sl.pinv, (B,)),
         (dl.expm, sl.expm, (30 * A,)),
         (dl.expm, sl.expm, (STACK,)),
     ):
@@ -99,7 +109,11 @@ def test_expm_in_f32_and_out_of_range() -> None:
 
 def test_messages() -> None:
     square = Aval((3, 3), np.dtype(float))
-    with pytest.raises(InputError, match="trans is 'X'(?s:.*)use 0 or 'N'"):
+    with pytest.raises(InputError, match="qr: mode is 'raw'"):
+        dl.qr(B, mode="raw")
+    with pytest.raises(UnsupportedError, match="scipy.linalg.eigh with subset_by_index="):
+        dl.eigh(DEFINITE, subset_by_index=(0, 1))
+    with pytest.raises(InputError, match=r"(?s)trans is 'X'.*use 0 or 'N'"):
         dl.solve_triangular(A, B, trans="X")
     for function, message in (
         (lambda a: dl.solve_triangular(a, np.ones(2)), r"solve_triangular: .*\[3, 3\].*\[2\] do not fit"),

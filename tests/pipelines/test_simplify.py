@@ -153,6 +153,7 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ),
     ("sum_of_nothing", lambda x, y: dif.reduce_sum(x, axes=()), []),
     ("sum_twice", lambda x, y: dif.reduce_sum(dif.reduce_sum(x, axes=(1,)), axes=(0,)), ["reduce_sum"]),
+    ("sum_of_neg", lambda x, y: dif.reduce_sum(dif.neg(x), axes=(0,)), ["reduce_sum", "neg"]),
     ("pad_nothing", lambda x, y: padded(x, 0, 0), []),
     ("slice_all", lambda x, y: cut(x, 0, 2), []),
     ("concatenate_empty", lambda x, y: dif.concatenate(x, cut(y, 0, 0), dimension=0), []),

@@ -6,12 +6,10 @@ numerator varies little over all x, so that one polynomial is precise for all (S
 
 from __future__ import annotations
 
-import math
-
 from difc.pipelines.lowering.expansions import coefficients as table
 from difc.pipelines.lowering.expansions.doubled import Doubled, normal, product, quotient, total
 from difc.pipelines.lowering.expansions.exponential import exponential_parts
-from difc.pipelines.lowering.expansions.reals import Real, Reals
+from difc.pipelines.lowering.expansions.reals import Real, Reals, Word
 
 __all__ = ["erf", "erfc"]
 
@@ -24,7 +22,7 @@ def _near(f: Reals, size: Real) -> Doubled:
     return Doubled(size, size * constant + small)
 
 
-def _far(f: Reals, size: Real) -> tuple[Doubled, Real]:
+def _far(f: Reals, size: Real) -> tuple[Doubled, Word]:
     """Return erfc for sizes from 1/2 to 28 as 2^power times a sum."""
     place = normal(quotient(f, total(size, f.real(-4.0)), total(size, f.real(4.0))))
     t = place.high

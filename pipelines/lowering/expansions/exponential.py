@@ -1,7 +1,7 @@
 """Exponentials and what is made of them: exp, exp2, expm1, sinh, cosh, tanh, logistic.
 
-e^x = 2^k (1 + r + tail), with k the integer nearest to x / log 2, and r the rest, at most log(2) / 2 in size. The sum is
-kept in parts, so that what is added to or subtracted from it is rounded once.
+e^x = 2^k (1 + r + tail), with k the integer nearest to x / log 2, and r the rest, at most log(2) / 2 in size. The sum
+is kept in parts, so that what is added to or subtracted from it is rounded once.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def _pair(f: Reals, name: str) -> tuple[float, ...]:
 
 def _angle(f: Reals, y: Real, x: Real) -> Doubled:
     """Return the angle of (x, y) in the first quadrant, as a sum; y and x are not both 0, nor infinite."""
-    # For the ratio c in the middle: atan(y / x) = atan(c) + atan((y - c x) / (x + c y)); beyond all, pi/2 - atan(x / y).
+    # For the ratio c in the middle: atan(y / x) = atan(c) + atan((y - c x) / (x + c y)); beyond: pi/2 - atan(x / y).
     top, bottom = -x, y
     high, low = (f.hidden(part, y) for part in _pair(f, "HALF_PI"))
     for limit, middle, name in reversed(_MIDDLES):

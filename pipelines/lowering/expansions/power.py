@@ -49,5 +49,3 @@ def _of_positive(f: Reals, size: Real, y: Real) -> Real:
     at_zero, at_infinity = grows.choose(0.0, math.inf), grows.choose(math.inf, 0.0)
     result = size.is_("eq", 0.0).choose(at_zero, result)
     return size.is_("eq", math.inf).choose(at_infinity, result)
-
-

@@ -9,6 +9,7 @@ of x costs the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from difc.dialects.mlir import ir
@@ -35,9 +36,7 @@ def reduced(f: Reals, size: Real) -> Angle:
     quadrant, turns = _turns(f, size, exponent)
     half_pi = Doubled(*(f.real(part) for part in table.HALF_PI[f.dtype]))
     rest = normal(product(f, turns, half_pi))
-    return Angle(
-        is_small.choose_word(0, quadrant), choose(is_small, Doubled(size, f.real(0.0)), rest)
-    )
+    return Angle(is_small.choose_word(0, quadrant), choose(is_small, Doubled(size, f.real(0.0)), rest))
 
 
 def _turns(f: Reals, size: Real, exponent: Word) -> tuple[Word, Doubled]:
@@ -71,12 +70,10 @@ def _window(f: Reals, start: Word, count: int) -> list[Word]:
         kept = min(len(words), count + (1 << bit))
         is_set = (index & (1 << bit)).is_("ne", 0)
         moved = words[1 << bit :]
-        words = [
-            is_set.choose_word(moved[i], words[i]) if i < len(moved) else words[i] for i in range(kept)
-        ]
+        words = [is_set.choose_word(moved[i], words[i]) if i < len(moved) else words[i] for i in range(kept)]
     found = [f.word(word) for word in words[: count + 1]]
     left = f.word(31) - shift  # a shift by 32 is not defined
-    return [(a << shift) | (b.logical_shift(1)).logical_shift(left) for a, b in zip(found, found[1:], strict=False)]
+    return [(a << shift) | (b.logical_shift(1)).logical_shift(left) for a, b in pairwise(found)]
 
 
 def _product(f: Reals, factors: Sequence[Word], window: Sequence[Word]) -> list[Word]:

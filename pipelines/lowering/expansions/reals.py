@@ -1,7 +1,7 @@
 """Arithmetic on one element as Python expressions: `x * y + 1` appends the operations that compute it.
 
-A `Reals` is the arithmetic of one float dtype in the code being emitted; it makes `Real`s (f32 or f64), `Flag`s (i1) and
-`Word`s (i32: the bits of an f32, the high half of those of an f64). The expansions are written in these, once for both
+A `Reals` is the arithmetic of one float dtype in the code being emitted; it makes `Real`s (f32 or f64), `Flag`s (i1)
+and `Word`s (i32: the bits of an f32, or half of those of an f64). The expansions are written in these, once for both
 dtypes and all targets. Imports the emitter and no rules.
 
 What compilers do to such code, measured, and what follows:
@@ -10,8 +10,8 @@ What compilers do to such code, measured, and what follows:
   is needed, products are made exact, by clearing the low half of the factors (`Reals.head`).
 - Mesa's drivers (and any Vulkan driver may) turn `(x + y) - x` into `y`. What `Reals.settled` returns is out of their
   reach: its last bit is cleared as an integer.
-- They move and join constants: `((1 - x) + y) + 2e-17` becomes `(y - x) + 1`. So constants in sums that keep lost digits
-  are `Reals.hidden`.
+- They move and join constants: `((1 - x) + y) + 2e-17` becomes `(y - x) + 1`. So constants in sums that keep lost
+  digits are `Reals.hidden`.
 - IREE's portable Vulkan profile emulates i64, and then cannot see the bits of an f64 but as a vector of two words.
 - CPU code takes subnormal numbers as zero, Vulkan code may keep them: the expansions scale where a step would underflow
   though the result does not.
@@ -255,8 +255,9 @@ class Reals:
             low, high = (self._extracted(parts, i, self.i32) for i in (0, 1))
             return Word(self, low), Word(self, high)
         bits = c.value("arith.bitcast", [x.value], c.i64)
-        high = c.value("arith.shrui", [bits, c.constant(32, c.i64)], c.i64)
-        return tuple(Word(self, c.value("arith.trunci", [half], self.i32)) for half in (bits, high))
+        upper = c.value("arith.shrui", [bits, c.constant(32, c.i64)], c.i64)
+        low, high = (c.value("arith.trunci", [half], self.i32) for half in (bits, upper))
+        return Word(self, low), Word(self, high)
 
     def _extracted(self, vector: ir.Value, place: int, type_: ir.Type) -> ir.Value:
         position = ir.DenseI64ArrayAttr.get([place])
@@ -290,9 +291,8 @@ class Reals:
             return self.from_words(low & (mask & _LOW_WORD), high)
         integer = c.i64 if self.is_double else self.i32
         bits = c.value("arith.bitcast", [x.value], integer)
-        return Real(
-            self, c.value("arith.bitcast", [c.value("arith.andi", [bits, c.constant(mask, integer)], integer)], x.value.type)
-        )
+        kept = c.value("arith.andi", [bits, c.constant(mask, integer)], integer)
+        return Real(self, c.value("arith.bitcast", [kept], self.type))
 
     def head(self, x: Real) -> Real:
         """Return a number without the low half of its fraction (21 of 53 bits, or 12 of 24): towards zero.

@@ -82,7 +82,7 @@ func.func @unused(%x: tensor<f32>) -> tensor<f32> {
 // LOWER: arith.addf
 // LOWER-LABEL: func.func @unused(
 // LOWER-NOT: dif.
-// LOWER: math.exp
+// LOWER: linalg.generic
 // LOWER: scf.for
 
 // PLACES: "dif.constant"() {{.*}} loc(#[[PLACE:.+]])

@@ -14,7 +14,7 @@ import difc
 import difc.scipy.linalg as dl
 from difc import dialects as dif
 from difc.dialects import DYN, F64, Aval, interpreter
-from difc.pipelines.lowering import factor_columns
+from difc.pipelines.lowering import factor_columns, factor_lu, factor_parts
 from tests.case import module_of
 from tests.pipelines.artifacts import needs_vulkan
 
@@ -48,16 +48,16 @@ def _agree(program: Callable[..., Any], op: Callable[..., Any], *arrays: np.ndar
 
 @pytest.mark.parametrize("block", [2, 64])
 def test_programs_compute_what_the_ops_mean(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factor_columns, "BLOCK", block)
+    monkeypatch.setattr(factor_parts, "BLOCK", block)
     x, lower = _matrices(2, size=7), np.tril(_matrices(2, size=7))
     x[1, :, 2] = 0  # no pivot
     definite = _definite(2, size=7)
     _agree(factor_columns.cholesky, dif.cholesky, definite * np.array([1, -1])[:, None, None])
     cotangent = partial(factor_columns.cholesky_cotangent, limit=block)
     _agree(cotangent, dif.cholesky_cotangent, lower, x)
-    _agree(factor_columns.lu, dif.lu, x)
-    _agree(factor_columns.lu, dif.lu, x.reshape(2, 1, 7, 7))
-    _agree(factor_columns.det, dif.det, x)
+    _agree(factor_lu.lu, dif.lu, x)
+    _agree(factor_lu.lu, dif.lu, x.reshape(2, 1, 7, 7))
+    _agree(factor_lu.det, dif.det, x)
     for form in FORMS:
         b = RNG.uniform(-1, 1, (2, 7, 3) if form["left_side"] else (2, 3, 7))
         _agree(partial(factor_columns.triangular_solve, **form), partial(dif.triangular_solve, **form), lower + x, b)

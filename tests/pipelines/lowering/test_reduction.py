@@ -7,7 +7,8 @@ import pytest
 
 from difc import dialects as dif
 from difc.dialects import DYN, F32, Aval
-from tests.pipelines.lowered import build, call, check, compiled, text_of
+from difc.dialects.mlir import ir
+from tests.pipelines.lowered import build, call, check, compiled, compiles, text_of
 
 RNG = np.random.default_rng(0)
 
@@ -111,3 +112,16 @@ def test_first_of_a_long_row_of_equals() -> None:
     row = np.zeros(10_007)
     row[[4000, 4001, 9000]] = 1
     check({"f": (lambda x: dif.argmax(x, axis=0), [Aval((10_007,), F32)], [row])}, opt_level=3)
+
+
+def test_what_is_fused_with_a_reduction_for_cuda() -> None:
+    """IREE cannot share out a reduction over several dims that reads arrays of other shapes."""
+
+    def mean_square(x: ir.Value, w: ir.Value, b: ir.Value) -> ir.Value:
+        y = dif.dot_general(x, w, lhs_contract=(1,), rhs_contract=(0,), lhs_batch=(), rhs_batch=())
+        rows = dif.broadcast_in_dim(b, shape=(dif.dim(x, dimension=0), 4), dimensions=(1,))
+        shifted = dif.add(y, rows)
+        return dif.reduce_sum(dif.mul(shifted, shifted), axes=(0, 1))
+
+    avals = [Aval((DYN, 3), F32), Aval((3, 4), F32), Aval((4,), F32)]
+    assert compiles(build({"f": (mean_square, avals)}), "cuda", 3)

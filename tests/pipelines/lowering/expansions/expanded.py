@@ -37,9 +37,7 @@ def _function(module: ir.Module, name: str, formula: Formula, dtype: np.dtype, a
     signature = ir.TypeAttr.get(ir.FunctionType.get([tensor] * arity, [tensor]))
     attributes = {"sym_name": ir.StringAttr.get(name), "function_type": signature}
     function = ir.Operation.create("func.func", regions=1, attributes=attributes, ip=ir.InsertionPoint(module.body))
-    block = ir.Block.create_at_start(
-        function.regions[0], [tensor] * arity, [ir.Location.unknown()] * arity
-    )
+    block = ir.Block.create_at_start(function.regions[0], [tensor] * arity, [ir.Location.unknown()] * arity)
     c = Context(block, ir.Location.unknown(), "cpu")
     f = Reals(c, dtype)
     inputs = [(argument, identity_map(1)) for argument in block.arguments]
