@@ -34,6 +34,10 @@ __all__ = ["compile_module"]
 
 _FUSION_FROM_LEVEL = 2  # below it, IREE fuses little anyway
 
+# Tensors with two or more run-time sizes. Where IREE 3.13 fuses what has several results of such sizes with a reduction
+# over two of its dims, it collapses these dims, but takes a wrong size for the buffers: silently wrong numbers.
+_RUN_TIME_SIZES = re.compile(r"tensor<(?:\d+x)*\?x(?:\d+x)*\?x")
+
 # Locations, as MLIR prints them: they do not change the code, so moving a line in a file should not compile again.
 _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?|\s*\bloc\((?:#loc\w*|unknown)\)", re.MULTILINE)
 
@@ -72,6 +76,8 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
 
 def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> bytes:
     flags = target.flags(opt_level)
+    if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags and _RUN_TIME_SIZES.search(text):
+        flags = (*flags, LESS_FUSION)
     if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags:
         with contextlib.suppress(StageFailure):
             return _run(text, target, flags, staged)

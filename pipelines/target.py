@@ -87,6 +87,7 @@ TARGETS = {
     ),
 }
 
+
 @dataclass(frozen=True)
 class VectorUnit:
     """What a processor has for vectors: their bytes, the registers, and whether it multiplies and adds in one step."""

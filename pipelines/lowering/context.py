@@ -27,7 +27,7 @@ from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "lowering"]
+__all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "is_computed", "lowering"]
 
 #: Op name -> rule.
 LOWERINGS: dict[str, Callable[..., Any]] = {}
@@ -100,10 +100,11 @@ class Context(TensorEmitter):
                 self.location = outer
                 return operands
             self.location = operation.location
-            environment.update(zip(operation.results, self._lower(operation, operands), strict=True))
+            environment.update(zip(operation.results, self.lower_operation(operation, operands), strict=True))
         raise AssertionError("a block without a terminator")
 
-    def _lower(self, operation: ir.Operation, operands: list[Value]) -> Sequence[Value]:
+    def lower_operation(self, operation: ir.Operation, operands: list[Value]) -> Sequence[Value]:
+        """Lower one op on the given operands."""
         rule = LOWERINGS.get(operation.name)
         if rule is None:
             raise UnsupportedError(
@@ -162,6 +163,12 @@ class Context(TensorEmitter):
         scalar = self.host_scalar(x)
         number = self.number(scalar)
         return self.index_cast(scalar, self.index_type) if number is None else int(number)
+
+    def read_size(self, x: Value) -> Size:
+        """Return an i64 as a size; it is on the host from now on, so that a loop need not read it back in each step."""
+        if x.scalar is None:
+            x.scalar, x.base = self.host_scalar(x), None
+        return self.host_index(x)
 
     def host_value(self, size: Size) -> Value:
         """Return a size as a scalar i64 of the dialect."""
@@ -222,7 +229,17 @@ class Context(TensorEmitter):
 
         IREE (3.13) forgets the barrier between what it fuses on Vulkan, also between a producer and a contraction.
         """
-        return self.fence(tensor) if self.target_kind == "vulkan" and _is_computed(tensor) else tensor
+        return self.fence(tensor) if self.target_kind == "vulkan" and is_computed(tensor) else tensor
+
+    def readable(self, x: Value) -> ir.Value:
+        """Return a value as a tensor whose elements a kernel may read by position.
+
+        Of a part of an array of run-time size IREE (3.13) forgets the strides, or cannot compile the kernel.
+        """
+        tensor = self.tensor(x)
+        maker = _maker(tensor)
+        is_part = maker is not None and maker.name == "tensor.extract_slice"
+        return self.fence(tensor) if is_part and not maker.operands[0].type.has_static_shape else tensor
 
     def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
         """Give the tensor under a value the static sizes that are known by now, and return it."""
@@ -270,14 +287,20 @@ def declared_type(aval: Aval) -> ir.RankedTensorType:
     return tensor_type_of(aval.shape, element_type(aval.dtype))
 
 
-def _is_computed(tensor: ir.Value) -> bool:
+def is_computed(tensor: ir.Value) -> bool:
     """Say whether a tensor is the result of a `linalg.generic`, perhaps in another shape."""
+    maker = _maker(tensor)
+    return maker is not None and maker.name == "linalg.generic"
+
+
+def _maker(tensor: ir.Value) -> Any:
+    """Return the op that makes the elements of a tensor, perhaps in another shape; None for an argument."""
     owner = tensor.owner
     while not isinstance(owner, ir.Block):
         if owner.name not in ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape"):
-            return owner.name == "linalg.generic"
+            return owner
         owner = owner.operands[0].owner
-    return False
+    return None
 
 
 def _remedy(operation: ir.Operation) -> str:

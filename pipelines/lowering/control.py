@@ -37,6 +37,10 @@ def _hosted(block: ir.Block, arguments: Sequence[bool]) -> list[bool]:
     return [v in hosted for v in yielded(block)]
 
 
+def _itself(x: Value) -> Value:
+    return x
+
+
 # ---- cond ----------------------------------------------------------------------------------------
 
 
@@ -76,8 +80,8 @@ def _sizes_of_branches(
     if all(a.is_static for a in avals):
         return [list(a.shape) for a in avals]
     sizes = [c.sizes(x) for x in args]
-    numbers = [partial(c.host_index, x) if x.aval == dif.Aval((), I64) and _is_host(x) else unknown for x in args]
-    inner = [BlockSizes(c, branch, sizes, numbers) for branch in branches]
+    values = [partial(_itself, x) if _is_host(x) else unknown for x in args]
+    inner = [BlockSizes(c, branch, sizes, values) for branch in branches]
     ends = [yielded(branch) for branch in branches]
     found: list[list[Size | None]] = []
     for i, aval in enumerate(avals):
@@ -185,13 +189,6 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     ]
 
 
-def _read(c: Context, x: Value) -> Size:
-    """Return an i64 as a size; it is on the host from now on, so that the steps of the loop need not read it back."""
-    if x.scalar is None:
-        x.scalar, x.base = c.host_scalar(x), None
-    return c.host_index(x)
-
-
 def _tape_sizes(
     c: Context, body: ir.Block, parts: ScanParts, length: Size, avals: Sequence[dif.Aval]
 ) -> list[list[Size]]:
@@ -205,9 +202,8 @@ def _tape_sizes(
             if inner is None:
                 rows = [c.sizes(x)[1:] for x in parts.xs]
                 sizes = [*(c.sizes(x) for x in parts.carry), *rows, *(c.sizes(x) for x in parts.consts)]
-                numbers = [unknown] * (len(parts.carry) + len(rows))
-                consts = [partial(_read, c, x) if x.aval == dif.Aval((), I64) else unknown for x in parts.consts]
-                inner = BlockSizes(c, body, sizes, [*numbers, *consts])
+                changing = [unknown] * (len(parts.carry) + len(rows))
+                inner = BlockSizes(c, body, sizes, [*changing, *(partial(_itself, x) for x in parts.consts)])
             row = inner.of(y)
         tapes.append([length, *row])
     return tapes

@@ -69,7 +69,7 @@ def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Val
         inputs = [(tensor, same)] if last is None else []
         return c.generic(inputs, [(c.empty(sizes, element_type(after)), same)], loops, body)[0]
 
-    ordered = flipped(c.tensor(x), out.dtype, dtype)
+    ordered = flipped(c.readable(x), out.dtype, dtype)
     start = c.filled(number(c, dtype, neutral(dtype)), [s for d, s in enumerate(sizes) if d != axis])
     found = c.scan(ordered, c.empty(sizes, element), start, axis, lambda a, b: [function(c, dtype, a, b)])
     return out.value(flipped(found, dtype, out.dtype))
@@ -82,7 +82,7 @@ def _in_blocks(
     c: Context, out: Out, x: Value, axis: int, reverse: bool, dtype: np.dtype, function: ScalarFunction, neutral: float
 ) -> ir.Value:
     """Return running results of an associative function, by threads that each run through a block."""
-    tensor, rank, sizes = c.tensor(x), out.aval.ndim, out.sizes
+    tensor, rank, sizes = c.readable(x), out.aval.ndim, out.sizes
     size, start = sizes[axis], number(c, dtype, neutral)
     *_, block = _blocks(c, size) or [size]
     count = blocks_of(c, size, block)
@@ -152,7 +152,7 @@ def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool
     dtype, rank, sizes = F32 if out.dtype in (F16, BF16) else out.dtype, out.aval.ndim, out.sizes
     if 0 in sizes:
         return x
-    factors, terms = c.tensor(factor), c.tensor(x)
+    factors, terms = c.readable(factor), c.readable(x)
     last, zero = c.index(minus(c, sizes[axis], 1)), number(c, dtype, 0)
 
     def arith(name: str, *operands: Size) -> ir.Value:

@@ -82,7 +82,7 @@ def _call_lanes(
 
 def _declare(c: TensorEmitter, kernel: str, element: ir.Type, text: Callable[[str, str], str]) -> str:
     """Return the name of a kernel for an element type, added to the module at its first use."""
-    name, module = f"{kernel}_{element}", c.module_block
+    name, module = f"difc_{kernel}_{element}", c.module_block
     if not any(op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in module):
         module.append(ir.Operation.parse(text(name, str(element))))
     return name

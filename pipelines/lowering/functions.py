@@ -12,7 +12,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects.mlir import ir
-from difc.dialects.types import BF16, F16, F32
+from difc.dialects.types import BF16, F16, F32, F64
 from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.expansions import (
     error,
@@ -57,8 +57,14 @@ def expanded(expansion: Callable[..., Real]) -> ScalarFunction:
     return _in_f32(apply)
 
 
-def _round(f: Reals, x: Real) -> Real:
-    """Round to even, by `floor`: IREE makes 25 instructions of `math.roundeven`, and on Vulkan has none for f64."""
+def _round(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
+    if dtype == F64 and c.target_kind == "vulkan":  # where IREE has no operation for it
+        f = Reals(c, dtype)
+        return _rounded(Real(f, x)).value
+    return c.value("math.roundeven", [x], x.type)
+
+
+def _rounded(x: Real) -> Real:
     below = x.floor()
     rest, half = x - below, below * 0.5
     is_odd = half.floor().is_("ne", half)
@@ -99,7 +105,7 @@ EXPANSIONS: dict[dif.OpDef, Callable[..., Real]] = {
 FUNCTIONS: dict[dif.OpDef, ScalarFunction] = {
     dif.floor: _in_f32(_op("floor")),
     dif.ceil: _in_f32(_op("ceil")),
-    dif.round: expanded(_round),
+    dif.round: _in_f32(_round),
     dif.sqrt: _in_f32(_op("sqrt")),
     dif.rsqrt: _in_f32(_rsqrt),
     **{opdef: expanded(expansion) for opdef, expansion in EXPANSIONS.items()},

@@ -45,7 +45,7 @@ def _(c: Context, out: Out, x: Value, *starts: Value, sizes: tuple[int, ...]) ->
         return Value(out.aval, scalar=x.scalar)
     if (offsets := _host_starts(c, x, starts, sizes)) is not None:
         return out.value(c.extract_slice(c.tensor(x), offsets, sizes, [1] * len(sizes)))
-    source, have, rank = c.tensor(x), c.sizes(x), len(sizes)
+    source, have, rank = c.readable(x), c.sizes(x), len(sizes)
     tensors = [c.tensor(s) for s in starts]
 
     def body(*elements: ir.Value) -> list[ir.Value]:
@@ -69,7 +69,7 @@ def _(c: Context, out: Out, x: Value, update: Value, *starts: Value) -> Value:
     if (offsets := _host_starts(c, x, starts, want)) is not None:
         return out.value(c.insert_slice(c.tensor(update), target, offsets, want, [1] * len(want)))
     have, rank = c.sizes(x), out.aval.ndim
-    block = c.tensor(update)
+    block = c.readable(update)
     tensors = [c.tensor(s) for s in starts]
 
     def body(*elements: ir.Value) -> list[ir.Value]:
@@ -106,7 +106,7 @@ def _(c: Context, out: Out, x: Value, indices: Value, *, axes: tuple[int, ...], 
         found = Value(out.aval, base=row, dims=dims, sizes=out.sizes)
         zero = number(c, out.dtype, 0)
         return found if mode == "clip" else c.elementwise(out, [found], lambda a: c.select(inside, a, zero))
-    source, table = c.tensor(x), c.tensor(indices)
+    source, table = c.readable(x), c.readable(indices)
     loops = [*range(points), *range(points, rank)]
 
     def body(_: ir.Value) -> list[ir.Value]:

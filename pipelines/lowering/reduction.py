@@ -19,7 +19,7 @@ from difc.dialects import Aval
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, DYN, F16, F32, F64, I64, is_float
 from difc.pipelines.lowering import scalars
-from difc.pipelines.lowering.context import Context, Out, element_type, lowering
+from difc.pipelines.lowering.context import Context, Out, element_type, is_computed, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import counted
 from difc.pipelines.lowering.points import blocks_of, minus
@@ -57,6 +57,14 @@ def combine(
     rank, source = x.aval.ndim, x.aval.dtype
     kept = [d for d in range(rank) if d not in axes]
     sizes = c.sizes(x)
+    if function is scalars.add and len(axes) > 1 and c.target_kind == "cpu" and _is_product(x):
+        # IREE (3.13) makes a contraction of a sum over several dims of products with a repeated factor, and rejects it.
+        *outer, last = sorted(axes)
+        rest = [d for d in range(rank) if d != last]
+        partial = combine(c, x, [last], dtype, function, neutral)
+        aval = Aval(tuple(x.aval.shape[d] for d in rest), dtype)
+        rows = Value(aval, base=partial, sizes=[sizes[d] for d in rest])
+        return combine(c, rows, outer, dtype, function, neutral)
     init = c.filled(number(c, dtype, neutral), [sizes[d] for d in kept])
     iterators = [REDUCTION if d in axes else PARALLEL for d in range(rank)]
 
@@ -71,6 +79,11 @@ def combine(
     result = c.generic([source_view], [(init, projection(rank, tuple(kept)))], iterators, body)[0]
     # IREE (3.13) forgets the barrier between a reduction and what it fuses with it, if other threads read the result.
     return c.fence(result) if c.target_kind == "vulkan" else result
+
+
+def _is_product(x: Value) -> bool:
+    """Say whether a value may be what a product computes."""
+    return x.base is not None and is_computed(x.base)
 
 
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:
@@ -106,7 +119,7 @@ class _Lanes:
     def __init__(self, c: Context, x: Value, axes: Sequence[int], lanes: int) -> None:
         self._c, self.lanes, self.axis = c, lanes, axes[0]
         sizes, rank = c.sizes(x), x.aval.ndim
-        tensor = c.tensor(x)
+        tensor = c.readable(x)
         self._count = c.product([sizes[d] for d in axes])
         if list(axes) != list(range(axes[0], axes[0] + len(axes))):  # make the reduced dims neighbours: the last ones
             order = [*(d for d in range(rank) if d not in axes), *axes]

@@ -161,7 +161,7 @@ def _coordinates(
 ) -> tuple[ir.Value, ir.Value | None]:
     """Return the i32 coordinates of all points, batch dims first and moved inside, and which points were inside."""
     points = indices.aval.ndim - 1
-    table, dtype = c.tensor(indices), indices.aval.dtype
+    table, dtype = c.readable(indices), indices.aval.dtype
     point_sizes = [c.size(indices, d) for d in range(points)]
 
     def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:

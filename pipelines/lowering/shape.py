@@ -63,6 +63,8 @@ def _(
         return out.value(c.extract_slice(source, start, out.sizes, steps))
 
     # IREE cannot gather from a view with a stride in the last dim (3.13), so this one is copied out.
+    source = c.readable(x)
+
     def body(_: ir.Value) -> list[ir.Value]:
         indices = [c.iteration_index(d) for d in range(rank)]
         for d, (first, step) in enumerate(zip(start, steps, strict=True)):
@@ -115,7 +117,7 @@ def _pad_by_selection(
 ) -> Value:
     """Ask for each element of the result whether it comes from `x`, and from where."""
     rank = out.aval.ndim
-    source, sizes = c.tensor(x), c.sizes(x)
+    source, sizes = c.readable(x), c.sizes(x)
     if 0 in sizes:
         source, sizes = c.filled(c.constant(0, out.element), [1] * rank), [0] * rank  # never read from
     padding = c.view(value) if value.scalar is None else None
@@ -146,7 +148,7 @@ def _pad_by_selection(
 def _(c: Context, out: Out, x: Value, *, dimensions: tuple[int, ...]) -> Value:
     if x.scalar is not None or not dimensions or 0 in out.sizes:
         return x
-    source, rank = c.tensor(x), out.aval.ndim
+    source, rank = c.readable(x), out.aval.ndim
     lasts = {d: c.value("arith.subi", [c.index(out.sizes[d]), c.index(1)], c.index_type) for d in dimensions}
 
     def body(_: ir.Value) -> list[ir.Value]:

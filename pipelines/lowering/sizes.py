@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from difc.dialects import OPS, Aval, aval_of, scan, yielded
 from difc.dialects.control import ScanParts
@@ -17,6 +17,10 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import DYN
 from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import Emitter, Size
+
+if TYPE_CHECKING:
+    from difc.pipelines.lowering.context import Context
+    from difc.pipelines.lowering.values import Value
 
 __all__ = ["BlockSizes", "LazyAval", "infer_sizes", "unknown"]
 
@@ -94,7 +98,7 @@ _ARITHMETIC = {
 
 
 def unknown() -> None:
-    """Return that a number is not known before the loop: it changes from step to step, or is no integer."""
+    """Return that a value is not known before the body runs: it changes from step to step, or is on the device."""
 
 
 def _is_open(sizes: Sequence[Size | None]) -> bool:
@@ -102,23 +106,24 @@ def _is_open(sizes: Sequence[Size | None]) -> bool:
 
 
 class BlockSizes:
-    """The sizes of the values of a body, from the sizes and (for some i64 scalars) the numbers of its arguments.
+    """The sizes of the values of a body, from the sizes of its arguments and, where they are known, the arguments.
 
-    A number is found when it is asked for, since it may have to be read back from the device; None is unknown.
+    What a size depends on is computed when it is asked for, at the place where that is: before the body runs.
     """
 
     def __init__(
         self,
-        c: Emitter,
+        c: Context,
         block: ir.Block,
         sizes: Sequence[Sequence[Size | None]],
-        numbers: Sequence[Callable[[], Size | None]],
+        arguments: Sequence[Callable[[], Value | None]],
     ) -> None:
-        self._emitter = c
+        self._context = c
         self._sizes: dict[ir.Value, list[Size | None]] = {
             argument: list(s) for argument, s in zip(block.arguments, sizes, strict=True)
         }
-        self._arguments: dict[ir.Value, Callable[[], Size | None]] = dict(zip(block.arguments, numbers, strict=True))
+        self._arguments: dict[ir.Value, Callable[[], Value | None]] = dict(zip(block.arguments, arguments, strict=True))
+        self._values: dict[ir.Value, Value | None] = {}
         self._numbers: dict[ir.Value, Size | None] = {}
 
     def of(self, value: ir.Value) -> list[Size]:
@@ -152,26 +157,39 @@ class BlockSizes:
         return value.owner
 
     def _number(self, value: ir.Value) -> Size | None:
-        """Return an i64 scalar of the body as a size, or None where it is not computed from sizes and constants."""
+        """Return an i64 scalar of the body as a size, or None where the body has to run for it."""
         if value not in self._numbers:
             self._numbers[value] = self._computed_number(value)
         return self._numbers[value]
 
     def _computed_number(self, value: ir.Value) -> Size | None:
+        operation = None if value in self._arguments else value.owner
+        if operation is not None and operation.name == "dif.constant":
+            return int(OPS[operation.name].decode(operation)["value"])
+        if operation is not None and operation.name == "dif.dim":
+            return self.known(operation.operands[0])[OPS[operation.name].decode(operation)["dimension"]]
+        if operation is not None and operation.name in _ARITHMETIC:
+            numbers = [self._number(v) for v in operation.operands]
+            if _is_open(numbers):
+                return None
+            c = self._context
+            return c.value(f"arith.{_ARITHMETIC[operation.name]}", [c.index(n) for n in numbers], c.index_type)
+        found = self._value(value)
+        return None if found is None else self._context.read_size(found)
+
+    def _value(self, value: ir.Value) -> Value | None:
+        """Return a value of the body computed before it runs, None where that cannot be."""
         if value in self._arguments:
             return self._arguments[value]()
-        operation = value.owner
-        if operation.name == "dif.constant":
-            return int(OPS[operation.name].decode(operation)["value"])
-        if operation.name == "dif.dim":
-            return self.known(operation.operands[0])[OPS[operation.name].decode(operation)["dimension"]]
-        if operation.name not in _ARITHMETIC:
-            return None
-        numbers = [self._number(v) for v in operation.operands]
-        if _is_open(numbers):
-            return None
-        c = self._emitter
-        return c.value(f"arith.{_ARITHMETIC[operation.name]}", [c.index(n) for n in numbers], c.index_type)
+        if value not in self._values:
+            operation = value.owner
+            operands = [None] if len(operation.regions) else [self._value(v) for v in operation.operands]
+            given = [x for x in operands if x is not None]
+            results: Sequence[Value | None] = [None] * len(operation.results)
+            if len(given) == len(operands):
+                results = self._context.lower_operation(operation, given)
+            self._values.update(zip(operation.results, results, strict=True))
+        return self._values[value]
 
     def _computed(self, value: ir.Value) -> Sequence[Size | None]:
         operation = value.owner
@@ -181,16 +199,16 @@ class BlockSizes:
         if operation.name == "fun.scan":
             return self._of_scan(operation, index)
         avals = [
-            LazyAval(self._emitter, aval_of(v), self.known(v), partial(self._number, v)) for v in operation.operands
+            LazyAval(self._context, aval_of(v), self.known(v), partial(self._number, v)) for v in operation.operands
         ]
         return infer_sizes(operation, avals, index)
 
     def _of_cond(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
         """Return the sizes that either branch tells: those of what a loop stacks are equal in every step."""
         operands = list(operation.operands)[1:]
-        sizes, numbers = [self.known(v) for v in operands], [partial(self._number, v) for v in operands]
+        sizes, values = [self.known(v) for v in operands], [partial(self._value, v) for v in operands]
         blocks = [region.blocks[0] for region in operation.regions]
-        found = [BlockSizes(self._emitter, b, sizes, numbers).known(yielded(b)[index]) for b in blocks]
+        found = [BlockSizes(self._context, b, sizes, values).known(yielded(b)[index]) for b in blocks]
         return [b if a is None else a for a, b in zip(*found, strict=True)]
 
     def _of_scan(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
@@ -202,6 +220,6 @@ class BlockSizes:
         block = operation.regions[0].blocks[0]
         xs = [self.known(v)[1:] for v in parts.xs]
         sizes = [*map(self.known, parts.carry), *xs, *map(self.known, parts.consts)]
-        numbers = [unknown] * (count + len(parts.xs)) + [partial(self._number, v) for v in parts.consts]
-        inner = BlockSizes(self._emitter, block, sizes, numbers).known(yielded(block)[index])
+        values = [unknown] * (count + len(parts.xs)) + [partial(self._value, v) for v in parts.consts]
+        inner = BlockSizes(self._context, block, sizes, values).known(yielded(block)[index])
         return [self._number(parts.length[0]) if parts.length else length, *inner]

@@ -80,7 +80,7 @@ class TensorEmitter(Emitter):
         block = self.block(made.regions[0], [element_of(updates), element_of(into)])
         with self.within(block):
             self.operation("iree_linalg_ext.yield", body(*block.arguments))
-        # A slice update that IREE (3.13) fuses into the kernel takes memory of run-time size, which a kernel cannot have.
+        # A slice update that IREE (3.13) fuses into the kernel takes memory of run-time size, which no kernel can have.
         return made.results[0] if into.type.has_static_shape else self.fence(made.results[0])
 
     def scan(

@@ -121,7 +121,10 @@ class RandomProgram:
             (lambda a: np.roll(a, 1, axis=axis), shape),
             (lambda a: np.concatenate([a[1:], a[0][None] * 0.5]), shape),
             (lambda a: np.flip(np.concatenate([a[-1][None], a[:-1] * 0.2]), axis), shape),
-            (lambda a: np.sum(np.stack([a, a * 0.3], axis), axis) + np.pad(a, 1)[tuple([slice(1, -1)] * a.ndim)], shape),
+            (
+                lambda a: np.sum(np.stack([a, a * 0.3], axis), axis) + np.pad(a, 1)[tuple([slice(1, -1)] * a.ndim)],
+                shape,
+            ),
         ]
         run, after = self._choose.choice(kinds)
         return _Step(run, (i,), (after,))
@@ -145,7 +148,7 @@ class RandomProgram:
             (lambda a, k: a.at[k % a.shape[0]].add(0.5), shapes[i]),
             (lambda a, k: a[0], rest),
             (lambda a, k: a[-1] * 2.0, rest),
-            (lambda a, k: a[np.argmax(k)  % a.shape[0]], rest),
+            (lambda a, k: a[np.argmax(k) % a.shape[0]], rest),
             (lambda a, k: a.at[np.max(k) % a.shape[0]].set(0.25), shapes[i]),
             (lambda a, k: np.take(a, np.argsort(k)[0] % a.shape[0], axis=0), rest),
         ]
@@ -204,6 +207,7 @@ class RandomProgram:
         inner = [shapes[i][1:], shapes[j]]
         steps = self._block(inner, self._choose.randint(1, 3), depth - 1)
         out = inner[-1]
+
         def run(xs: Any, b: Any, k: Any) -> Any:
             return np.mean(difc.vmap(lambda a: _run(steps, [a, b], k)[-1])(xs), axis=0)
 

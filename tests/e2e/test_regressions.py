@@ -65,10 +65,12 @@ def test_an_element_read_from_a_strided_slice() -> None:
         ],
         X,
     )
-    f = difc.compile(lambda x: x[1::3][::-1] + x[1::3], difc.f64["n"])
-    for size in (1, 2, 5, 8):
+    f = difc.compile(lambda x: (x[1::3][::-1] + x[1::3], x[:, None][::2].T), difc.f64["n"])
+    for size in (0, 1, 2, 5, 8):
         y = np.arange(float(size))
-        np.testing.assert_array_equal(f(y), y[1::3][::-1] + y[1::3])
+        found = f(y)
+        np.testing.assert_array_equal(found[0], y[1::3][::-1] + y[1::3])
+        np.testing.assert_array_equal(found[1], y[:, None][::2].T)
 
 
 def test_a_joined_array_that_is_transposed_or_repeated() -> None:
@@ -142,3 +144,17 @@ def test_a_ufunc_of_another_library_is_named_as_such() -> None:
     with pytest.raises(difc.errors.UnsupportedError, match="the ufunc expit, which is not NumPy's, cannot be traced"):
         difc.jit(special.expit)(1.0)
     assert difc.jit(difc.scipy.special.expit)(np.float64(0.0)) == 0.5
+
+
+def test_results_of_two_run_time_sizes_beside_a_sum_over_both() -> None:
+    def scaled(x: Any) -> Any:
+        total = np.sum((x @ x) * 2, axis=(1, 2), keepdims=True)
+        return (x / total) @ x, x / total + 1, total
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 5))
+    for found, wanted in zip(difc.compile(scaled, difc.f64["b", "n", "n"])(x), scaled(x), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_sums_of_products_with_a_repeated_factor() -> None:
+    check_all([lambda x, w: np.sum(x * w), lambda x, w: np.sum(np.sum(x**2 * w, axis=1))], X, np.arange(4.0))

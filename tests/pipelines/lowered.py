@@ -16,7 +16,18 @@ from difc.pipelines.compile import compile_module
 from difc.pipelines.lower import lower
 from difc.pipelines.target import Target, VectorUnit
 
-__all__ = ["TOLERANCE", "Function", "build", "check", "compiled", "compiles", "loaded", "loop", "assert_close", "text_of"]
+__all__ = [
+    "TOLERANCE",
+    "Function",
+    "build",
+    "check",
+    "compiled",
+    "compiles",
+    "loaded",
+    "loop",
+    "assert_close",
+    "text_of",
+]
 
 #: A function to build: what it emits, and the types of its arguments.
 Function = tuple[Callable[..., Any], Sequence[Aval]]

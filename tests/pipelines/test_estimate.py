@@ -58,11 +58,11 @@ def test_a_conditional_costs_half_of_both_branches() -> None:
         (np.sin, [difc.f32[16]], "local-sync"),
         (lambda a, b: a @ b, [difc.f32[1024, 1024]] * 2, "local-task"),
         (loop(1000), [difc.f32[16, 16], difc.f32[16]], "local-sync"),
-        (np.linalg.eigvalsh, [difc.f32[64, 64]], "local-sync"),  # one core works on a matrix
+        (np.linalg.eigvalsh, [difc.f32[64, 64]], "local-sync"),
         (np.linalg.eigvalsh, [difc.f32[1000, 16, 16]], "local-task"),
-        (lambda a: np.linalg.qr(a).R, [difc.f32[64, 64]], "local-sync"),  # many small steps
+        (lambda a: np.linalg.qr(a).R, [difc.f32[64, 64]], "local-sync"),
     ],
-    ids=["small", "large", "many small steps"],
+    ids=["small", "large", "many small steps", "one matrix for one core", "a stack", "steps over columns"],
 )
 def test_threads_are_chosen_where_there_is_enough_to_do(fn: Any, specs: list[Any], driver: str) -> None:
     with context():

@@ -31,9 +31,7 @@ def test_a_barrier_follows_each_loop_and_branch() -> None:
         names = [op.name for op in operations(run.module)]
         assert names.count("util.optimization_barrier") == 2
         assert all(
-            "util.optimization_barrier" in names[i:]
-            for i, name in enumerate(names)
-            if name in ("scf.for", "scf.if")
+            "util.optimization_barrier" in names[i:] for i, name in enumerate(names) if name in ("scf.for", "scf.if")
         )
         run.passes("test", "canonicalize,cse")
         assert str(run.module).count("util.optimization_barrier") == 2

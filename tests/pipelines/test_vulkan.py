@@ -23,7 +23,8 @@ func.func @f(%x: tensor<?xf32>, %y: tensor<4xf32>) -> (tensor<?xf32>, tensor<4xf
   %c0 = arith.constant 0 : index
   %n = tensor.dim %x, %c0 : tensor<?xf32>
   %e = tensor.empty(%n) : tensor<?xf32>
-  %exp = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+  %exp = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+                         iterator_types = ["parallel"]}
     ins(%x : tensor<?xf32>) outs(%e : tensor<?xf32>) {
   ^bb0(%a: f32, %b: f32):
     %r = math.exp %a : f32
@@ -68,7 +69,9 @@ def test_lengths_are_never_zero_and_sizes_are_one_number() -> None:
 
 
 def test_kernels_of_64_bit_integers_use_the_device_s_own() -> None:
-    text = _fitted(SUM_BESIDE.replace("addf", "addi").replace("exp %a", "absi %a").replace("f32", "i64").replace("0.0", "0"))
+    text = _fitted(
+        SUM_BESIDE.replace("addf", "addi").replace("exp %a", "absi %a").replace("f32", "i64").replace("0.0", "0")
+    )
     assert "compute = fp32|int64|int32" in text
 
 
@@ -143,7 +146,9 @@ def _integer_programs() -> list[Callable[..., Any]]:
 
 @needs_vulkan
 @pytest.mark.vulkan
-@pytest.mark.parametrize("dtype", ["int64", *(pytest.param(t, marks=slow) for t in ("uint64", "int32", "uint16", "int8"))])
+@pytest.mark.parametrize(
+    "dtype", ["int64", *(pytest.param(t, marks=slow) for t in ("uint64", "int32", "uint16", "int8"))]
+)
 def test_integers(dtype: str) -> None:
     programs = _integer_programs()
     together = lambda x, y: [program(x, y) for program in programs]  # noqa: E731

@@ -117,7 +117,7 @@ def _arguments(*lead: int, size: int, columns: int, dtype: type = np.float64) ->
 
 def test_kernels() -> None:
     """Sizes beside those of tiles and slices, so that all edges are met, and matrices that are cut in halves."""
-    _check(_family(FORMS), _arguments(2, size=75, columns=17), 1e-9)
+    _check(_family(FORMS[:9]), _arguments(2, size=75, columns=17), 1e-9)
     _check(_family(FORMS[:1]), _arguments(size=150, columns=1, dtype=np.float32), 2e-4)
 
 
@@ -148,7 +148,7 @@ def test_kernels_for_any_processor() -> None:
     _check(_family(FORMS[1:3]), _arguments(1, size=11, columns=5), 1e-9, target="cpu-generic")
 
 
-@pytest.mark.parametrize("target", ["cpu", "cpu-generic"])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("cpu-generic", marks=pytest.mark.slow)])
 def test_a_lane_for_each_of_many_small_matrices(target: str) -> None:
     """The last lanes overlap those before; one matrix has no pivot, and one is not positive definite."""
     arguments = _arguments(37, size=5, columns=2)
@@ -156,7 +156,7 @@ def test_a_lane_for_each_of_many_small_matrices(target: str) -> None:
     singular = arguments[1] * (np.arange(37) != 20)[:, None, None]
 
     def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:
-        found = _family(FORMS[1::5])(definite, x, b, rows)
+        found = _family(FORMS[1:3])(definite, x, b, rows)
         return [*found[:-1], *dl.lu(singular[:, ::-1] * x), *_traced_lu(singular * x)]
 
     _check(program, arguments, 1e-9, target=target)

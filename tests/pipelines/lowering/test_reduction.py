@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,18 @@ def test_what_is_fused_with_a_reduction_for_cuda() -> None:
 
     avals = [Aval((DYN, 3), F32), Aval((3, 4), F32), Aval((4,), F32)]
     assert compiles(build({"f": (mean_square, avals)}), "cuda", 3)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_sums_of_products_with_a_repeated_factor(dtype: str) -> None:
+    def weighted(x: ir.Value, w: ir.Value, axes: tuple[int, ...]) -> ir.Value:
+        return dif.reduce_sum(dif.mul(x, dif.broadcast_in_dim(w, shape=(2, 4, 5), dimensions=(0, 2))), axes=axes)
+
+    avals = [Aval((2, 4, 5), np.dtype(dtype)), Aval((2, 5), np.dtype(dtype))]
+    arrays = [RNG.normal(size=aval.shape) for aval in avals]
+    check(
+        {
+            f"over_{len(axes)}_{axes[0]}": (partial(weighted, axes=axes), avals, arrays)
+            for axes in ((0, 1, 2), (1, 2), (0, 2), (0, 1))
+        }
+    )
