@@ -30,6 +30,8 @@ _FACTOR_WORK = {
 }
 # floating-point operations, for each product of sizes, of factorisations by rotations (a core for each matrix)
 _ROTATIONS = {"dif.eigh": 100.0, "dif.svd": 150.0, "dif.pinv": 150.0}
+SORTED_PER_US = 10.0  # elements
+SORTED_BLOCK, MERGE_DISPATCHES = 32, 5  # runs are merged in a loop on the host, of which a step counts as some kernels
 SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 4.0, 15.0
 
 
@@ -64,6 +66,9 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
         elif name in _FACTOR_WORK:
             time += _factor(operation)
             dispatches += 3
+        elif name == "dif.argsort":
+            more = _sort(operation)
+            time, dispatches = time + more[0], dispatches + more[1]
         elif name == "dif.qr" or name in _ROTATIONS:
             more = _orthogonal(operation)
             time, dispatches = time + more[0], dispatches + more[1]
@@ -71,8 +76,15 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
             time += max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0) / (
                 ELEMENTS_PER_US * 10
             )
-            dispatches += name.startswith(("dif.reduce", "dif.gather", "dif.scatter", "dif.cumsum"))
+            dispatches += name.startswith(("dif.reduce", "dif.gather", "dif.scatter", "dif.cum", "dif.recurrence"))
     return time, dispatches
+
+
+def _sort(operation: Any) -> tuple[float, float]:
+    aval = aval_of(operation.operands[0])
+    row = aval.shape[attributes_of(operation)["axis"]]
+    runs = max((row if isinstance(row, int) else RUN_TIME_SIZE) / SORTED_BLOCK, 1)
+    return _elements(aval) / SORTED_PER_US, 3 + MERGE_DISPATCHES * math.ceil(math.log2(runs))
 
 
 def _contraction(operation: Any) -> float:

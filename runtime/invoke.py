@@ -23,6 +23,8 @@ from difc.runtime.tree import flatten_arguments, tree_structure
 
 __all__ = ["Entry"]
 
+_LOST = "start the process again: its driver gave the device up; if that repeats, update the driver"
+
 
 class Entry:
     """A function of a loaded module: takes NumPy-like arrays in the pytrees of its signature, returns device arrays.
@@ -92,10 +94,9 @@ class Entry:
             with self._lock:
                 self._invoke(self._function, inputs, outputs)
         except Exception as error:
-            raise DeviceError(
-                f"`{self.name}` failed on `{self.device.name}`: {brief(error)}",
-                remedy="check the sizes of dynamic dimensions and the free memory of the device",
-            ) from error
+            lost = "DEVICE_LOST" in str(error)  # of Vulkan: nothing more runs on it in this process
+            remedy = _LOST if lost else "check the sizes of dynamic dimensions and the free memory of the device"
+            raise DeviceError(f"`{self.name}` failed on `{self.device.name}`: {brief(error)}", remedy=remedy) from error
         return outputs
 
     def _wrap(self, outputs: Any) -> list[DeviceArray]:

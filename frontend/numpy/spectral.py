@@ -80,7 +80,8 @@ def _symmetric(name: str, a: Any, triangle_name: str = "L") -> ir.Value:
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """Return eigenvalues, ascending, and eigenvectors of symmetric matrices, one triangle read. (numpy.linalg.eigh)
 
-    Gradients are symmetric, and not defined for the vectors of equal eigenvalues (NaN or infinity).
+    Gradients are symmetric (finite differences agree for symmetric steps), and not defined for the vectors of equal
+    eigenvalues (NaN or infinity).
     """
     values, vectors = dif.eigh(_symmetric("eigh", a, UPLO), lower=True)
     return EighResult(wrap(values), wrap(vectors))

@@ -10,6 +10,7 @@ import pytest
 
 import difc
 import difc.numpy as dnp
+from difc.pytree import flatten
 from difc.runtime import available
 
 EMPTY, WIDE, X = np.ones((0, 5)), np.arange(10.0).reshape(2, 5), np.arange(12.0).reshape(3, 4)
@@ -158,3 +159,42 @@ def test_results_of_two_run_time_sizes_beside_a_sum_over_both() -> None:
 
 def test_sums_of_products_with_a_repeated_factor() -> None:
     check_all([lambda x, w: np.sum(x * w), lambda x, w: np.sum(np.sum(x**2 * w, axis=1))], X, np.arange(4.0))
+
+
+ORDER = np.array([1, 0])
+COLUMNS: list[Callable[..., Any]] = [
+    lambda x, i: (x[:, 0][ORDER], x[:, i][ORDER], x[:, -1][::-1], x.T[0][ORDER], x[1:, 0][ORDER]),
+    lambda x, i: (np.sort(x[:, 0]), np.cumsum(x[:, 1])[ORDER], (x * 2)[:, 0][ORDER]),
+    difc.grad(lambda x, i: np.sum(x[0][ORDER] ** 2 + x[:, i][ORDER] ** 2) + np.sum(np.sort(x[:, 0]) ** 2)),
+]
+
+
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+def test_elements_read_from_a_column_of_an_array_of_run_time_size(target: str) -> None:
+    """Also written to: the derivative of reading is a scatter, into a row or column of zeros."""
+    kind = difc.f64 if target == "cpu" else difc.f32
+    for spec in (kind["t", "n"], kind[4, "n"]):
+        compiled = difc.compile(lambda x, i: [f(x, i) for f in COLUMNS], spec, difc.i64, target=target)
+        x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float64 if target == "cpu" else np.float32)
+        with difc.disable_jit():
+            wanted = difc.jit(lambda x, i: [f(x, i) for f in COLUMNS])(x, np.int64(2))
+        for found, want in zip(flatten(compiled(x, np.int64(2)))[0], flatten(wanted)[0], strict=True):
+            np.testing.assert_allclose(np.asarray(found), want, rtol=1e-5)
+
+
+def test_sorting_within_loops_and_branches() -> None:
+    """The loop that merges runs is within another one."""
+
+    def f(x: Any) -> Any:
+        last, rows = difc.scan(lambda c, row: (np.sort(c + row), np.argsort(row)), x[0], x)
+        chosen = difc.cond(np.sum(x) > 0, lambda x: np.sort(x[0]), lambda x: -np.sort(x[1]), x)
+        return np.sum(last * chosen), rows
+
+    program = difc.value_and_grad(f, has_aux=True)
+    x = np.random.default_rng(0).normal(size=(3, 70))
+    with difc.disable_jit():
+        wanted = program(x)
+    for spec in (difc.f64[3, 70], difc.f64["t", "n"]):
+        found = difc.compile(program, spec)(x)
+        for a, b in zip(flatten(found)[0], flatten(wanted)[0], strict=True):
+            np.testing.assert_allclose(np.asarray(a), b, rtol=1e-12)

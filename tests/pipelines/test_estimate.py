@@ -33,6 +33,14 @@ def test_a_convolution_costs_its_multiplications() -> None:
     assert work(difc.nn.conv, difc.f32[2, 8, 8, 3], difc.f32[3, 3, 3, 5]) == pytest.approx(product)
 
 
+def test_short_rows_are_sorted_by_one_thread() -> None:
+    drivers = []
+    for size in (16, 1000, 100_000):
+        with context():
+            drivers.append(estimate_driver(traced(np.sort, difc.f32[size])))
+    assert drivers == ["local-sync", "local-sync", "local-task"]
+
+
 def test_a_loop_costs_its_steps() -> None:
     specs = difc.f32[32, 32], difc.f32[32]
     one, ten = work(loop(1), *specs), work(loop(10), *specs)

@@ -194,3 +194,12 @@ def test_threads(device_name: str) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_lost_device_says_that_the_process_has_to_start_again(add: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(*_: Any) -> None:
+        raise RuntimeError("x.c:1: UNAVAILABLE; [vkSignalSemaphore] VK_ERROR_DEVICE_LOST")
+
+    monkeypatch.setattr(add.add, "_invoke", invoke)
+    with pytest.raises(DeviceError, match=r"`add` failed on .*VK_ERROR_DEVICE_LOST\nRemedy: start the process again"):
+        add(np.ones(16, np.float32), np.ones(16, np.float32))
