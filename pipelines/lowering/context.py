@@ -216,7 +216,10 @@ class Context(TensorEmitter):
             self.tensor(x)
         walkers = {d: i for i, d in enumerate(x.dims) if d is not None}
         base = self._settle(x, x.sizes)
-        return base, projection(x.aval.ndim, tuple(walkers[j] for j in range(base.type.rank)))
+        order = tuple(walkers[j] for j in range(base.type.rank))
+        if list(order) != sorted(order):
+            base = x.base = self.unfused(base)
+        return base, projection(x.aval.ndim, order)
 
     def view_to_repeat(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
         """Return the view of a value that is about to be repeated along new dims."""

@@ -36,6 +36,9 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.bessel_i1e: bessel_i1e,
 }
 
+#: Those with loops: IREE (3.13) does not tile them, and what it fused with them would take memory for whole arrays.
+LOOPS = (dif.gammainc, dif.gammaincc)
+
 
 def _of_element(c: Context, dtype: np.dtype, function: Callable[..., Real], elements: tuple[ir.Value, ...]) -> ir.Value:
     narrow = dtype in (F16, BF16)
@@ -44,9 +47,27 @@ def _of_element(c: Context, dtype: np.dtype, function: Callable[..., Real], elem
     return convert(c, F32, result, dtype) if narrow else result
 
 
+def _alone(c: Context, x: Value) -> Value:
+    """Fence an array from what is fused with the code that reads it."""
+    if x.scalar is None:
+        x = x.copy()
+        x.base = c.fence(c.view(x)[0])
+    return x
+
+
 for _opdef, _function in TABLE.items():
 
     @lowering(_opdef)
-    def _(c: Context, out: Out, *xs: Value, _function: Callable[..., Real] = _function, **attributes: Any) -> Value:
+    def _(
+        c: Context,
+        out: Out,
+        *xs: Value,
+        _opdef: dif.OpDef = _opdef,
+        _function: Callable[..., Real] = _function,
+        **attributes: Any,
+    ) -> Value:
         function = partial(_function, **attributes)
-        return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
+        if _opdef not in LOOPS:
+            return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
+        xs = tuple(_alone(c, x) for x in xs)
+        return _alone(c, c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements)))

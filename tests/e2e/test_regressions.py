@@ -198,3 +198,13 @@ def test_sorting_within_loops_and_branches() -> None:
         found = difc.compile(program, spec)(x)
         for a, b in zip(flatten(found)[0], flatten(wanted)[0], strict=True):
             np.testing.assert_allclose(np.asarray(a), b, rtol=1e-12)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_a_contraction_read_transposed_on_vulkan() -> None:
+    f, p = np.random.default_rng(0).normal(size=(2, 4, 4))
+    gradient = difc.grad(lambda f, p: np.sum((f @ p @ f.T) ** 2))
+    with difc.disable_jit():
+        wanted = difc.jit(gradient)(f, p)
+    np.testing.assert_allclose(difc.compile(gradient, f, p, target="vulkan")(f, p), wanted, rtol=1e-12)
