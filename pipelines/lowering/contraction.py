@@ -96,7 +96,7 @@ def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list
     """Append the contraction; half floats accumulate in f32."""
     if c.vectors is not None and names[-2:] == [LEFT, RIGHT]:
         k = c.size_of(x.tensor, x.groups.index(SUM))
-        if is_worth_the_kernel(*([1, *sizes] if len(sizes) == 2 else sizes), k, element_type(dtype)):
+        if is_worth_the_kernel([*([1, *sizes] if len(sizes) == 2 else sizes), k], element_type(dtype)):
             return _in_kernel(c, x, y, sizes, k)
     accumulator = F32 if dtype in (F16, BF16) else dtype
     loops = [*names, SUM]
@@ -136,7 +136,7 @@ def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: list[Size], k: Size)
         return tensor if batch else c.expand(tensor, [[0, 1], [2]], [1, *wanted])
 
     left, right = laid_out(x, LEFT, [*batch, m, k]), laid_out(y, RIGHT, [*batch, k, n])
-    result = matmul(c, left, right, (*(batch or [1]), m, n, k), c.vectors)
+    result = matmul(c, left, right, [*(batch or [1]), m, n, k], c.vectors)
     return result if batch else c.collapse(result, [[0, 1], [2]])
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.factor_kernels import Form, cholesky_kernel, lu_kernel, solve_kernel
 from difc.pipelines.lowering.factor_lanes import (
     LARGEST,
@@ -15,6 +15,7 @@ from difc.pipelines.lowering.factor_lanes import (
     lanes_of,
     lanes_solve_kernel,
 )
+from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
@@ -26,12 +27,10 @@ def call_cholesky(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: Ve
     batch, n = sizes
     element = element_of(x)
     if _takes_lanes(batch, element, unit, n):
-        name = _declare(
-            c, f"lanes_cholesky_{n}", element, lambda name, kind: lanes_cholesky_kernel(name, kind, unit, n)
-        )
-        return _call_lanes(c, name, [x], batch, [([n, n], element)])[0]
-    name = _declare(c, "cholesky", element, lambda name, kind: cholesky_kernel(name, kind, unit))
-    return _call(c, name, [(x, [batch, n, n])], sizes, [([batch, n, n], element)])[0]
+        kernel, lanes = f"lanes_cholesky_{n}", lambda name, kind: lanes_cholesky_kernel(name, kind, unit, n)
+        return _call_lanes(c, kernel, lanes, element, [x], batch, [([n, n], element)])[0]
+    text = lambda name, kind: cholesky_kernel(name, kind, unit)  # noqa: E731
+    return call_kernel(c, "cholesky", text, element, [(x, [batch, n, n])], sizes, [([batch, n, n], element)])[0]
 
 
 def call_solve(
@@ -42,10 +41,11 @@ def call_solve(
     element = element_of(a)
     if _takes_lanes(batch, element, unit, n, m):
         kernel = f"lanes_solve_{form.name}_{n}_{m}"
-        name = _declare(c, kernel, element, lambda name, kind: lanes_solve_kernel(name, kind, unit, form, n, m))
-        return _call_lanes(c, name, [a, b], batch, [([n, m], element)])[0]
-    name = _declare(c, f"solve_{form.name}", element, lambda name, kind: solve_kernel(name, kind, unit, form))
-    return _call(c, name, [(a, [batch, n, n]), (b, [batch, n, m])], sizes, [([batch, n, m], element)])[0]
+        lanes = lambda name, kind: lanes_solve_kernel(name, kind, unit, form, n, m)  # noqa: E731
+        return _call_lanes(c, kernel, lanes, element, [a, b], batch, [([n, m], element)])[0]
+    text = lambda name, kind: solve_kernel(name, kind, unit, form)  # noqa: E731
+    arrays, results = [(a, [batch, n, n]), (b, [batch, n, m])], [([batch, n, m], element)]
+    return call_kernel(c, f"solve_{form.name}", text, element, arrays, sizes, results)[0]
 
 
 def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
@@ -53,11 +53,11 @@ def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
     batch, m, n = sizes
     element, i32 = element_of(x), ir.IntegerType.get_signless(32)
     if m == n and _takes_lanes(batch, element, unit, n):
-        name = _declare(c, f"lanes_lu_{n}", element, lambda name, kind: lanes_lu_kernel(name, kind, unit, n))
-        return _call_lanes(c, name, [x], batch, [([n, n], element), ([n], i32), ([n], i32)])
-    name = _declare(c, "lu", element, lambda name, kind: lu_kernel(name, kind, unit))
+        lanes = lambda name, kind: lanes_lu_kernel(name, kind, unit, n)  # noqa: E731
+        return _call_lanes(c, f"lanes_lu_{n}", lanes, element, [x], batch, [([n, n], element), ([n], i32), ([n], i32)])
+    text = lambda name, kind: lu_kernel(name, kind, unit)  # noqa: E731
     results = [([batch, m, n], element), ([batch, n], i32), ([batch, m], i32)]
-    return _call(c, name, [(x, [batch, m, n])], sizes, results)
+    return call_kernel(c, "lu", text, element, [(x, [batch, m, n])], sizes, results)
 
 
 def _takes_lanes(batch: Size, element: ir.Type, unit: VectorUnit, *sizes: Size) -> bool:
@@ -67,47 +67,20 @@ def _takes_lanes(batch: Size, element: ir.Type, unit: VectorUnit, *sizes: Size) 
 
 
 def _call_lanes(
-    c: TensorEmitter, name: str, arrays: Sequence[ir.Value], batch: Size, made: Sequence[tuple[Sequence[int], ir.Type]]
+    c: TensorEmitter,
+    kernel: str,
+    text: Callable[[str, str], str],
+    element: ir.Type,
+    arrays: Sequence[ir.Value],
+    batch: Size,
+    made: Sequence[tuple[Sequence[int], ir.Type]],
 ) -> list[ir.Value]:
     """Append a call on stacks of matrices, each of which is a row in memory; `made` are shapes for each matrix."""
     rows = [c.collapse(x, [[0], [1, 2]]) for x in arrays]
     given = [(x, [batch, c.size_of(x, 1)]) for x in rows]
     results = [([batch, math.prod(shape)], element) for shape, element in made]
-    found = _call(c, name, given, [batch], results)
+    found = call_kernel(c, kernel, text, element, given, [batch], results)
     return [
         c.expand(x, [[0], [1, 2]], [batch, *shape]) if len(shape) == 2 else x
         for x, (shape, _) in zip(found, made, strict=True)
     ]
-
-
-def _declare(c: TensorEmitter, kernel: str, element: ir.Type, text: Callable[[str, str], str]) -> str:
-    """Return the name of a kernel for an element type, added to the module at its first use."""
-    name, module = f"difc_{kernel}_{element}", c.module_block
-    if not any(op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in module):
-        module.append(ir.Operation.parse(text(name, str(element))))
-    return name
-
-
-def _call(
-    c: TensorEmitter,
-    name: str,
-    arrays: Sequence[tuple[ir.Value, Sequence[Size]]],
-    sizes: Sequence[Size],
-    results: Sequence[tuple[Sequence[Size], ir.Type]],
-) -> list[ir.Value]:
-    """Append a dispatch."""
-    indices = [c.index(s) for s in sizes]
-    dims = [d for _, shape in arrays for d in dynamic_sizes(shape)]
-    result_dims = [d for shape, _ in results for d in dynamic_sizes(shape)]
-    found = c.operation(
-        "flow.dispatch",
-        [*indices, *(x for x, _ in arrays), *indices, *dims, *result_dims],
-        [tensor_type_of(shape, element) for shape, element in results],
-        {
-            "entry_points": ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
-                [len(indices), len(arrays) + len(indices), len(dims), len(result_dims)]
-            ),
-        },
-    )
-    return list(found.results)

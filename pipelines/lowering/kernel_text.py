@@ -52,6 +52,14 @@ class Array:
         """Return the line that writes matrix %b, or some columns of it."""
         return self._access("store", value, *self._matrix(offset, extent))
 
+    def load_block(self, result: str, offsets: Sequence[str | int], extents: Sequence[str | int]) -> str:
+        """Return the line that reads a block of matrix %b."""
+        return self._access("load", result, *self._block(offsets, extents))
+
+    def store_block(self, value: str, offsets: Sequence[str | int], extents: Sequence[str | int]) -> str:
+        """Return the line that writes a block of matrix %b."""
+        return self._access("store", value, *self._block(offsets, extents))
+
     def load_rows(self, result: str, first: str, count: int) -> str:
         """Return the line that reads `count` matrices from number `first` on."""
         return self._access("load", result, *self._rows(first, count))
@@ -61,11 +69,16 @@ class Array:
         return self._access("store", value, *self._rows(first, count))
 
     def _matrix(self, offset: str | None, extent: str | None) -> tuple[list[str | int], list[str | int], str]:
-        offsets: list[str | int] = ["%b", *[0] * (len(self.sizes) - 1)]
-        extents: list[str | int] = [1, *(s if isinstance(s, int) else f"%{s}" for s in self.sizes[1:])]
+        offsets: list[str | int] = [0] * (len(self.sizes) - 1)
+        extents: list[str | int] = [s if isinstance(s, int) else f"%{s}" for s in self.sizes[1:]]
         if offset is not None and extent is not None:
             offsets[-1], extents[-1] = offset, extent
-        return offsets, extents, f"tensor<{self._dims(extents[1:])}{self.element}>"
+        return self._block(offsets, extents)
+
+    def _block(
+        self, offsets: Sequence[str | int], extents: Sequence[str | int]
+    ) -> tuple[list[str | int], list[str | int], str]:
+        return ["%b", *offsets], [1, *extents], f"tensor<{self._dims(extents)}{self.element}>"
 
     def _rows(self, first: str, count: int) -> tuple[list[str | int], list[str | int], str]:
         extents: list[str | int] = [count, *self.sizes[1:]]

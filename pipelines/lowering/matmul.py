@@ -14,7 +14,8 @@ import math
 from collections.abc import Sequence
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, element_of
+from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.matmul_kernel import KERNELS, kernel_text
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
@@ -26,10 +27,16 @@ SMALLEST_WORK = 2**20  # multiplications, of all matrices of a batch together
 SMALLEST_MATRIX = 2**17  # multiplications of each
 
 
-def is_worth_the_kernel(batch: Size, m: Size, n: Size, k: Size, element: ir.Type) -> bool:
-    """Say whether a matmul of these sizes is faster in the kernel; sizes known at run time only count as large."""
+def is_worth_the_kernel(sizes: Sequence[Size], element: ir.Type) -> bool:
+    """Say whether a matmul is faster in the kernel; sizes known at run time only count as large.
+
+    Args:
+      sizes: batch, m, n, k.
+      element: the type of the elements.
+    """
     if str(element) not in KERNELS:
         return False
+    batch, m, n, k = sizes
     large = [size if isinstance(size, int) else 128 for size in (m, n, k)]
     work = math.prod(large)
     times = batch if isinstance(batch, int) else 16
@@ -50,25 +57,7 @@ def matmul(c: TensorEmitter, x: ir.Value, y: ir.Value, sizes: Sequence[Size], un
       `tensor<batch x m x n>`.
     """
     batch, m, n, k = sizes
-    name = _declare(c, element_of(x), unit)
-    result = [batch, m, n]
-    workload = [c.index(s) for s in (m, n, batch)]
-    arguments = [x, y, *(c.index(s) for s in (m, n, batch, k))]
-    dims = [dynamic_sizes([batch, m, k]), dynamic_sizes([batch, k, n]), dynamic_sizes(result)]
-    segments = [len(workload), len(arguments), len(dims[0]) + len(dims[1]), len(dims[2])]
-    return c.value(
-        "flow.dispatch",
-        [*workload, *arguments, *dims[0], *dims[1], *dims[2]],
-        tensor_type_of(result, element_of(x)),
-        entry_points=ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
-        operandSegmentSizes=ir.DenseI32ArrayAttr.get(segments),
-    )
-
-
-def _declare(c: TensorEmitter, element: ir.Type, unit: VectorUnit) -> str:
-    """Return the name of the kernel for an element type, added to the module at its first use."""
-    name = f"matmul_{element}"
-    module = c.module_block
-    if not any(op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in module):
-        module.append(ir.Operation.parse(kernel_text(name, str(element), unit)))
-    return name
+    element = element_of(x)
+    text = lambda name, kind: kernel_text(name, kind, unit)  # noqa: E731
+    arrays = [(x, [batch, m, k]), (y, [batch, k, n])]
+    return call_kernel(c, "matmul", text, element, arrays, sizes, [([batch, m, n], element)])[0]

@@ -7,15 +7,13 @@ column of a matrix with a power of two of columns would map to a few cache lines
 the left one for each row. (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without
 the copy of the left operand: its rows are read in order.) Edges cost no other code: rows beyond the last are read from
 the last and not stored, columns beyond the last are masked where they are read and stored.
-
-IREE's own dialects are in their generic form, since MLIR's bindings do not know them. No linalg op may be in here: IREE
-would distribute it, and reject the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["KERNELS", "kernel_text"]
@@ -23,7 +21,6 @@ __all__ = ["KERNELS", "kernel_text"]
 #: Element types, with their bytes.
 KERNELS = {"f32": 4, "f64": 8}
 _BUFFER = 32768  # bytes; with a panel of 16 KB it fits a first-level cache of 48 KB, and IREE's limit for a stack
-_DYNAMIC = "-9223372036854775808"
 
 
 @dataclass(frozen=True)
@@ -49,21 +46,8 @@ def _lines(*templates: str, count: int) -> str:
     return "\n".join(lines.replace("@next", str(i + 1)).replace("@", str(i)) for i in range(count))
 
 
-def _static(*sizes: str) -> str:
-    return "array<i64: " + ", ".join(s if s.isdigit() else _DYNAMIC for s in sizes) + ">"
-
-
-def _slices(*sizes: str) -> str:
-    """Return the attributes of a slice `[%batch_id, ...]` with these offsets' and sizes' static parts."""
-    offsets, extents = sizes[:3], sizes[3:]
-    return (
-        f"static_offsets = {_static(*offsets)}, static_sizes = {_static(*extents)}, "
-        "static_strides = array<i64: 1, 1, 1>"
-    )
-
-
 def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
-    """Return an executable for `flow.dispatch`, with the workload m, n, batch and the operands x, y, m, n, batch, k.
+    """Return the executable of `out = x y`, for run-time sizes batch, m, n, k.
 
     Args:
       name: of the executable, its export and its function.
@@ -73,9 +57,9 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     t = Tiles.of(element, unit)
     vector, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x?x{element}>"
     panel, buffer = f"tensor<{t.rows}x{t.columns}x{element}>", f"tensor<{t.depth}x{t.columns}x{element}>"
-    reads, writes = (
-        f"!iree_tensor_ext.dispatch.tensor<{access}:tensor<?x?x?x{element}>>" for access in ("readonly", "writeonly")
-    )
+    x = Array("x", "read", element, ("batch", "m", "k"))
+    y = Array("y", "read", element, ("batch", "k", "n"))
+    out = Array("out", "write", element, ("batch", "m", "n"))
     rows = t.tile_rows
     starts = _lines(
         "%i@ = arith.constant @ : index",
@@ -97,52 +81,29 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     )
     accumulators = ", ".join(f"%a{i} = %z{i}" for i in range(rows))
     results, types = ", ".join(f"%f{i}" for i in range(rows)), ", ".join([vector] * rows)
-    return f"""
-"flow.executable"() ({{
-  "flow.executable.export"() ({{
-  ^bb0(%m: index, %n: index, %batch: index):
-    %rows = arith.constant {t.rows} : index
+    cuts = f"""
     %columns = arith.constant {t.columns} : index
-    %one = arith.constant 1 : index
-    %across = arith.ceildivui %n, %columns : index
+    %rows = arith.constant {t.rows} : index
+    %panels = arith.ceildivui %n, %columns : index"""
+    across = f"""{cuts}
     %down = arith.ceildivui %m, %rows : index
-    "flow.return"(%across, %down, %batch) : (index, index, index) -> ()
-  }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
-  builtin.module {{
-    func.func @{name}(%x_: {reads}, %y_: {reads}, %m_: index, %n_: index, %batch_: index, %k_: index,
-      %out_: {writes}
-    ) {{
-      %c0 = arith.constant 0 : index
-      %c1 = arith.constant 1 : index
+    %across = arith.muli %panels, %down : index"""
+    body = f"""{cuts}
       %tile_rows = arith.constant {t.tile_rows} : index
-      %rows = arith.constant {t.rows} : index
-      %columns = arith.constant {t.columns} : index
       %depth = arith.constant {t.depth} : index
       %zero = arith.constant 0.0 : {element}
       %zeros = arith.constant dense<0.0> : {vector}
-      %m = "iree_tensor_ext.dispatch.workload.ordinal"(%m_) {{ordinal = 0 : index}} : (index) -> index
-      %n = "iree_tensor_ext.dispatch.workload.ordinal"(%n_) {{ordinal = 1 : index}} : (index) -> index
-      %batch = "iree_tensor_ext.dispatch.workload.ordinal"(%batch_) {{ordinal = 2 : index}} : (index) -> index
-      %k = "iree_tensor_ext.dispatch.workload.ordinal"(%k_) {{ordinal = 3 : index}} : (index) -> index
-      %x = "flow.dispatch.tie_shape"(%x_, %batch, %m, %k) : ({reads}, index, index, index) -> {reads}
-      %y = "flow.dispatch.tie_shape"(%y_, %batch, %k, %n) : ({reads}, index, index, index) -> {reads}
-      %out = "flow.dispatch.tie_shape"(%out_, %batch, %m, %n) : ({writes}, index, index, index) -> {writes}
-      %across = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index
-      %down = "flow.dispatch.workgroup.id"() {{dimension = 1 : index}} : () -> index
-      %b = "flow.dispatch.workgroup.id"() {{dimension = 2 : index}} : () -> index
-      %n0 = arith.muli %across, %columns : index
+      %down = arith.divui %strip, %panels : index
+      %panel_number = arith.remui %strip, %panels : index
+      %n0 = arith.muli %panel_number, %columns : index
       %m0 = arith.muli %down, %rows : index
       %n_left = arith.subi %n, %n0 : index
       %width = arith.minui %n_left, %columns : index
       %m_left = arith.subi %m, %m0 : index
       %height = arith.minui %m_left, %rows : index
       %last = arith.subi %height, %c1 : index
-      %x_rows = "iree_tensor_ext.dispatch.tensor.load"(%x, %batch, %m, %k, %b, %m0, %height, %k) {{
-        operandSegmentSizes = array<i32: 1, 3, 2, 2, 0>, {_slices("b", "m0", "0", "1", "height", "k")}
-      }} : ({reads}, index, index, index, index, index, index, index) -> {matrix}
-      %y_columns = "iree_tensor_ext.dispatch.tensor.load"(%y, %batch, %k, %n, %b, %n0, %k, %width) {{
-        operandSegmentSizes = array<i32: 1, 3, 2, 2, 0>, {_slices("b", "0", "n0", "1", "k", "width")}
-      }} : ({reads}, index, index, index, index, index, index, index) -> {matrix}
+      {x.load_block("%x_rows", ["%m0", 0], ["%height", "%k"])}
+      {y.load_block("%y_columns", [0, "%n0"], ["%k", "%width"])}
       %panel_ = tensor.empty() : {panel}
       %panel0 = scf.for %r = %c0 to %rows step %c1 iter_args(%p = %panel_) -> {panel} {{
         %w = vector.transfer_write %zeros, %p[%r, %c0] {{in_bounds = [true]}} : {vector}, {panel}
@@ -177,12 +138,5 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         %w = vector.transfer_write %v, %to[%r, %c0] {{in_bounds = [false]}} : {vector}, {matrix}
         scf.yield %w : {matrix}
       }}
-      "iree_tensor_ext.dispatch.tensor.store"(%part, %out, %batch, %m, %n, %b, %m0, %n0, %height, %width) {{
-        operandSegmentSizes = array<i32: 1, 1, 3, 3, 2, 0>, {_slices("b", "m0", "n0", "1", "height", "width")}
-      }} : ({matrix}, {writes}, index, index, index, index, index, index, index, index) -> ()
-      return
-    }}
-  }}
-  "flow.executable_end"() : () -> ()
-}}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
-"""
+      {out.store_block("%part", ["%m0", "%n0"], ["%height", "%width"])}"""
+    return executable(name, [x, y, out], ["batch", "m", "n", "k"], across, body)

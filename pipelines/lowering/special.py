@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,17 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32
+from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.expansions.bessel import bessel_i0e, bessel_i1e
 from difc.pipelines.lowering.expansions.error_inverse import erfcinv, erfcx, erfinv
 from difc.pipelines.lowering.expansions.gamma import gamma, lgamma, polygamma
-from difc.pipelines.lowering.expansions.incomplete_gamma import gammainc, gammaincc
+from difc.pipelines.lowering.expansions.incomplete_gamma import (
+    continued_fraction,
+    power_series,
+    regularized,
+    series_of_complement,
+)
 from difc.pipelines.lowering.expansions.reals import Real, Reals
 from difc.pipelines.lowering.scalars import convert, widened
 from difc.pipelines.lowering.values import Value
@@ -27,8 +33,6 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.lgamma: lgamma,
     dif.gamma: gamma,
     dif.polygamma: polygamma,
-    dif.gammainc: gammainc,
-    dif.gammaincc: gammaincc,
     dif.erfcx: erfcx,
     dif.erfinv: erfinv,
     dif.erfcinv: erfcinv,
@@ -36,15 +40,42 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.bessel_i1e: bessel_i1e,
 }
 
-#: Those with loops: IREE (3.13) does not tile them, and what it fused with them would take memory for whole arrays.
-LOOPS = (dif.gammainc, dif.gammaincc)
-
 
 def _of_element(c: Context, dtype: np.dtype, function: Callable[..., Real], elements: tuple[ir.Value, ...]) -> ir.Value:
     narrow = dtype in (F16, BF16)
     f = Reals(c, F32 if narrow else dtype)
     result = function(f, *(Real(f, widened(c, dtype, x)) for x in elements)).value
     return convert(c, F32, result, dtype) if narrow else result
+
+
+for _opdef, _function in TABLE.items():
+
+    @lowering(_opdef)
+    def _(c: Context, out: Out, *xs: Value, _function: Callable[..., Real] = _function, **attributes: Any) -> Value:
+        function = partial(_function, **attributes)
+        return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
+
+
+def _incomplete_gamma(*loops: Callable[..., Real]) -> Callable[..., Value]:
+    """Return the rule of an incomplete gamma function, which needs the results of some loops.
+
+    Each loop is a kernel that holds nothing else, and carries at most four numbers: else IREE (3.13) keeps whole arrays
+    on the stack, where sizes are known at run time and there are loops on the host as well.
+    """
+
+    def rule(c: Context, out: Out, *xs: Value) -> Value:
+        def apply(function: Callable[..., Real], operands: Sequence[Value]) -> Value:
+            return c.elementwise(out, operands, lambda *elements: _of_element(c, out.dtype, function, elements))
+
+        if out.dtype in (F16, BF16):  # the loops' results are kept in f32
+            opdef, dtype = dif.OPS[out.operation.name], out.dtype
+            wide = lambda *values: opdef(*(dif.convert(v, dtype=F32) for v in values))  # noqa: E731
+            return composed(c, lambda *values: dif.convert(wide(*values), dtype=dtype), *xs)[0]
+        arguments = [_alone(c, x) for x in xs]
+        parts = [_alone(c, apply(loop, arguments)) for loop in loops]
+        return apply(regularized, [*arguments, *parts])
+
+    return rule
 
 
 def _alone(c: Context, x: Value) -> Value:
@@ -55,19 +86,5 @@ def _alone(c: Context, x: Value) -> Value:
     return x
 
 
-for _opdef, _function in TABLE.items():
-
-    @lowering(_opdef)
-    def _(
-        c: Context,
-        out: Out,
-        *xs: Value,
-        _opdef: dif.OpDef = _opdef,
-        _function: Callable[..., Real] = _function,
-        **attributes: Any,
-    ) -> Value:
-        function = partial(_function, **attributes)
-        if _opdef not in LOOPS:
-            return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
-        xs = tuple(_alone(c, x) for x in xs)
-        return _alone(c, c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements)))
+lowering(dif.gammainc)(_incomplete_gamma(power_series, continued_fraction))
+lowering(dif.gammaincc)(_incomplete_gamma(power_series, continued_fraction, series_of_complement))

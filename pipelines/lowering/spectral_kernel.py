@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, element_of
+from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.spectral_jacobi import LARGE, SWEEPS
 from difc.pipelines.lowering.tensors import TensorEmitter
@@ -37,26 +38,16 @@ def call_jacobi(
       The rotated arrays.
     """
     element = element_of(arrays[0])
-    name = f"jacobi_{'with_' * (len(arrays) - 1)}{element}"
-    if not any(
-        op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in c.module_block
-    ):
-        c.module_block.append(ir.Operation.parse(_kernel(name, str(element), len(arrays), unit)))
-    indices = [c.index(s) for s in sizes]
     shapes = [[*sizes[:2], width] for width in sizes[2:]]
-    dims = [d for shape in shapes for d in dynamic_sizes(shape)]
-    found = c.operation(
-        "flow.dispatch",
-        [*indices, *arrays, *indices, *dims, *dims],
-        [tensor_type_of(shape, element) for shape in shapes],
-        {
-            "entry_points": ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(
-                [len(indices), len(arrays) + len(indices), len(dims), len(dims)]
-            ),
-        },
+    return call_kernel(
+        c,
+        "jacobi" + "_with" * (len(arrays) - 1),
+        lambda name, kind: _kernel(name, kind, len(arrays), unit),
+        element,
+        list(zip(arrays, shapes, strict=True)),
+        sizes,
+        [(shape, element) for shape in shapes],
     )
-    return list(found.results)
 
 
 def _each(count: int, template: str, separator: str = "\n") -> str:

@@ -16,7 +16,7 @@ from difc.pipelines.lowering.expansions.gamma import FAR, LOG_ROOT_TWO_PI, lgamm
 from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
-__all__ = ["gammainc", "gammaincc"]
+__all__ = ["continued_fraction", "power_series", "regularized", "series_of_complement"]
 
 #: After so many terms the loops end, whatever they have reached.
 MOST_TERMS = 50000.0
@@ -62,8 +62,17 @@ def _tolerance(f: Reals) -> float:
     return 2.0**-54 if f.is_double else 2.0**-25
 
 
-def _series(f: Reals, a: Real, x: Real) -> Real:
-    """Return the sum of x^k / ((a + 1) ... (a + k))."""
+def _arguments(f: Reals, a: Real, x: Real) -> tuple[Flag, Real, Real, Flag]:
+    """Return whether both are positive and finite; both, or 1 and 1; and whether the series is the one to use."""
+    ordinary = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
+    a, x = ordinary.choose(a, 1.0), ordinary.choose(x, 1.0)
+    return ordinary, a, x, x < a + 1.0
+
+
+def power_series(f: Reals, a: Real, x: Real) -> Real:
+    """Return the sum of x^k / ((a + 1) ... (a + k)), where x < a + 1."""
+    _, a, x, below = _arguments(f, a, x)
+    a, x = below.choose(a, 1.0), below.choose(x, 0.0)
     one, limit = f.real(1.0), _tolerance(f)
     _, result, _ = _repeated(
         f,
@@ -74,64 +83,61 @@ def _series(f: Reals, a: Real, x: Real) -> Real:
     return result
 
 
-def _fraction(f: Reals, a: Real, x: Real) -> Real:
-    """Return 1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a - ...)), from front to back (Lentz)."""
-    start = 1.0 / (x + 1.0 - a)
-    limit = 2.0 * _tolerance(f)
+def continued_fraction(f: Reals, a: Real, x: Real) -> Real:
+    """Return 1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a - ...)) where x >= a + 1, from front to back (Lentz)."""
+    _, a, x, below = _arguments(f, a, x)
+    a, x = below.choose(1.0, a), below.choose(4.0, x)
+    limit, tiny = 2.0 * _tolerance(f), 1e-30
 
-    def step(c: Real, d: Real, result: Real, change: Real, k: Real) -> list[Real]:
-        number, b = -k * (k - a), x + 1.0 - a + 2.0 * k
+    def step(c: Real, d: Real, result: Real, k: Real) -> list[Real]:
+        number = (k > 0.0).choose(-k * (k - a), 1.0)
+        b = x + 1.0 - a + 2.0 * k
         d = 1.0 / (number * d + b)
         c = b + number / c
-        return [c, d, result * (c * d), c * d - 1.0, k + 1.0]
+        return [c, d, result * (c * d), k + 1.0]
 
-    *_, result, _, _ = _repeated(
+    _, _, result, _ = _repeated(
         f,
-        [f.real(1e30), start, start, f.real(1.0), f.real(1.0)],
-        lambda c, d, result, change, k: (abs(change) > limit) & (k < MOST_TERMS),
+        [f.real(tiny), f.real(0.0), f.real(tiny), f.real(0.0)],
+        lambda c, d, result, k: (abs(c * d - 1.0) > limit) & (k < MOST_TERMS),
         step,
     )
     return result
 
 
-def _complement_for_small(f: Reals, a: Real, x: Real) -> Real:
-    """Return Q for a < 1 and x < 2 as -u - (1 + u) v, with 1 + u = x^a / gamma(a + 1) and a series v."""
-    u = expm1(f, a * log(f, x) - lgamma_by_steps(f, a)[1])
-    limit = _tolerance(f)
-    _, v, _ = _repeated(
+def _is_small(a: Real, below: Flag) -> Flag:
+    return below & (a < 1.0)
+
+
+def series_of_complement(f: Reals, a: Real, x: Real) -> Real:
+    """Return the sum of (-x)^k / (k! (a + k)) from k = 1 on, where a < 1 and x < a + 1."""
+    _, a, x, below = _arguments(f, a, x)
+    small = _is_small(a, below)
+    a, x = small.choose(a, 0.5), small.choose(x, 1.0)
+    limit = _tolerance(f) * 2.0**-8
+    _, result, _ = _repeated(
         f,
         [f.real(1.0), f.real(0.0), f.real(1.0)],
-        lambda term, sum_, k: (abs(term) > limit * 2.0**-8) & (k < 100.0),
+        lambda term, sum_, k: (abs(term) > limit) & (k < 100.0),
         lambda term, sum_, k: [-term * (x / k), sum_ - term * (x / k) / (a + k), k + 1.0],
     )
-    return -u - (u + 1.0) * (a * v)
+    return result
 
 
-def _both(f: Reals, a: Real, x: Real) -> tuple[Real, Real]:
-    """Return P(a, x) and Q(a, x)."""
-    ordinary = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
-    a_, x_ = ordinary.choose(a, 1.0), ordinary.choose(x, 1.0)
-    below = x_ < a_ + 1.0
+def regularized(f: Reals, a: Real, x: Real, series: Real, fraction: Real, rest: Real | None = None) -> Real:
+    """Return P(a, x) from the series and the fraction; Q(a, x) if the series of the complement is given, too."""
+    ordinary, a_, x_, below = _arguments(f, a, x)
     factor = _factor(f, a_, x_)
-    series = factor * _series(f, below.choose(a_, 1.0), below.choose(x_, 0.0)) / a_
-    fraction = factor * _fraction(f, below.choose(1.0, a_), below.choose(4.0, x_))
-    small = below & (a_ < 1.0)
-    rest = _complement_for_small(f, small.choose(a_, 0.5), small.choose(x_, 1.0))
-    p = below.choose(series, 1.0 - fraction)
-    q = below.choose(small.choose(rest, 1.0 - series), fraction)
-    p, q = (f.within(v, 0.0, 1.0) for v in (p, q))
+    lower, upper = factor * series / a_, factor * fraction
     nothing = (x >= 0.0) & (x.is_("eq", 0.0) | a.is_("ge", math.inf)) & (a > 0.0) & (x < math.inf)
     everything = (a >= 0.0) & (a.is_("eq", 0.0) | x.is_("ge", math.inf)) & (x > 0.0) & (a < math.inf)
-    p = ordinary.choose(p, nothing.choose(0.0, everything.choose(1.0, math.nan)))
-    q = ordinary.choose(q, nothing.choose(1.0, everything.choose(0.0, math.nan)))
-    return p, q
-
-
-def gammainc(f: Reals, a: Real, x: Real) -> Real:
-    """Return P(a, x)."""
-    return _both(f, a, x)[0]
-
-
-def gammaincc(f: Reals, a: Real, x: Real) -> Real:
-    """Return Q(a, x) = 1 - P(a, x)."""
-    return _both(f, a, x)[1]
+    if rest is None:
+        result = f.within(below.choose(lower, 1.0 - upper), 0.0, 1.0)
+        return ordinary.choose(result, nothing.choose(0.0, everything.choose(1.0, math.nan)))
+    # where a < 1 and x < a + 1: -u - (1 + u) a v with 1 + u = x^a / gamma(a + 1) and the series v
+    small = _is_small(a_, below)
+    order = small.choose(a_, 0.5)
+    u = expm1(f, order * log(f, small.choose(x_, 1.0)) - lgamma_by_steps(f, order)[1])
+    result = below.choose(small.choose(-u - (u + 1.0) * (order * rest), 1.0 - lower), upper)
+    result = f.within(result, 0.0, 1.0)
+    return ordinary.choose(result, nothing.choose(1.0, everything.choose(0.0, math.nan)))

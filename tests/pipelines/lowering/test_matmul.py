@@ -101,7 +101,7 @@ def test_transposes_only_where_an_operand_lies_otherwise() -> None:
 )
 def test_when_it_is_worth_it(sizes: tuple[int | None, ...], element: str, worth: bool) -> None:
     with ir.Context():
-        assert is_worth_the_kernel(*sizes, ir.Type.parse(element)) is worth
+        assert is_worth_the_kernel(sizes, ir.Type.parse(element)) is worth
 
 
 def test_gpus_have_no_vector_unit() -> None:
