@@ -19,9 +19,9 @@ from difc.dialects.mlir import ir
 from tests.case import DTYPES, FLOAT, Case, Input, module_of, sizes
 from tests.cases_convolution import convolutions
 from tests.cases_factor import factors
+from tests.cases_ordering import orderings
 from tests.cases_special import special_functions
 from tests.cases_spectral import factorisations
-from tests.cases_ordering import orderings
 
 __all__ = ["CASES", "Case", "Input", "module_of", "sizes"]
 

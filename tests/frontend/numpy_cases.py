@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.frontend.numpy_cases_linalg import LINALG_CASES
 from tests.frontend.numpy_cases_order import ORDER_CASES
 from tests.frontend.numpy_cases_shape import SHAPE_CASES, SHAPE_CREATION_CASES
 
@@ -304,6 +305,6 @@ CREATION_CASES: dict[str, list[Callable[[Any], Any]]] = {
     "zeros_like": [lambda m: m.zeros_like(np.arange(3))],
 }  # fmt: skip
 
-for _name, _rows in (*SHAPE_CASES.items(), *ORDER_CASES.items()):
+for _name, _rows in (*SHAPE_CASES.items(), *ORDER_CASES.items(), *LINALG_CASES.items()):
     CASES[_name] = CASES.get(_name, []) + _rows
 CREATION_CASES |= SHAPE_CREATION_CASES

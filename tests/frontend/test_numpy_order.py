@@ -1,4 +1,4 @@
-"""Functions that sort, search, count and go along an axis: what they refuse and say, and what they are outside a trace."""
+"""Functions that sort, search, count and go along an axis: what they refuse, and what they are outside a trace."""
 
 from __future__ import annotations
 
