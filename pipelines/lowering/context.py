@@ -221,6 +221,26 @@ class Context(TensorEmitter):
             base = x.base = self.unfused(base)
         return base, projection(x.aval.ndim, order)
 
+    def _views(self, xs: Sequence[Value]) -> list[tuple[ir.Value, ir.AffineMap]]:
+        """Return the views that one kernel reads.
+
+        IREE (3.13) fuses a kernel with what computes its operands as if it read each by its leading dims, in order,
+        which gives wrong numbers for `s[:, None] + s` or `x + x.T`. What is read otherwise is not fused, nor is
+        whatever else comes from the same place.
+        """
+        views = [self.view(x) for x in xs]
+        leading = [
+            from_base == projection(x.aval.ndim, tuple(range(base.type.rank)))
+            for x, (base, from_base) in zip(xs, views, strict=True)
+        ]
+        makers = [_maker(base, _OTHER_PLACES) for base, _ in views]
+        apart = [m for m, straight in zip(makers, leading, strict=True) if _is_generic(m) and not straight]
+        for i, (base, from_base) in enumerate(views):
+            if _is_generic(makers[i]) and makers[i] in apart:
+                xs[i].base = self.fence(base)
+                views[i] = xs[i].base, from_base
+        return views
+
     def view_to_repeat(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
         """Return the view of a value that is about to be repeated along new dims."""
         base, from_base = self.view(x)
@@ -259,7 +279,7 @@ class Context(TensorEmitter):
         sizes = out.sizes
         for x in xs:
             x.sizes = [s if isinstance(s, int) else known for s, known in zip(sizes, x.sizes, strict=True)]
-        arrays = [self.view(x) for x in xs if x.scalar is None]
+        arrays = self._views([x for x in xs if x.scalar is None])
 
         def inner(*elements: ir.Value) -> list[ir.Value]:
             remaining = iter(elements)
@@ -290,17 +310,24 @@ def declared_type(aval: Aval) -> ir.RankedTensorType:
     return tensor_type_of(aval.shape, element_type(aval.dtype))
 
 
+_OTHER_SHAPE = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape")
+_OTHER_PLACES = ("linalg.transpose", "tensor.extract_slice")
+
+
 def is_computed(tensor: ir.Value) -> bool:
-    """Say whether a tensor is the result of a `linalg.generic`, perhaps in another shape."""
-    maker = _maker(tensor)
+    """Say whether a tensor is the result of a `linalg.generic`, perhaps in another shape or order, or a part of it."""
+    return _is_generic(_maker(tensor, through=_OTHER_PLACES))
+
+
+def _is_generic(maker: Any) -> bool:
     return maker is not None and maker.name == "linalg.generic"
 
 
-def _maker(tensor: ir.Value) -> Any:
+def _maker(tensor: ir.Value, through: Sequence[str] = ()) -> Any:
     """Return the op that makes the elements of a tensor, perhaps in another shape; None for an argument."""
     owner = tensor.owner
     while not isinstance(owner, ir.Block):
-        if owner.name not in ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape"):
+        if owner.name not in (*_OTHER_SHAPE, *through):
             return owner
         owner = owner.operands[0].owner
     return None

@@ -77,9 +77,7 @@ COMBINE: dict[str, Any] = {
 
 
 @FAST
-@given(
-    forms(), st.sampled_from(list(COMBINE)), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims
-)
+@given(forms(), st.sampled_from(list(COMBINE)), st.sampled_from(["f32", "bf16", "i8"]), seeds, dynamic_dims)
 def test_scatter(
     drawn: tuple[Form, tuple[int, ...], np.ndarray], name: str, dtype: str, seed: int, dynamic: int
 ) -> None:

@@ -208,3 +208,18 @@ def test_a_contraction_read_transposed_on_vulkan() -> None:
     with difc.disable_jit():
         wanted = difc.jit(gradient)(f, p)
     np.testing.assert_allclose(difc.compile(gradient, f, p, target="vulkan")(f, p), wanted, rtol=1e-12)
+
+
+def test_one_array_read_along_several_dims_at_once() -> None:
+    squares = lambda x: np.sum(x**2, axis=1)  # noqa: E731
+    check_all(
+        [
+            lambda x, y: squares(x)[:, None] + squares(x),
+            lambda x, y: np.outer(squares(x), squares(x)),
+            lambda x, y: (x / np.max(x, axis=1, keepdims=True)).T + np.max(x, axis=1, keepdims=True),
+            lambda x, y: squares(x @ y)[:, None] - squares(x @ y),
+            lambda x, y: np.sum(x**2, axis=1, keepdims=True) + np.sum(x**2, axis=1, keepdims=True).T,
+            lambda x, y: np.exp(squares(x)[:, None] + squares(x) - 2 * x @ x.T),
+        ],
+        *np.random.default_rng(0).normal(size=(2, 5, 5)),
+    )

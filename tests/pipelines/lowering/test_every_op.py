@@ -10,7 +10,7 @@ from difc.dialects import REQUESTS, interpreter
 from difc.pipelines.lowering.context import LOWERINGS
 from tests.case import Case
 from tests.cases import CASES
-from tests.pipelines.lowered import assert_close, build, call, compiled, compiles
+from tests.pipelines.lowered import assert_close, build, call, check, compiled, compiles
 
 #: What depends on the kind of dtype, not just on its being one.
 ARITHMETIC = {op.name for op in (*dif.UNARY, *dif.BINARY, *dif.REDUCTIONS, *dif.CUMULATIVE)} | {
@@ -21,17 +21,34 @@ ARITHMETIC = {op.name for op in (*dif.UNARY, *dif.BINARY, *dif.REDUCTIONS, *dif.
     )
 }
 #: (dtype, dynamic dims, level, all rows): together they meet every rule, in every kind of dtype.
-RUNS = [("f32", True, 3, True), ("i32", False, 1, True), ("f64", False, 1, False), ("u8", False, 1, False)]
-MORE = [(dtype, dtype[0] == "i", 1, True) for dtype in ("f16", "bf16", "f64", "i8", "i64", "u8", "u32", "bool")]
-COMPILES = [("vulkan:rdna3", "f32", False), ("cuda", "f32", True)]
-MORE_COMPILES = [("vulkan:rdna3", "i64", True), ("vulkan", "u8", False), ("vulkan", "f64", True), ("cuda", "f64", True)]
+RUNS = [("f32", True, 3, True), ("i32", False, 1, True), ("u8", False, 1, False)]
+MORE = [
+    ("f64", False, 1, False),
+    *((dtype, dtype[0] == "i", 1, True) for dtype in ("f16", "bf16", "f64", "i8", "i64", "u8", "u32", "bool")),
+]
+COMPILES = [("cuda", "f32", True)]
+MORE_COMPILES = [
+    ("vulkan:rdna3", "f32", False),
+    ("vulkan:rdna3", "i64", True),
+    ("vulkan", "u8", False),
+    ("vulkan", "f64", True),
+    ("cuda", "f64", True),
+]
 
 slow = pytest.mark.slow
+
+#: Lowerings that take seconds to compile, and have tests of their own for every target.
+HEAVY = ("factor", "spectral", "special", "convolution")
+
+
+def _is_heavy(case: Case) -> bool:
+    return LOWERINGS[case.op].__module__.rpartition(".")[2] in HEAVY
 
 
 def _rows(dtype: str, dynamic: bool) -> dict[str, Case]:
     """Return the rows of a dtype, by the name of their function."""
-    return {f"row_{i}": c for i, c in enumerate(CASES) if dtype in c.dtypes and (c.dynamic or not dynamic)}
+    rows = [c for c in CASES if dtype in c.dtypes and (c.dynamic or not dynamic) and not _is_heavy(c)]
+    return {f"row_{i}": c for i, c in enumerate(rows)}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +64,12 @@ def test_runs_as_the_interpreter_says(dtype: str, dynamic: bool, opt_level: int,
         wanted = interpreter.run(module, name, *arrays)
         for got, want in zip(call(getattr(entries, name), arrays), wanted, strict=True):
             assert_close(case.name, got, want)
+
+
+@slow
+def test_heavy_ones_run_as_the_interpreter_says() -> None:
+    rows = [c for c in CASES if "f32" in c.dtypes and c.dynamic and _is_heavy(c)]
+    check({f"row_{i}": (c.fn, c.avals("f32", True), c.draw("f32")) for i, c in enumerate(rows)}, opt_level=3)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +95,7 @@ def test_every_op_has_a_row() -> None:
 SPECIAL = np.array([0.0, -0.0, 1, -1, 0.5, -2.5, 3.5, 7.25, -100, 1e-3, 1e30, -1e30, np.inf, -np.inf, np.nan])
 
 
-@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("dtype", [pytest.param("f32", marks=slow), "f64"])
 def test_special_values(dtype: str) -> None:
     """Infinities, NaN, signed zeros and halves, in every pair, through all elementwise ops at once."""
     aval = dif.Aval((dif.DYN,), np.dtype({"f32": np.float32, "f64": np.float64}[dtype]))
