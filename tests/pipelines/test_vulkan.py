@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +68,30 @@ def test_lengths_are_never_zero_and_sizes_are_one_number() -> None:
     assert "arith.shrui" not in host  # else a size would be passed in two halves
     assert "umax = 9007199254740991" not in text
     assert "compute = fp32|int32" in text
+
+
+def test_the_host_allocates_and_waits_for_commands() -> None:
+    text = _fitted(SUM_BESIDE)
+    assert len(re.findall(r"stream\.resource\.alloc ", text)) == 1
+    assert not re.search(r"stream\.resource\.(alloca|dealloca) ", text)
+    assert len(re.findall(r"stream\.cmd\.execute", text)) == len(re.findall(r"hal\.fence\.await", text)) == 1
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_long_loops_need_memory_for_one_step_at_a_time() -> None:
+    def step(c: Any, _: None) -> Any:
+        e = np.exp(c)
+        return e[::-1] / np.sum(e), None
+
+    size, steps = 1 << 18, 200
+    program = difc.compile(lambda c: difc.scan(step, c, None, length=steps)[0], f32[size], target="vulkan")
+    c = np.zeros(size, np.float32)
+    np.asarray(program(c))  # the driver compiles its kernels
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    np.asarray(program(c))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < steps * size * 4 / 4
 
 
 def test_kernels_of_64_bit_integers_use_the_device_s_own() -> None:
