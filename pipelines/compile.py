@@ -76,11 +76,10 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
 
 def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> bytes:
     flags = target.flags(opt_level)
-    if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags and _RUN_TIME_SIZES.search(text):
-        flags = (*flags, LESS_FUSION)
     if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags:
-        with contextlib.suppress(StageFailure):
-            return _run(text, target, flags, staged)
+        if not _RUN_TIME_SIZES.search(_functions_of(text)):
+            with contextlib.suppress(StageFailure):
+                return _run(text, target, flags, staged)
         # If fusion was not the reason, this attempt explains the failure: its kernels are the smallest.
         flags = (*flags, LESS_FUSION)
     try:
@@ -88,6 +87,11 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> 
     except StageFailure as failure:
         full = config.get("traceback") == "full"
         raise compile_error(failure, text, target, flags) from (failure if full else None)
+
+
+def _functions_of(text: str) -> str:
+    """Return the text of a module without the kernels before its functions, whose sizes are all known at run time."""
+    return text.rpartition('"flow.executable_end"')[2]
 
 
 def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:

@@ -36,7 +36,8 @@ def call_kernel(
     """
     name, module = f"difc_{kernel}_{element}", c.module_block
     if not any(op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in module):
-        module.append(ir.Operation.parse(text(name, str(element))))
+        # before the functions: what looks at those can leave out the kernels
+        ir.InsertionPoint.at_block_begin(module).insert(ir.Operation.parse(text(name, str(element))))
     indices = [c.index(s) for s in sizes]
     dims = [d for _, shape in arrays for d in dynamic_sizes(shape)]
     result_dims = [d for shape, _ in results for d in dynamic_sizes(shape)]
