@@ -11,8 +11,8 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc.pytree import flatten
-from difc.runtime import available
 from difc.testing import check_grads
+from tests.e2e.sweeps import as_dtype, check_vmap, on_targets
 from tests.frontend.numpy_cases_order import ORDER_CASES
 
 RNG = np.random.default_rng(0)
@@ -76,11 +76,7 @@ def test_derivatives(name: str) -> None:
 
 
 def test_vmap_is_a_loop() -> None:
-    with difc.disable_jit():
-        for name, (f, arguments) in SMOOTH.items():
-            stacked = [np.stack([x, 1.1 * x, 0.9 * x]) for x in arguments]
-            rows = [np.asarray(difc.jit(f)(*[s[i] for s in stacked])) for i in range(3)]
-            np.testing.assert_allclose(difc.vmap(f)(*stacked), np.stack(rows), rtol=1e-10, atol=1e-12, err_msg=name)
+    check_vmap(SMOOTH)
 
 
 def test_ties_share_and_zeros_do_not_divide() -> None:
@@ -124,22 +120,15 @@ def test_one_program_for_all_sizes() -> None:
             np.testing.assert_allclose(np.asarray(got), want, rtol=1e-9, atol=1e-12, err_msg=f"{i} of size {size}")
 
 
-def _arrays(arguments: tuple[Any, ...], dtype: Any) -> list[np.ndarray]:
-    return [a.astype(dtype) if a.dtype.kind == "f" else a for a in map(np.asarray, arguments)]
-
-
-@pytest.mark.parametrize(
-    ("target", "dtype"),
-    [("cpu", np.float64), ("vulkan", np.float32), pytest.param("cpu", np.float32, marks=pytest.mark.slow)],
-)
+@on_targets
 def test_compiled(target: str, dtype: Any) -> None:
     """The last case of each function and the derivative of some, all in one module."""
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
     wide = {"gradient", "histogram2d", "histogramdd", "interp", "nanmedian", "cov"} if target == "vulkan" else set()
-    cases = [(name, rows[-1][0], _arrays(rows[-1][1], dtype)) for name, rows in ORDER_CASES.items() if name not in wide]
+    cases = [
+        (name, rows[-1][0], as_dtype(rows[-1][1], dtype)) for name, rows in ORDER_CASES.items() if name not in wide
+    ]
     slopes = {name: SMOOTH[name] for name in ("sort", "median", "cumprod", "cummax", "nanstd", "convolve")}
-    given = [_arrays(a, dtype) for _, a in slopes.values()]
+    given = [as_dtype(a, dtype) for _, a in slopes.values()]
 
     def program(arguments: Any, given: Any) -> Any:
         results = [f(*a) for (_, f, _), a in zip(cases, arguments, strict=True)]

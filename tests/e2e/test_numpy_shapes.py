@@ -11,8 +11,8 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc.pytree import flatten
-from difc.runtime import available
 from difc.testing import check_grads
+from tests.e2e.sweeps import as_dtype, check_vmap, on_targets
 from tests.frontend.numpy_cases_shape import SHAPE_CASES
 
 RNG = np.random.default_rng(0)
@@ -55,26 +55,13 @@ def test_derivatives(name: str) -> None:
 
 
 def test_vmap_is_a_loop() -> None:
-    with difc.disable_jit():
-        for name, (f, arguments) in SMOOTH.items():
-            stacked = [np.stack([x, 1.1 * x, 0.9 * x]) for x in arguments]
-            rows = [np.asarray(difc.jit(f)(*[s[i] for s in stacked])) for i in range(3)]
-            np.testing.assert_allclose(difc.vmap(f)(*stacked), np.stack(rows), rtol=1e-10, atol=1e-12, err_msg=name)
+    check_vmap(SMOOTH)
 
 
-def _arrays(arguments: tuple[Any, ...], dtype: Any) -> list[np.ndarray]:
-    return [a.astype(dtype) if a.dtype.kind == "f" else a for a in map(np.asarray, arguments)]
-
-
-@pytest.mark.parametrize(
-    ("target", "dtype"),
-    [("cpu", np.float64), ("vulkan", np.float32), pytest.param("cpu", np.float32, marks=pytest.mark.slow)],
-)
+@on_targets
 def test_compiled(target: str, dtype: Any) -> None:
     """The first case of each function, all in one module, and the derivative of updates at positions that repeat."""
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
-    cases = [(name, rows[0][0], _arrays(rows[0][1], dtype)) for name, rows in SHAPE_CASES.items()]
+    cases = [(name, rows[0][0], as_dtype(rows[0][1], dtype)) for name, rows in SHAPE_CASES.items()]
     places, x, v = PLACES.copy(), X.T.astype(dtype), X.T.astype(dtype)[::-1].copy()
 
     def updates(x: Any, v: Any, places: Any) -> Any:
