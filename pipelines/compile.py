@@ -7,9 +7,9 @@ Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two
 
 - Matmuls. Those that are worth it come with a kernel of our own (`lowering/matmul.py`). With IREE's data tiling, which
   lays operands out in tiles, the step takes as long as with the kernel, and three times as long to compile.
-- Fusion. Reductions of run-time size, fused with their producers, can fail with "exceeded stack allocation limit" or
-  "exceeded the limit" of shared memory (a mean over a gather, a softmax loss over a run-time batch). The module is then
-  compiled again with less fusion.
+- Fusion. Modules with run-time sizes are compiled with less of it (see `_RUN_TIME_SIZES`); a training step is as fast.
+  Reductions fused with their producers can fail with "exceeded stack allocation limit" or "exceeded the limit" of
+  shared memory. The module is then compiled again with less fusion.
 - Loops. Modules with control flow on the host go through `staged.py`, which makes loops update in place, and rightly:
   an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead of 7.9 ms on local-sync.
 - Sessions are not reused: one costs 0.3 ms to open, and keeps all types and constants it has seen.
@@ -34,9 +34,9 @@ __all__ = ["compile_module"]
 
 _FUSION_FROM_LEVEL = 2  # below it, IREE fuses little anyway
 
-# Tensors with two or more run-time sizes. Where IREE 3.13 fuses what has several results of such sizes with a reduction
-# over two of its dims, it collapses these dims, but takes a wrong size for the buffers: silently wrong numbers.
-_RUN_TIME_SIZES = re.compile(r"tensor<(?:\d+x)*\?x(?:\d+x)*\?x")
+# Tensors with run-time sizes. What IREE 3.13 fuses with a reduction of such a size can be silently wrong: a sum that a
+# second one uses is several times too large where it is a result, too; two such sizes are taken for one another.
+_RUN_TIME_SIZES = re.compile(r"tensor<(?:\d+x)*\?x")
 
 # Locations, as MLIR prints them: they do not change the code, so moving a line in a file should not compile again.
 _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?|\s*\bloc\((?:#loc\w*|unknown)\)", re.MULTILINE)
@@ -90,7 +90,7 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> 
 
 
 def _functions_of(text: str) -> str:
-    """Return the text of a module without the kernels before its functions, whose sizes are all known at run time."""
+    """Return the text of a module without the kernels before its functions: all their sizes are run-time sizes."""
     return text.rpartition('"flow.executable_end"')[2]
 
 

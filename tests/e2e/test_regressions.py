@@ -157,6 +157,17 @@ def test_results_of_two_run_time_sizes_beside_a_sum_over_both() -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
+def test_a_sum_of_run_time_size_that_is_a_result_and_used_by_another_sum() -> None:
+    def shares(z: Any) -> Any:
+        s = np.sum(z, axis=-1, keepdims=True)
+        return s, np.sum(z / s, axis=-1)
+
+    z = np.linspace(0.5, 1.5, 150, dtype=np.float32).reshape(3, 50)
+    for target in ("cpu", "cpu-generic"):
+        for found, wanted in zip(difc.compile(shares, difc.f32["b", 50], target=target)(z), shares(z), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
 def test_sums_of_products_with_a_repeated_factor() -> None:
     check_all([lambda x, w: np.sum(x * w), lambda x, w: np.sum(np.sum(x**2 * w, axis=1))], X, np.arange(4.0))
 

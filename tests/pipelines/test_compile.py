@@ -111,7 +111,15 @@ def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> No
         return real(text, target, flags, staged)
 
     monkeypatch.setattr(compile_file, "_run", run)
-    assert compile_module(_SUM_OF_GATHERED, Target.parse("cpu"))
+    assert compile_module(unary("math.cos %element : f32", "f32"), Target.parse("cpu"))
+    assert seen == [False, True]
+
+
+def test_run_time_sizes_are_compiled_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags, staged: seen.append(LESS_FUSION in flags))
+    for text in (unary("math.cos %element : f32", "f32"), _SUM_OF_GATHERED):
+        compile_file._compile(text, Target.parse("cpu"), 3, None)
     assert seen == [False, True]
 
 
@@ -132,7 +140,7 @@ def test_vulkan_fuses_less() -> None:
 )
 def test_a_failure_names_the_users_line(location: str, tmp_path: Path) -> None:
     text = unary(f"math.erf %element : f64 {location}", "f64")
-    with pytest.raises(CompileError) as caught:
+    with config.override(dump_to=tmp_path), pytest.raises(CompileError) as caught:
         compile_module(text, CPU)
     error = caught.value
     assert error.where is not None
@@ -140,7 +148,7 @@ def test_a_failure_names_the_users_line(location: str, tmp_path: Path) -> None:
     message = str(error)
     assert message.startswith("IREE could not compile this module for cpu: failed to legalize operation 'math.erf'")
     assert "stage: code generation, operation: math.erf" in message
-    (dump,) = (tmp_path / "dump").iterdir()
+    (dump,) = tmp_path.iterdir()
     assert dump.read_text() == text
     assert f"module: {dump}" in message
     assert f"iree-compile {dump} --iree-hal-target-backends=llvm-cpu" in message
