@@ -29,6 +29,9 @@ from difc.pipelines.target import VectorUnit
 
 __all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "is_computed", "lowering"]
 
+#: How many elementwise ops, one on the other, may become one kernel.
+_DEEPEST = 32
+
 #: Op name -> rule.
 LOWERINGS: dict[str, Callable[..., Any]] = {}
 
@@ -86,6 +89,7 @@ class Context(TensorEmitter):
     ) -> None:
         super().__init__(entry, location)
         self.target_kind, self.vectors = target_kind, vectors
+        self._depths: dict[ir.Value, int] = {}  # of what `elementwise` made: how many such ops, one on the other
 
     # ---- the walk --------------------------------------------------------------------------------
 
@@ -279,7 +283,9 @@ class Context(TensorEmitter):
         sizes = out.sizes
         for x in xs:
             x.sizes = [s if isinstance(s, int) else known for s, known in zip(sizes, x.sizes, strict=True)]
-        arrays = self._views([x for x in xs if x.scalar is None])
+        read = [x for x in xs if x.scalar is None]
+        depth = self._cut([x for x in read if x.base is not None])
+        arrays = self._views(read)
 
         def inner(*elements: ir.Value) -> list[ir.Value]:
             remaining = iter(elements)
@@ -290,7 +296,19 @@ class Context(TensorEmitter):
             return Value(out.aval, base=one, dims=(None,) * len(sizes), sizes=sizes)
         rank = len(sizes)
         init = (self.empty(sizes, out.element), identity_map(rank))
-        return out.value(self.generic(arrays, [init], [PARALLEL] * rank, inner)[0])
+        result = self.generic(arrays, [init], [PARALLEL] * rank, inner)[0]
+        self._depths[result] = depth + 1
+        return out.value(result)
+
+    def _cut(self, xs: Sequence[Value]) -> int:
+        """Return the depth of the deepest operand, after fencing those that are too deep.
+
+        IREE fuses ops one by one, and copies the body each time: without end, that takes quadratic time.
+        """
+        for x in xs:
+            if self._depths.get(x.base, 0) >= _DEEPEST:
+                x.base = self.fence(x.base)
+        return max((self._depths.get(x.base, 0) for x in xs), default=0)
 
     def without_dims(self, x: Value, dimensions: Sequence[int]) -> Value:
         """Drop dims of size 1."""

@@ -127,3 +127,15 @@ def test_sizes_never_come_from_the_device() -> None:
             "size": (lambda x: dif.dim(x, dimension=0), [Aval((DYN,), I64)], [np.zeros(3)]),
         }
     )
+
+
+def test_long_chains_of_elementwise_ops_become_several_kernels() -> None:
+    def chain(x: ir.Value) -> ir.Value:
+        total = x
+        for _ in range(50):
+            x = dif.tanh(x)
+            total = dif.add(total, x)
+        return total
+
+    assert text_of(chain, [VECTOR]).count("compute_barrier.start") == 2
+    check({"f": (chain, [VECTOR], [np.linspace(-2, 2, 4)])})
