@@ -13,6 +13,8 @@ import numpy as np
 
 __all__ = ["Case", "Row", "add_jax", "has", "measure"]
 
+_SETTLE = 0.05  # seconds; threads of OpenBLAS and XLA look for more work for some time after a call
+
 
 def has(package: str) -> bool:
     """Say whether an optional peer is installed."""
@@ -86,7 +88,10 @@ def check_equal(case: Case) -> None:
 
 
 def measure(case: Case) -> Row:
-    """Run all contestants in turn, again and again; return medians and ratios."""
+    """Run all contestants in turn, again and again; return medians and ratios.
+
+    Before its turn, each waits until the threads of the one before are idle, and runs once.
+    """
     check_equal(case)
     for call in case.run.values():
         for _ in range(2):
@@ -94,6 +99,8 @@ def measure(case: Case) -> Row:
     times: dict[str, list[float]] = {name: [] for name in case.run}
     for _ in range(case.repeat):
         for name, call in case.run.items():
+            time.sleep(_SETTLE)
+            call()
             start = time.perf_counter()
             for _ in range(case.number):
                 call()
