@@ -37,8 +37,8 @@ def _check_square(name: str, x: Aval) -> Any:
 def cholesky(x: Aval) -> Aval:
     """The lower triangular L with L L^T = x, of which only the lower triangle is read; above the diagonal it is 0.
 
-    Where x is not positive definite all of the lower triangle is NaN. The derivative is that among symmetric matrices:
-    of a tangent of x the symmetric part counts.
+    Where x is not positive definite all of the lower triangle is NaN. The derivative is that by what is read: of a
+    tangent the lower triangle counts, and a cotangent is 0 above the diagonal.
     """
     size = _check_square("cholesky", x)
     return Aval((*x.shape[:-2], size, size), x.dtype)
@@ -53,7 +53,7 @@ def _check_like_factor(name: str, factor: Aval, t: Aval) -> Aval:
 
 @op
 def cholesky_tangent(factor: Aval, t: Aval) -> Aval:
-    """The tangent of L for the tangent t, or its symmetric part, of L L^T: L times half of L^-1 t L^-T.
+    """The tangent of L for the tangent t of L L^T, of which only the lower triangle is read: L half(L^-1 t L^-T).
 
     Half of a symmetric matrix is its lower triangle, with half the diagonal. Linear in t.
     """
@@ -62,9 +62,9 @@ def cholesky_tangent(factor: Aval, t: Aval) -> Aval:
 
 @op
 def cholesky_cotangent(factor: Aval, ct: Aval) -> Aval:
-    """The symmetric cotangent of L L^T for a cotangent of L, of which the lower triangle counts. Linear in ct.
+    """The cotangent of the lower triangle of L L^T for one of L, of which the lower triangle counts. Linear in ct.
 
-    The transpose of `cholesky_tangent`. It costs twice as much as the factorisation.
+    Above the diagonal it is 0. The transpose of `cholesky_tangent`. It costs twice as much as the factorisation.
     """
     return _check_like_factor("cholesky_cotangent", factor, ct)
 

@@ -33,7 +33,7 @@ __all__ = [
     "sizes_of",
     "splat",
     "strict",
-    "symmetric_part",
+    "symmetric",
     "triangle",
     "triangle_mask",
 ]
@@ -74,10 +74,9 @@ def matmul(x: ir.Value, y: ir.Value, transpose_x: bool = False, transpose_y: boo
 
 def triangle_mask(x: ir.Value, direction: str) -> ir.Value:
     """Return where row and column compare so: "ge" is the lower triangle, "gt" the strict one, "eq" the diagonal."""
-    shape, rank = sizes_of(x), aval_of(x).ndim
-    rows, columns = (iota(shape=tuple(shape[-2:]), dtype=I32, dimension=d) for d in (0, 1))
-    mask = compare(rows, columns, direction=direction)
-    return mask if rank == 2 else broadcast_in_dim(mask, shape=tuple(shape), dimensions=(rank - 2, rank - 1))
+    shape, rank = tuple(sizes_of(x)), aval_of(x).ndim
+    rows, columns = (iota(shape=shape, dtype=I32, dimension=d) for d in (rank - 2, rank - 1))
+    return compare(rows, columns, direction=direction)
 
 
 def triangle(x: ir.Value, direction: str) -> ir.Value:
@@ -127,21 +126,22 @@ def half(x: ir.Value) -> ir.Value:
     return triangle(scaled, "ge")
 
 
-def symmetric_part(x: ir.Value) -> ir.Value:
-    """Return the mean of matrices and their transposes."""
-    return mul(splat(0.5, x), add(x, matrix_transpose(x)))
+def symmetric(x: ir.Value) -> ir.Value:
+    """Return the symmetric matrices with the lower triangle of `x`."""
+    return add(triangle(x, "ge"), matrix_transpose(triangle(x, "gt")))
 
 
 def cholesky_tangent(factor: ir.Value, t: ir.Value) -> ir.Value:
     """Build what the op of that name means, of solves and a product."""
-    inner = _solve(factor, symmetric_part(t))
+    inner = _solve(factor, symmetric(t))
     return matmul(factor, half(_solve(factor, inner, left_side=False, transpose_a=True)))
 
 
 def cholesky_cotangent(factor: ir.Value, ct: ir.Value) -> ir.Value:
     """Build what the op of that name means, of a product and solves."""
-    inner = symmetric_part(half(matmul(factor, triangle(ct, "ge"), transpose_x=True)))
-    return _solve(factor, _solve(factor, inner, transpose_a=True), left_side=False)
+    inner = half(matmul(factor, triangle(ct, "ge"), transpose_x=True))
+    both = add(inner, matrix_transpose(inner))  # twice what belongs to the whole of a symmetric matrix
+    return half(_solve(factor, _solve(factor, both, transpose_a=True), left_side=False))
 
 
 def _solve(a: ir.Value, b: ir.Value, left_side: bool = True, transpose_a: bool = False) -> ir.Value:

@@ -50,15 +50,16 @@ def _lower_solve(a: np.ndarray, b: np.ndarray, transpose_a: bool = False) -> np.
 
 @meaning(dif.cholesky_tangent)
 def _(factor: np.ndarray, t: np.ndarray) -> np.ndarray:
-    inner = _mT(_lower_solve(factor, _mT(_lower_solve(factor, (t + _mT(t)) / 2))))
+    symmetric = np.tril(t) + _mT(np.tril(t, -1))
+    inner = _mT(_lower_solve(factor, _mT(_lower_solve(factor, symmetric))))
     return np.matmul(factor, _half(inner))
 
 
 @meaning(dif.cholesky_cotangent)
 def _(factor: np.ndarray, ct: np.ndarray) -> np.ndarray:
     inner = _half(np.matmul(_mT(factor), np.tril(ct)))
-    outer = _lower_solve(factor, (inner + _mT(inner)) / 2, transpose_a=True)
-    return _mT(_lower_solve(factor, _mT(outer), transpose_a=True))
+    outer = _lower_solve(factor, inner + _mT(inner), transpose_a=True)
+    return _half(_mT(_lower_solve(factor, _mT(outer), transpose_a=True)))
 
 
 @meaning(dif.triangular_solve)

@@ -18,7 +18,7 @@ __all__ = ["estimate_driver", "estimate_work"]
 RUN_TIME_SIZE = 128  # what a dim counts that is known only at run time
 FLOPS_PER_US = 2e4  # of one core, in a contraction
 ELEMENTS_PER_US = 5e2  # of one core, elementwise
-SERIAL_SIZE = 128  # of a matrix that one core factors alone
+SERIAL_SIZE = {"dif.cholesky": 128, "dif.lu": 512, "dif.qr": 384}  # of a matrix that one core factors alone
 # of factorisations and solves: floating-point operations for each element of the result and row of the matrix
 _FACTOR_WORK = {
     "dif.cholesky": 1 / 3,
@@ -103,21 +103,23 @@ def _factor(operation: Any) -> float:
     """Return the time of a factorisation or solve; none for a small one that only one core works on."""
     matrix, result = aval_of(operation.operands[0]), aval_of(operation.results[0])
     name, rows = operation.name, _elements(Aval(matrix.shape[-1:], matrix.dtype))
-    if name in ("dif.cholesky", "dif.lu") and rows <= SERIAL_SIZE and _elements(matrix) <= rows**2:
+    if rows <= SERIAL_SIZE.get(name, 0) and _elements(matrix) <= rows**2:
         return 0.0
     return _FACTOR_WORK[name] * _elements(result) * rows * matrix.dtype.itemsize / 4 / FLOPS_PER_US
 
 
 def _orthogonal(operation: Any) -> tuple[float, float]:
-    """Return the time of a factorisation with orthogonal factors, and its dispatches: some for each column of `qr`."""
+    """Return the time of a factorisation with orthogonal factors, none if only one core works on it; its dispatches."""
     matrix = aval_of(operation.operands[0])
     rows, columns = (_elements(Aval(matrix.shape[d:][:1], matrix.dtype)) for d in (-2, -1))
     steps = min(rows, columns)
     work = _elements(matrix) * steps * matrix.dtype.itemsize / 4 / FLOPS_PER_US
-    if operation.name == "dif.qr":
-        return 4 * work, 8 * steps
     is_one = _elements(matrix) <= rows * columns
-    return (0.0 if is_one else _ROTATIONS[operation.name] * work), 12.0
+    if operation.name != "dif.qr":
+        return (0.0 if is_one else _ROTATIONS[operation.name] * work), 12.0
+    if steps > SERIAL_SIZE["dif.qr"]:
+        return 4 * work, 8 * steps  # some dispatches for each column
+    return (0.0 if is_one else 4 * work), 2.0
 
 
 def estimate_driver(module: ir.Module) -> str:

@@ -7,6 +7,7 @@ infinities here, since compiled code has no exceptions.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from difc.dialects import BF16, F16, F32, F64, aval_of
 from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign, strict, triangle
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError
-from difc.numpy.common import as_operand, axes_of, fill, integer, product, reshaped, shape_error, shape_of
+from difc.numpy.common import as_operand, axes_of, integer, product, reshaped, shape_error, shape_of
 from difc.numpy.diagonals import diagonal_mask
 from difc.numpy.registry import implements
 from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, to_dtype
@@ -94,13 +95,11 @@ def _columns(name: str, a: ir.Value, b: ir.Value, vector: bool) -> ir.Value:
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Return the lower triangular L with L L^T = a, or its transpose if `upper`. (numpy.linalg.cholesky)
 
-    Of a matrix that is not symmetric the mean with its transpose is factored, so that a gradient is symmetric, too (as
-    in JAX; NumPy reads one triangle). Where it is not positive definite the triangle is NaN.
+    Only the lower triangle is read, or the upper one if `upper`, and a gradient is that of what is read: 0 elsewhere.
+    (JAX factors the mean of a and its transpose.) Where a is not positive definite the factor's triangle is NaN.
     """
     (x,) = matrices("cholesky", a)
-    mean = dif.mul(dif.add(x, matrix_transpose(x)), fill(x, 0.5))
-    factor = dif.cholesky(mean)
-    return wrap(matrix_transpose(factor) if upper else factor)
+    return wrap(matrix_transpose(dif.cholesky(matrix_transpose(x))) if upper else dif.cholesky(x))
 
 
 def triangle_of(x: ir.Value, lower: bool, unit: bool = False) -> ir.Value:
@@ -202,11 +201,12 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 def det(a: Any) -> Any:
     """Return the determinant. (numpy.linalg.det)
 
-    Its gradient is right for singular matrices, too; second derivatives are, up to size 3.
+    Its gradient is right for singular matrices, too. Up to size 4 all derivatives are; of larger ones, at matrices that
+    are singular or nearly so, the second is not: it is NaN, or has no digits.
     """
     (x,) = matrices("det", a)
     size = shape_of(x)[-1]
-    if not isinstance(size, int) or size > 3:
+    if not isinstance(size, int) or size > 4:
         return wrap(dif.det(x))
     return _small_det(wrap(x), size)
 
@@ -217,12 +217,20 @@ def _small_det(x: Any, size: int) -> Any:
         return np.prod(x, axis=(-2, -1))
     if size == 1:
         return x[..., 0, 0]
-    cofactors = []
-    for j in range(size):
-        minor = [[x[..., i, k] for k in range(size) if k != j] for i in range(1, size)]
-        cofactors.append(minor[0][0] if size == 2 else minor[0][0] * minor[1][1] - minor[0][1] * minor[1][0])
-    terms = [x[..., 0, j] * cofactor for j, cofactor in enumerate(cofactors)]
-    return terms[0] - terms[1] if size == 2 else terms[0] - terms[1] + terms[2]
+    if size == 2:
+        return _minor(x, 0, (0, 1))
+    if size == 3:
+        terms = [x[..., 2, j] * _minor(x, 0, columns) for j, columns in enumerate(((1, 2), (0, 2), (0, 1)))]
+        return terms[0] - terms[1] + terms[2]
+    pairs = list(itertools.combinations(range(4), 2))  # columns of the first two rows; the last two have the others
+    terms = [_minor(x, 0, some) * _minor(x, 2, others) for some, others in zip(pairs, reversed(pairs), strict=True)]
+    return terms[0] - terms[1] + terms[2] + terms[3] - terms[4] + terms[5]
+
+
+def _minor(x: Any, row: int, columns: tuple[int, ...]) -> Any:
+    """Return the determinant of two rows from `row` on, in two columns."""
+    j, k = columns
+    return x[..., row, j] * x[..., row + 1, k] - x[..., row, k] * x[..., row + 1, j]
 
 
 @implements(np.linalg.slogdet)

@@ -86,10 +86,7 @@ def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_fin
     The triangle of the result that is not the factor is zero; SciPy leaves it undefined. A gradient is that of what is
     read: it has the triangle's shape.
     """
-    part = np.tril(a) if lower else np.triu(a)
-    strict = np.tril(a, -1) if lower else np.triu(a, 1)
-    factor = np.linalg.cholesky(part + _mT(strict))
-    return (factor if lower else _mT(factor)), lower
+    return np.linalg.cholesky(a, upper=not lower), lower
 
 
 def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:

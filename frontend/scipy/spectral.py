@@ -69,7 +69,7 @@ def eigh(
     """Return eigenvalues w and eigenvectors v of a v = w v, or of a v = w b v with b definite. (scipy.linalg.eigh)
 
     Args:
-      lower: which triangle of `a` is read.
+      lower: which triangle of `a` and `b` is read.
       eigvals_only: return w alone.
     """
     _refuse("eigh", subset_by_index=subset_by_index, subset_by_value=subset_by_value, type=type != 1)
@@ -79,7 +79,7 @@ def eigh(
     from difc.scipy.linalg import solve_triangular
 
     half, rest = (np.tril(a), np.tril(a, -1)) if lower else (np.triu(a), np.triu(a, 1))
-    factor = np.linalg.cholesky(b)
+    factor = np.linalg.cholesky(b if lower else np.swapaxes(b, -1, -2))
     inner = solve_triangular(factor, half + np.swapaxes(rest, -1, -2), lower=True)
     inner = solve_triangular(factor, np.swapaxes(inner, -1, -2), lower=True)
     if eigvals_only:

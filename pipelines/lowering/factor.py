@@ -24,7 +24,7 @@ from difc.pipelines.lowering.values import Value
 __all__: list[str] = []
 
 #: The largest sizes that are one call of a kernel, where sizes are known.
-CHOLESKY, LU = 128, 64
+CHOLESKY, LU = 128, 512
 
 
 def _stack(c: Context, x: Value) -> tuple[ir.Value, list[Size]]:

@@ -1,4 +1,4 @@
-"""Calls of the kernels: `factor_lanes.py` for many small matrices, else `factor_kernels.py`; a module has each once."""
+"""Calls of kernels: `factor_lanes.py` for many small matrices, else one matrix at a time; a module has each once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
-from difc.pipelines.lowering.factor_kernels import Form, cholesky_kernel, lu_kernel, solve_kernel
+from difc.pipelines.lowering.factor_kernels import Form, cholesky_kernel, solve_kernel
 from difc.pipelines.lowering.factor_lanes import (
     LARGEST,
     lanes_cholesky_kernel,
@@ -15,6 +15,7 @@ from difc.pipelines.lowering.factor_lanes import (
     lanes_of,
     lanes_solve_kernel,
 )
+from difc.pipelines.lowering.factor_lu_kernel import lu_kernel
 from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit

@@ -28,7 +28,6 @@ from difc.pipelines.lowering.factor_parts import (
     places,
     repeated_along,
     rounded,
-    size_scalar,
     slice_at,
 )
 
@@ -61,17 +60,22 @@ def cholesky_by_halves(x: ir.Value, limit: int) -> ir.Value:
 
 
 def _checked(factor: ir.Value) -> ir.Value:
-    """Return lower triangular factors as NaN where they are in the end: what comes after a bad pivot is."""
-    size = size_scalar(sizes_of(factor)[-1])
-    last = dif.sub(size, splat(1, size))
-    pivot = slice_at(slice_at(factor, last, 1), last, 1)
-    failed = dif.compare(pivot, pivot, direction="ne")
-    return dif.select(repeated_along(failed, factor, (0,)), triangle(splat(np.nan, factor), "ge"), factor)
+    """Return the lower triangles of factors, as NaN where they are in the end: what comes after a bad pivot is."""
+    size = sizes_of(factor)[-1]
+    if isinstance(size, int):
+        last = slice(size - 1, size)
+        pivot = dif.reshape(part(factor, last, last), shape=(sizes_of(factor)[0],))
+    else:
+        at = dif.sub(size, splat(1, size))
+        pivot = slice_at(slice_at(factor, at, 1), at, 1)
+    zero = splat(0.0, pivot)
+    added = dif.select(dif.compare(pivot, pivot, direction="ne"), splat(np.nan, pivot), zero)
+    return triangle(dif.add(factor, repeated_along(added, factor, (0,))), "ge")
 
 
 def lower_factor(upper: ir.Value) -> ir.Value:
     """Return L of U, which lies above something without meaning."""
-    return dif.reshape(_checked(triangle(matrix_transpose(flat(upper)), "ge")), shape=tuple(sizes_of(upper)))
+    return dif.reshape(_checked(matrix_transpose(flat(upper))), shape=tuple(sizes_of(upper)))
 
 
 def _cholesky(x: ir.Value) -> ir.Value:
@@ -108,8 +112,8 @@ def cholesky_cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
 def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     """The steps of `_halved`: first, below = first^-1 x21^T, last of x22 - below^T below.
 
-    With a symmetric cotangent S of what `last` is the factor of, below gets that of itself less 2 below S, and first
-    that of itself less what its solve passes on.
+    With the cotangent C of the lower triangle that `last` is the factor of, below gets that of itself less
+    below (C + C^T), and first that of itself less what its solve passes on.
     """
     size = aval_of(factor).shape[-1]
     if size <= limit:
@@ -118,13 +122,13 @@ def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     one, two = slice(cut), slice(cut, None)
     first, across = part(factor, one, one), part(factor, two, one)
     corner = _cotangent(part(factor, two, two), part(ct, two, two), limit)
-    twice = matmul(across, corner, transpose_x=True)
-    given = dif.sub(matrix_transpose(part(ct, two, one)), dif.add(twice, twice))
+    both = dif.add(corner, matrix_transpose(corner))
+    given = dif.sub(matrix_transpose(part(ct, two, one)), matmul(across, both, transpose_x=True))
     below = dif.triangular_solve(first, given, left_side=True, lower=True, transpose_a=True, unit_diagonal=False)
     rest = dif.sub(part(ct, one, one), triangle(matmul(below, across), "ge"))
     start = _cotangent(first, rest, limit)
-    halved = dif.mul(below, splat(0.5, below))
-    return joined((start, halved), (matrix_transpose(halved), corner))
+    above = dif.zeros(shape=tuple(sizes_of(below)), dtype=aval_of(below).dtype)
+    return joined((start, above), (matrix_transpose(below), corner))
 
 
 def _cholesky_columns(x: ir.Value, size: int | ir.Value) -> ir.Value:

@@ -25,7 +25,7 @@ from difc.pipelines.lowering.factor_tiles import (
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["Form", "cholesky_kernel", "lu_kernel", "solve_kernel"]
+__all__ = ["Form", "cholesky_kernel", "solve_kernel"]
 
 _DEPTH = 64  # rows that the solve kernel finishes before it takes them off those below: a buffer of 8 KB
 
@@ -190,85 +190,3 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
       }}
       {x.store("%factored")}"""
     return executable(name, [given, x], ["batch", "n"], "%across = arith.constant 1 : index", body)
-
-
-# ---- lu ------------------------------------------------------------------------------------------
-
-
-def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable: array x [batch, m, n], with m >= n; sizes batch, m, n; then what it writes.
-
-    That are the pivots [batch, n] and the permutation [batch, m], both i32.
-    """
-    t = Tile.of(element, unit)
-    given, x = (
-        Array(name, access, element, ("batch", "m", "n")) for name, access in (("given_x", "read"), ("x", "write"))
-    )
-    pivots = Array("pivots", "write", "i32", ("batch", "n"))
-    order = Array("order", "write", "i32", ("batch", "m"))
-    ints, one = "tensor<?xi32>", "vector<1xi32>"
-    body = f"""
-      %columns = arith.constant {t.columns} : index
-      %zero = arith.constant 0.0 : {element}
-      %ones = arith.constant 1.0 : {element}
-      %minus = arith.constant -1.0 : {element}
-      %none = arith.constant 0 : i32
-      {given.load("%given")}
-      {copied(t, "%m", "%n")}
-      %no_order = tensor.empty(%m) : {ints}
-      %order0 = scf.for %i = %c0 to %m step %c1 iter_args(%p = %no_order) -> {ints} {{
-        %number = arith.index_cast %i : index to i32
-        %v = vector.broadcast %number : i32 to {one}
-        %w = vector.transfer_write %v, %p[%i] {{in_bounds = [true]}} : {one}, {ints}
-        scf.yield %w : {ints}
-      }}
-      %no_pivots = tensor.empty(%n) : {ints}
-      %all:3 = scf.for %k = %c0 to %n step %c1
-          iter_args(%u0 = %x_all, %p0 = %no_pivots, %q0 = %order0) -> ({t.matrix}, {ints}, {ints}) {{
-        %best:2 = scf.for %i = %k to %m step %c1 iter_args(%value = %minus, %at = %k) -> ({element}, index) {{
-          %e = tensor.extract %u0[%i, %k] : {t.matrix}
-          %size = math.absf %e : {element}
-          %better = arith.cmpf ogt, %size, %value : {element}
-          %value_ = arith.select %better, %size, %value : {element}
-          %at_ = arith.select %better, %i, %at : index
-          scf.yield %value_, %at_ : {element}, index
-        }}
-        %number = arith.index_cast %best#1 : index to i32
-        %nv = vector.broadcast %number : i32 to {one}
-        %p1 = vector.transfer_write %nv, %p0[%k] {{in_bounds = [true]}} : {one}, {ints}
-        %qk = vector.transfer_read %q0[%k], %none {{in_bounds = [true]}} : {ints}, {one}
-        %qp = vector.transfer_read %q0[%best#1], %none {{in_bounds = [true]}} : {ints}, {one}
-        %q1 = vector.transfer_write %qp, %q0[%k] {{in_bounds = [true]}} : {one}, {ints}
-        %q2 = vector.transfer_write %qk, %q1[%best#1] {{in_bounds = [true]}} : {one}, {ints}
-        %u1 = scf.for %j = %c0 to %n step %columns iter_args(%u = %u0) -> {t.matrix} {{
-          %vk = vector.transfer_read %u[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %vp = vector.transfer_read %u[%best#1, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %w0 = vector.transfer_write %vp, %u[%k, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          %w1 = vector.transfer_write %vk, %w0[%best#1, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          scf.yield %w1 : {t.matrix}
-        }}
-        %pivot = tensor.extract %u1[%k, %k] : {t.matrix}
-        %is_zero = arith.cmpf oeq, %pivot, %zero : {element}
-        %divisor = arith.select %is_zero, %ones, %pivot : {element}
-        %below = arith.addi %k, %c1 : index
-        %u2 = scf.for %i = %below to %m step %c1 iter_args(%u = %u1) -> {t.matrix} {{
-          %e = tensor.extract %u[%i, %k] : {t.matrix}
-          %factor = arith.divf %e, %divisor : {element}
-          %fv = vector.broadcast %factor : {element} to {t.vector}
-          %f1 = vector.broadcast %factor : {element} to vector<1x{element}>
-          %w = vector.transfer_write %f1, %u[%i, %k] {{in_bounds = [true]}} : vector<1x{element}>, {t.matrix}
-          %row = scf.for %j = %below to %n step %columns iter_args(%to = %w) -> {t.matrix} {{
-            %vk = vector.transfer_read %to[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-            %vi = vector.transfer_read %to[%i, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-            {t.minus("%new", "%vi", "%fv", "%vk")}
-            %wi = vector.transfer_write %new, %to[%i, %j] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-            scf.yield %wi : {t.matrix}
-          }}
-          scf.yield %row : {t.matrix}
-        }}
-        scf.yield %u2, %p1, %q2 : {t.matrix}, {ints}, {ints}
-      }}
-      {x.store("%all#0")}
-      {pivots.store("%all#1")}
-      {order.store("%all#2")}"""
-    return executable(name, [given, x, pivots, order], ["batch", "m", "n"], "%across = arith.constant 1 : index", body)

@@ -24,9 +24,9 @@ class Tile:
     fma: bool
 
     @classmethod
-    def of(cls, element: str, unit: VectorUnit) -> Tile:
-        """Return the tile for a processor: two vectors a row, and rows that leave registers for the operands."""
-        columns = 2 * unit.bytes // {"f32": 4, "f64": 8}[element]
+    def of(cls, element: str, unit: VectorUnit, vectors: int = 2) -> Tile:
+        """Return the tile for a processor: so many vectors a row, and rows that leave registers for the operands."""
+        columns = vectors * unit.bytes // {"f32": 4, "f64": 8}[element]
         return cls(element, 8 if unit.registers >= 32 else 4, columns, unit.fma)
 
     @property
@@ -43,6 +43,14 @@ class Tile:
     def each(self, template: str) -> str:
         """Repeat lines for each row: `{i}` is the row, `{p}` the one before."""
         return "\n".join(template.format(i=i, p=i - 1) for i in range(self.rows))
+
+    def plus(self, result: str, x: str, a: str, b: str) -> str:
+        """Return lines for result = x + a b."""
+        if self.fma:
+            return f"{result} = vector.fma {a}, {b}, {x} : {self.vector}"
+        return (
+            f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.addf {x}, {result}_m : {self.vector}"
+        )
 
     def minus(self, result: str, x: str, a: str, b: str) -> str:
         """Return lines for result = x - a b."""

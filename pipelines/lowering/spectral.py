@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from difc import dialects as dif
 from difc.dialects import Aval
 from difc.dialects.matrices import matrix_transpose, splat, triangle_mask
@@ -18,17 +20,25 @@ from difc.pipelines.lowering.composition import composed, composed_used
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import Size
 from difc.pipelines.lowering.regroup import regroup
-from difc.pipelines.lowering.spectral_householder import householder
+from difc.pipelines.lowering.spectral_householder import householder, upper_rows
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
 from difc.pipelines.lowering.spectral_kernel import call_jacobi
+from difc.pipelines.lowering.spectral_qr import call_qr
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.target import VectorUnit
 
 __all__: list[str] = []
 
+#: The most columns that `qr` reduces in one call of its kernel, where sizes are known.
+QR = 384
+
+
+def _array(dtype: np.dtype, base: ir.Value, sizes: Sequence[Size]) -> Value:
+    return Value(Aval(tuple(s if isinstance(s, int) else dif.DYN for s in sizes), dtype), base=base, sizes=sizes)
+
 
 def _regrouped(c: Context, x: Value, sizes: Sequence[Size]) -> Value:
-    aval = Aval(tuple(s if isinstance(s, int) else dif.DYN for s in sizes), x.aval.dtype)
-    return Value(aval, base=regroup(c, c.tensor(x), c.sizes(x), sizes), sizes=sizes)
+    return _array(x.aval.dtype, regroup(c, c.tensor(x), c.sizes(x), sizes), sizes)
 
 
 def _stack(c: Context, x: Value, kept: int = 2) -> Value:
@@ -59,9 +69,28 @@ def _of_nothing(c: Context, outs: Sequence[Out]) -> list[Value]:
 
 @lowering(dif.qr)
 def _qr(c: Context, outs: list[Out], x: Value, *, complete: bool) -> list[Any]:
-    if 0 in c.sizes(x):
+    sizes, used = c.sizes(x), _used(outs)
+    if 0 in sizes:
         return _of_nothing(c, outs)
-    return _unstacked(c, outs, composed_used(c, _used(outs), partial(householder, complete=complete), _stack(c, x)))
+    if c.vectors is None or _columns(sizes) > QR:
+        return _unstacked(c, outs, composed_used(c, used, partial(householder, complete=complete), _stack(c, x)))
+    return _unstacked(c, outs, _small_qr(c, outs, _stack(c, x), used, complete, c.vectors))
+
+
+def _columns(sizes: Sequence[Size]) -> int:
+    """Return how many columns `qr` reduces, as far as known."""
+    return min((s for s in sizes[-2:] if isinstance(s, int)), default=0)
+
+
+def _small_qr(
+    c: Context, outs: Sequence[Out], x: Value, used: Sequence[bool], complete: bool, unit: VectorUnit
+) -> list[Value | None]:
+    batch, m, n = c.sizes(x)
+    columns = outs[0].sizes[-1] if used[0] else 0
+    reduced, scales, _, q = call_qr(c, c.tensor(x), [batch, m, n, columns], unit)
+    given = [_array(x.aval.dtype, reduced, [batch, m, n]), _array(x.aval.dtype, scales, [batch, n])]
+    (r,) = composed_used(c, used[1:], partial(upper_rows, complete=complete), *given)
+    return [_array(x.aval.dtype, q, [batch, m, columns]) if used[0] else None, r]
 
 
 def _orthogonal(c: Context, arrays: Sequence[Value]) -> list[Value]:

@@ -20,7 +20,7 @@ from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
 
-__all__ = ["eye_like", "householder", "minimum", "repeated"]
+__all__ = ["eye_like", "householder", "minimum", "repeated", "upper_rows"]
 
 #: Up to this many columns are one panel; more are panels of `PANEL`.
 ONE_PANEL, PANEL = 64, 32
@@ -43,10 +43,15 @@ def householder(x: ir.Value, *, complete: bool) -> Values:
     scale = dif.select(dif.compare(scale, splat(0, scale), direction="gt"), scale, splat(1, scale))
     across = dif.broadcast_in_dim(scale, shape=(batch, m, n), dimensions=(0, 2))
     panels, reduced = _factored(dif.div(x, across), k)
-    r = triangle(dif.mul(reduced, across), "le")
-    if not complete:
-        r = _leading(r, k, 1)
-    return [_q(panels, batch, m, m if complete else k, aval_of(x).dtype), r]
+    q = _q(panels, batch, m, m if complete else k, aval_of(x).dtype)
+    return [q, upper_rows(reduced, scale, complete=complete)]
+
+
+def upper_rows(x: ir.Value, scale: ir.Value, *, complete: bool) -> ir.Value:
+    """Return `r` of a stack [b, m, n] that has it above other things, with column j divided by scale [b, j]."""
+    _, m, n = sizes_of(x)
+    r = triangle(dif.mul(x, repeated(scale, sizes_of(x), (0, 2))), "le")
+    return r if complete else _leading(r, minimum(m, n), 1)
 
 
 def _factored(x: ir.Value, k: Size) -> tuple[_Panels, ir.Value]:

@@ -1,7 +1,8 @@
 """One-sided Jacobi as a kernel for the CPU: all sweeps over one matrix in one workgroup, with vectors along the rows.
 
-The same method as `spectral_jacobi.py`, with the pairs of rows one after the other (cyclic by rows). A module has it
-once for each element type, whatever the sizes. Sizes are known at run time only; columns beyond the last are masked.
+The same method as `spectral_jacobi.py`. As the pairs of a round share no rows, a processor works on the next while the
+numbers of a rotation, one long chain of roots and quotients, come out. A module has it once for each element type,
+whatever the sizes, which are known at run time only; columns beyond the last are masked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
+from difc.pipelines.lowering.factor_tiles import Tile
 from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.spectral_jacobi import LARGE, SWEEPS
@@ -57,8 +59,8 @@ def _each(count: int, template: str, separator: str = "\n") -> str:
 def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
     """Return the executable: arrays x0 and perhaps x1; sizes batch, n, and the width of each; y0, y1 are written."""
     info = np.finfo(_DTYPES[element])
-    columns = 2 * unit.bytes // _DTYPES[element].itemsize
-    vector, matrix = f"vector<{columns}x{element}>", f"tensor<?x?x{element}>"
+    t = Tile.of(element, unit)
+    vector, matrix = t.vector, t.matrix
     given, made = (
         [Array(f"{letter}{i}", access, element, ("batch", "n", f"m{i}")) for i in range(count)]
         for letter, access in (("x", "read"), ("y", "write"))
@@ -69,18 +71,24 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
     def carried(new: str, old: str, worst: str) -> str:
         return _each(count, f"%{new}@ = {old}", ", ") + f", %{new}w = {worst}"
 
-    def total(result: str, x: str, y: str, into: str) -> str:
-        if unit.fma:
-            return f"{result} = vector.fma {x}, {y}, {into} : {vector}"
-        return f"{result}p = arith.mulf {x}, {y} : {vector}\n{result} = arith.addf {into}, {result}p : {vector}"
-
-    rotations = _each(count, _ROTATION).format(vector=vector, matrix=matrix)
+    rotations = _each(count, _ROTATION).format(
+        vector=vector,
+        matrix=matrix,
+        turned="\n".join(
+            (
+                t.plus("%us", "%v", "%tv", "%u"),
+                t.minus("%vs", "%u", "%tv", "%v"),
+                t.minus("%u1", "%u", "%sv", "%us"),
+                t.plus("%v1", "%v", "%sv", "%vs"),
+            )
+        ),
+    )
     body = _BODY.format(
         element=element,
         vector=vector,
         matrix=matrix,
         state=state,
-        columns=columns,
+        columns=t.columns,
         sweeps=SWEEPS,
         large=LARGE,
         epsilon=float(info.eps),
@@ -88,18 +96,19 @@ def _kernel(name: str, element: str, count: int, unit: VectorUnit) -> str:
         loads="\n".join(array.load(f"%given{i}") for i, array in enumerate(given)),
         copies=_each(count, _COPY).format(vector=vector, matrix=matrix),
         stores="\n".join(array.store(f"%done#{i}") for i, array in enumerate(made)),
+        meeting=_MEETING,
         rotations=rotations,
         results=count + 1,
         last=count,
         products="\n".join(
-            (total("%pp_", "%u", "%u", "%pp"), total("%qq_", "%v", "%v", "%qq"), total("%pq_", "%u", "%v", "%pq"))
+            (t.plus("%pp_", "%pp", "%u", "%u"), t.plus("%qq_", "%qq", "%v", "%v"), t.plus("%pq_", "%pq", "%u", "%v"))
         ),
         by_sweep=carried("a", "%all@", "%infinity"),
-        by_row=carried("b", "%a@", "%least"),
+        by_round=carried("b", "%a@", "%least"),
         by_pair=carried("d", "%b@", "%bw"),
         turned=_each(count, "%turned@", ", "),
         pairs=_each(count, "%pairs#@", ", "),
-        rows=_each(count, "%rows#@", ", "),
+        rounds=_each(count, "%rounds#@", ", "),
     )
     sizes = ["batch", "n", *(f"m{i}" for i in range(count))]
     return executable(name, [*given, *made], sizes, "%across = arith.constant 1 : index", body)
@@ -123,20 +132,29 @@ _ROTATION = """
           %turned@ = scf.for %k = %c0 to %width@ step %columns iter_args(%y = %d@) -> ({matrix}) {{
             %u = vector.transfer_read %y[%p, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
             %v = vector.transfer_read %y[%q, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
-            %tu = arith.mulf %tv, %u : {vector}
-            %tw = arith.mulf %tv, %v : {vector}
-            %us = arith.addf %v, %tu : {vector}
-            %vs = arith.subf %u, %tw : {vector}
-            %ud = arith.mulf %sv, %us : {vector}
-            %vd = arith.mulf %sv, %vs : {vector}
-            %u1 = arith.subf %u, %ud : {vector}
-            %v1 = arith.addf %v, %vd : {vector}
+            {turned}
             %half = vector.transfer_write %u1, %y[%p, %k] {{in_bounds = [false]}} : {vector}, {matrix}
             %both = vector.transfer_write %v1, %half[%q, %k] {{in_bounds = [false]}} : {vector}, {matrix}
             scf.yield %both : {matrix}
           }}"""
 
+#: Rows p < q of a pair in a round of the tournament of `spectral_jacobi.py`; none of a row without a partner.
+_MEETING = """
+          %sum_ = arith.addi %round, %pair : index
+          %one_more = arith.addi %round, %cycle : index
+          %difference = arith.subi %one_more, %pair : index
+          %i = arith.remui %sum_, %cycle : index
+          %is_lead = arith.cmpi eq, %pair, %c0 : index
+          %opposite = arith.remui %difference, %cycle : index
+          %j = arith.select %is_lead, %cycle, %opposite : index
+          %p = arith.minui %i, %j : index
+          %larger = arith.maxui %i, %j : index
+          %is_there = arith.cmpi ult, %larger, %n : index
+          %q = arith.select %is_there, %larger, %p : index
+          %m_here = arith.select %is_there, %m0, %c0 : index"""
+
 _BODY = """
+      %c2 = arith.constant 2 : index
       %sweeps = arith.constant {sweeps} : index
       %columns = arith.constant {columns} : index
       %zero = arith.constant 0.0 : {element}
@@ -152,16 +170,20 @@ _BODY = """
       %m_root = math.sqrt %m_float : {element}
       %few = arith.mulf %four, %epsilon : {element}
       %enough = arith.mulf %few, %m_root : {element}
+      %more_rows = arith.addi %n, %c1 : index
+      %couples = arith.divui %more_rows, %c2 : index
+      %players = arith.muli %couples, %c2 : index
+      %cycle = arith.subi %players, %c1 : index
       {loads}
       {copies}
       %done:{results} = scf.for %sweep = %c0 to %sweeps step %c1 iter_args({by_sweep}) -> ({state}) {{
         %goes_on = arith.cmpf ogt, %aw, %enough : {element}
-        %last = arith.select %goes_on, %n, %c0 : index
+        %last = arith.select %goes_on, %cycle, %c0 : index
         %least = arith.select %goes_on, %zero, %aw : {element}
-        %rows:{results} = scf.for %p = %c0 to %last step %c1 iter_args({by_row}) -> ({state}) {{
-          %first = arith.addi %p, %c1 : index
-          %pairs:{results} = scf.for %q = %first to %n step %c1 iter_args({by_pair}) -> ({state}) {{
-          %sums:3 = scf.for %k = %c0 to %m0 step %columns iter_args(%pp = %none, %qq = %none, %pq = %none)
+        %rounds:{results} = scf.for %round = %c0 to %last step %c1 iter_args({by_round}) -> ({state}) {{
+          %pairs:{results} = scf.for %pair = %c0 to %couples step %c1 iter_args({by_pair}) -> ({state}) {{
+          {meeting}
+          %sums:3 = scf.for %k = %c0 to %m_here step %columns iter_args(%pp = %none, %qq = %none, %pq = %none)
               -> ({vector}, {vector}, {vector}) {{
             %u = vector.transfer_read %d0[%p, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
             %v = vector.transfer_read %d0[%q, %k], %zero {{in_bounds = [false]}} : {matrix}, {vector}
@@ -209,6 +231,6 @@ _BODY = """
           }}
           scf.yield {pairs}, %pairs#{last} : {state}
         }}
-        scf.yield {rows}, %rows#{last} : {state}
+        scf.yield {rounds}, %rounds#{last} : {state}
       }}
       {stores}"""

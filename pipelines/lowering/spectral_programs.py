@@ -24,7 +24,7 @@ from difc.dialects.matrices import (
 )
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.spectral_householder import eye_like, householder, minimum, repeated
+from difc.pipelines.lowering.spectral_householder import eye_like, minimum, repeated
 
 __all__ = ["eigh_from_rows", "eigh_rows", "pinv_from_svd", "svd_from_rows", "svd_rows"]
 
@@ -103,10 +103,9 @@ def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
     other = matrix_transpose(triangle(x, "gt" if lower else "lt"))
     a, scale, is_finite = _prepared(dif.add(half, other))
     square = matmul(a, a)
-    fourth = matmul(square, square)
-    norm = _over_matrix(dif.reduce_sum, dif.mul(fourth, fourth))
-    for _ in range(3):
-        norm = dif.sqrt(norm)  # the eighth root: within n^(1/8) of the largest eigenvalue, and never below it
+    norm = _over_matrix(dif.reduce_sum, dif.mul(square, square))
+    for _ in range(2):
+        norm = dif.sqrt(norm)  # the fourth root: within n^(1/4) of the largest eigenvalue, and never below it
     norm = dif.select(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
     a = dif.div(a, repeated(norm, sizes_of(a), (0,)))
     shift = dif.select(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
@@ -158,7 +157,7 @@ def svd_rows(x: ir.Value) -> Values:
     identity = eye_like((batch, k, k), aval_of(x).dtype)
     if isinstance(m, int) and m == n:
         return [a, identity, scale, is_finite]
-    q, r = householder(a, complete=False)
+    q, r = dif.qr(a, complete=False)
     return [r, identity, scale, is_finite, q]
 
 
@@ -193,7 +192,7 @@ def _without_gaps(s: ir.Value, vh: ir.Value) -> ir.Value:
 
 def _completed(columns: ir.Value, complete: bool) -> ir.Value:
     """Return orthonormal columns (a whole basis if `complete`) that begin with those given, of which some may be 0."""
-    q, r = householder(columns, complete=complete)
+    q, r = dif.qr(columns, complete=complete)
     batch = sizes_of(q)[0]
     rows = dif.reduce_sum(triangle(r, "eq"), axes=(2,))  # the diagonal, 1 or -1 where a column was there
     signs = dif.select(dif.compare(rows, splat(0, rows), direction="lt"), splat(-1, rows), splat(1, rows))

@@ -90,10 +90,17 @@ def test_gradients_to_second_order(name: str) -> None:
         check_grads(function, [a[:1, :2] if a.ndim == 4 else a for a in arrays])
 
 
-def test_the_gradient_of_cholesky_is_symmetric() -> None:
-    with difc.disable_jit():
-        found = difc.grad(lambda x: np.sum(np.linalg.cholesky(x) * A))(DEFINITE[0, 0])
-    np.testing.assert_allclose(found, found.T)
+def test_cholesky_reads_one_triangle() -> None:
+    """The other one may hold anything; a gradient is 0 there."""
+    lower, upper = np.where(np.tri(4), DEFINITE, np.nan), np.where(np.tri(4).T, DEFINITE, np.nan)
+    functions = {"lower": np.linalg.cholesky, "upper": lambda x: np.linalg.cholesky(x, upper=True)}
+    for name, x in (("lower", lower), ("upper", upper)):
+        check(functions[name], x, tolerance=NEAR)
+        check_grads(functions[name], [STACK[0, 0] + 2 * np.eye(4)])  # of what is not symmetric
+        with difc.disable_jit():
+            gradient = difc.grad(lambda x, f=functions[name]: np.sum(f(x) ** 3))(x)
+        assert np.isfinite(gradient).all()
+        np.testing.assert_array_equal(np.where(np.isnan(x), gradient, 0), 0)
 
 
 SINGULAR = np.array([[1.0, 2, 3, 1], [2, 4, 6, 2], [1, 0, 1, 5], [0, 1, 1, 1]])  # the second row is twice the first
@@ -106,7 +113,16 @@ def test_the_gradient_of_det_is_the_cofactors(x: np.ndarray) -> None:
     minors = [[np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(4)] for i in range(4)]
     cofactors = np.array(minors) * (-1.0) ** np.add.outer(range(4), range(4))
     with difc.disable_jit():
-        np.testing.assert_allclose(difc.grad(np.linalg.det)(x), cofactors, atol=1e-12)
+        for f in (np.linalg.det, lambda x: np.linalg.det(np.pad(x, (0, 1)) + np.diag([0, 0, 0, 0, 1.0]))):
+            np.testing.assert_allclose(difc.grad(f)(x), cofactors, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_the_second_derivative_of_det_at_zeros(size: int) -> None:
+    x, t = np.zeros((size, size)), np.diag([1.0] * (size - 1) + [0.0])
+    with difc.disable_jit():
+        tangents = [difc.jvp(difc.grad(np.linalg.det), (x + s * t,), (t,))[1][-1, -1] for s in (0.0, 1.0)]
+    np.testing.assert_array_equal(tangents, [size == 2, size - 1])  # of s^(size - 1)
 
 
 def _ops(function: Callable[..., Any], *arrays: Any) -> str:

@@ -14,9 +14,10 @@ import difc
 import difc.scipy.linalg as dl
 from difc import dialects as dif
 from difc.dialects import DYN, F64, Aval, interpreter
-from difc.pipelines.lowering import factor_columns, factor_lu, factor_parts
+from difc.pipelines.lowering import factor, factor_columns, factor_lu, factor_parts
 from tests.case import module_of
 from tests.pipelines.artifacts import needs_vulkan
+from tests.pipelines.lowered import build, call, compiled
 
 RNG = np.random.default_rng(0)
 FORMS = [
@@ -30,8 +31,9 @@ def _matrices(*lead: int, size: int, dtype: type = np.float64) -> np.ndarray:
 
 
 def _definite(*lead: int, size: int, dtype: type = np.float64) -> np.ndarray:
+    """Return the lower triangle of definite matrices; the other one is not to be read."""
     x = _matrices(*lead, size=size)
-    return (x @ x.swapaxes(-1, -2) + np.eye(size)).astype(dtype)
+    return np.where(np.tri(size, dtype=bool), x @ x.swapaxes(-1, -2) + np.eye(size), np.nan).astype(dtype)
 
 
 # ---- programs ------------------------------------------------------------------------------------
@@ -119,6 +121,23 @@ def test_kernels() -> None:
     """Sizes beside those of tiles and slices, so that all edges are met, and matrices that are cut in halves."""
     _check(_family(FORMS[:9]), _arguments(2, size=75, columns=17), 1e-9)
     _check(_family(FORMS[:1]), _arguments(size=150, columns=1, dtype=np.float32), 2e-4)
+
+
+def test_large_matrices_are_cut_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHOLESKY", "LU"):
+        monkeypatch.setattr(factor, name, 32)
+    definite, x, _, _ = _arguments(size=100, columns=1)
+    module = build(
+        {
+            "cholesky": (dif.cholesky, [Aval(definite.shape, F64)]),
+            "lu": (dif.lu, [Aval(x.shape, F64)]),
+        }
+    )
+    entries = compiled(module)
+    for name, given in (("cholesky", definite), ("lu", x)):
+        wanted = interpreter.run(module, name, given)
+        for found, expected in zip(call(getattr(entries, name), [given]), wanted, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_kernels_of_run_time_sizes() -> None:

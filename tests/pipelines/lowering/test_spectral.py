@@ -17,6 +17,7 @@ from difc import dialects as dif
 from difc.dialects import DYN, Aval, aval_of, interpreter
 from difc.dialects.matrices import matrix_transpose
 from difc.dialects.mlir import ir
+from difc.pipelines.lowering import spectral
 from difc.pipelines.lowering import spectral_programs as programs
 from difc.pipelines.lowering.spectral_householder import householder
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
@@ -188,9 +189,23 @@ def test_compiled_for_any_sizes(dtype: np.dtype) -> None:
             x = _random(*shape, dtype=dtype)
             x = _symmetric(x) if name == "eigh" else x
             CHECKS[name][1](x, call(getattr(entries, name), [x]))
+    scales = np.array([1e30, 1e-30, 0, 1], dtype)
+    x = np.concatenate([_random(1, 6, 4, dtype=dtype) * scales, np.full((1, 6, 4), np.nan, dtype)])
+    (q, other), (r, _) = call(entries.qr, [x])
+    assert np.isnan(other).any()
+    assert _is_orthonormal(q)
+    divisors = np.where(scales, scales, 1)
+    np.testing.assert_allclose(q @ r / divisors, x[0] / divisors, atol=20 * np.finfo(dtype).eps)
     for x in difficult(dtype).values():
         check_eigh(x, call(entries.eigh, [x]))
         check_svd(x, call(entries.svd, [x]))
+
+
+def test_qr_of_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Panels by products of matrices, where the kernel would take too long."""
+    monkeypatch.setattr(spectral, "QR", 8)
+    x = _random(1, 72, 70)
+    check_qr(x, call(compiled(build({"f": (CHECKS["qr"][0], [Aval(x.shape, x.dtype)])})).f, [x]))
 
 
 def test_what_is_not_used_is_not_computed() -> None:
