@@ -86,7 +86,7 @@ meaning(dif.gamma)(_each(_gamma))
 
 @meaning(dif.polygamma)
 @_in_f64
-def _(x: np.ndarray, *, order: int) -> np.ndarray:
+def _polygamma(x: np.ndarray, *, order: int) -> np.ndarray:
     sign = 1 if order % 2 else -1
     below = x < 0
     y = np.where(below, 1 - x.astype(LONG), x.astype(LONG))
@@ -262,13 +262,39 @@ def _scale(a: float, x: float) -> float:
     return math.sqrt(a / (2 * math.pi)) * math.exp(a * exponent - tail)
 
 
-def _incomplete_meaning(which: int) -> Meaning:
+def _incomplete_by_order(a: float, x: float) -> float:
+    """Return the derivative of P(a, x) by a."""
+    if not (a >= 0 and x >= 0) or (a == 0 and x == 0) or (a == x == math.inf):
+        return math.nan
+    if x == 0 or math.inf in (a, x):
+        return 0.0
+    a = max(a, 1e-25)
+    away = math.log(x) - float(_polygamma(np.array(a + 1), order=0))
+    if x < a + 1:
+        term, total, slope, harmonic, k = 1.0, 1.0, 0.0, 0.0, 0
+        while k == 0 or term * harmonic > 1e-18 * slope:
+            k += 1
+            term *= x / (a + k)
+            harmonic += 1 / (a + k)
+            total, slope = total + term, slope + term * harmonic
+        return _scale(a, x) / a * (away * total - slope)
+    # Q as a continued fraction and its derivative, from back to front
+    rest = slope = 0.0
+    for k in range(int(100 + 100 / x + 10 * math.sqrt(a)), 0, -1):
+        whole = x + 1 - a + 2 * k + rest
+        rest = k * (a - k) / whole
+        slope = (k + rest * (1 - slope)) / whole
+    fraction = 1 / (x + 1 - a + rest)
+    return -_scale(a, x) * fraction * (away + 1 / a + fraction * (1 - slope))
+
+
+def _of_pairs(function: Callable[[float, float], float]) -> Meaning:
     def compute(a: np.ndarray, x: np.ndarray) -> np.ndarray:
-        pairs = zip(a.ravel().tolist(), x.ravel().tolist(), strict=True)
-        return np.fromiter((_incomplete(*pair)[which] for pair in pairs), F64, x.size).reshape(x.shape)
+        return np.fromiter(map(function, a.ravel().tolist(), x.ravel().tolist()), F64, x.size).reshape(x.shape)
 
     return _in_f64(compute)
 
 
-meaning(dif.gammainc)(_incomplete_meaning(0))
-meaning(dif.gammaincc)(_incomplete_meaning(1))
+meaning(dif.gammainc)(_of_pairs(lambda a, x: _incomplete(a, x)[0]))
+meaning(dif.gammaincc)(_of_pairs(lambda a, x: _incomplete(a, x)[1]))
+meaning(dif.gammainc_by_order)(_of_pairs(_incomplete_by_order))

@@ -17,6 +17,7 @@ __all__ = [
     "erfinv",
     "gamma",
     "gammainc",
+    "gammainc_by_order",
     "gammaincc",
     "lgamma",
     "polygamma",
@@ -73,3 +74,4 @@ def _incomplete(name: str, doc: str) -> OpDef:
 
 gammainc = _incomplete("gammainc", "Regularized lower incomplete gamma function P(a, x): 0 to 1 as x grows from 0.")
 gammaincc = _incomplete("gammaincc", "Regularized upper incomplete gamma function Q(a, x) = 1 - P(a, x).")
+gammainc_by_order = _incomplete("gammainc_by_order", "The derivative of P(a, x) by a; at a = 0 that from above.")

@@ -39,7 +39,7 @@ def special_functions() -> Iterator[Case]:
         x = Input((2, 3), "T", low, 12.0)
         yield Case(f"polygamma_{order}", "dif.polygamma", fn, (x,), FLOAT, special=(special,))
     yield Case("polygamma_below", "dif.polygamma", partial(dif.polygamma, order=1), (Input((3,), "T", -2.8, -2.2),))
-    for name in ("gammainc", "gammaincc"):  # their order, which they are not differentiated by, from integers
+    for name in ("gammainc", "gammaincc", "gammainc_by_order"):  # orders from integers, for second derivatives
         pair = (Input((2, 3), "i32", 1, 9), Input((2, 3), "T", 0.3, 12.0))
         yield Case(name, f"dif.{name}", partial(_of_integers, dif.OPS[f"dif.{name}"]), pair, FLOAT)
 

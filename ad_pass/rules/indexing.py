@@ -131,18 +131,29 @@ def _extreme_shares(
 def _product_shares(
     out: ir.Value, x: ir.Value, indices: ir.Value, updates: ir.Value, form: dict[str, Any], fixed: bool
 ) -> tuple[ir.Value, ir.Value]:
-    """Each gets the product of the others: with one zero among the factors, only that has one that is not 0."""
+    """Each gets the product of the others.
+
+    With z the zeros among the others, that is the product of the rest times 1, the sum of z, or 0 where there are no,
+    one, or more of them: a sum that is 0, but has a derivative. (So derivatives are right up to the second.)
+    """
     of_x = dif.scatter_mul(const_like(x, 1.0), indices, updates, **form)
     if fixed:
         return of_x, updates
-    one, zero = const_like(updates, 1.0), zeros_like(updates)
-    x_is_zero, is_zero = (dif.compare(v, zeros_like(v), direction="eq") for v in (x, updates))
-    factor = dif.select(is_zero, one, updates)
-    products = dif.scatter_mul(dif.select(x_is_zero, const_like(x, 1.0), x), indices, factor, **form)
-    zeros = dif.scatter_add(_mark(x, x_is_zero), indices, _mark(x, is_zero), **form)
-    product, count = dif.gather(products, indices, **form), dif.gather(zeros, indices, **form)
-    alone = dif.compare(count, _mark(x, is_zero), direction="eq")  # no other factor is zero
-    return of_x, dif.select(alone, dif.div(product, factor), zero)
+
+    def split(v: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+        """1 for a zero, the zeros alone, and 1 in their place."""
+        is_zero, one, zero = dif.compare(v, zeros_like(v), direction="eq"), const_like(v, 1.0), zeros_like(v)
+        return dif.select(is_zero, one, zero), dif.select(is_zero, v, zero), dif.select(is_zero, one, v)
+
+    def others(of_cells: ir.Value, of_updates: ir.Value) -> ir.Value:
+        return dif.sub(dif.gather(dif.scatter_add(of_cells, indices, of_updates, **form), indices, **form), of_updates)
+
+    (mark_x, zero_x, rest_x), (mark, zero, rest) = split(x), split(updates)
+    product = dif.gather(dif.scatter_mul(rest_x, indices, rest, **form), indices, **form)
+    count, none, one = others(mark_x, mark), zeros_like(updates), const_like(updates, 1.0)
+    zeros = dif.select(dif.compare(count, one, direction="eq"), others(zero_x, zero), none)
+    zeros = dif.select(dif.compare(count, none, direction="eq"), one, zeros)
+    return of_x, dif.mul(dif.div(product, rest), zeros)
 
 
 JVP[dif.scatter_mul.name] = _combined_jvp(_product_shares)

@@ -46,22 +46,38 @@ defjvp(dif.polygamma, _polygamma)
 def _density(a: ir.Value, x: ir.Value) -> ir.Value:
     """x^(a - 1) e^-x / gamma(a), the derivative of P(a, x) by x."""
     less_one = dif.sub(a, const_like(a, 1.0))
-    at_zero = dif.compare(less_one, zeros_like(a), direction="eq")  # where log 0 must not matter
-    safe = dif.select(at_zero, const_like(x, 1.0), x)
+    is_one, is_zero = (dif.compare(v, zeros_like(v), direction="eq") for v in (less_one, x))
+    safe = dif.select(dif.and_(is_one, is_zero), const_like(x, 1.0), x)  # where log 0 must not matter
     power = dif.mul(less_one, dif.log(safe))
     return dif.exp(dif.sub(dif.sub(power, x), dif.lgamma(a)))
 
 
-def _by_order(*_: Any) -> ir.Value:
+def _twice_by_order(*_: Any) -> ir.Value:
     raise UnsupportedError(
-        "gammainc and gammaincc have no derivative by their first argument, the order",
+        "gammainc and gammaincc have no second derivative by their first argument, the order",
         where=user_location(current_builder().location),
-        remedy="take the derivative by x alone, with difc.stop_gradient(a)",
+        remedy="take the second derivative by x alone, with difc.stop_gradient(a)",
     )
 
 
-defjvp(dif.gammainc, _by_order, lambda t, y, a, x: dif.mul(t, _density(a, x)))
-defjvp(dif.gammaincc, _by_order, lambda t, y, a, x: dif.neg(dif.mul(t, _density(a, x))))
+def _density_by_order(t: ir.Value, y: ir.Value, a: ir.Value, x: ir.Value) -> ir.Value:
+    """The density times log x - digamma(a): 0 where the density is."""
+    density = _density(a, x)
+    safe = dif.select(dif.compare(density, zeros_like(x), direction="eq"), const_like(x, 1.0), x)
+    return dif.mul(t, dif.mul(density, dif.sub(dif.log(safe), dif.polygamma(a, order=0))))
+
+
+def _gammainc_by_a(t: ir.Value, y: ir.Value, a: ir.Value, x: ir.Value) -> ir.Value:
+    return dif.mul(t, dif.gammainc_by_order(a, x))
+
+
+def _gammainc_by_x(t: ir.Value, y: ir.Value, a: ir.Value, x: ir.Value) -> ir.Value:
+    return dif.mul(t, _density(a, x))
+
+
+defjvp(dif.gammainc, _gammainc_by_a, _gammainc_by_x)
+defjvp(dif.gammaincc, *(lambda *args, by=by: dif.neg(by(*args)) for by in (_gammainc_by_a, _gammainc_by_x)))
+defjvp(dif.gammainc_by_order, _twice_by_order, _density_by_order)
 
 # ---- error functions -----------------------------------------------------------------------------
 

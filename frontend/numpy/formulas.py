@@ -82,6 +82,10 @@ def _product_power(x: Any, count: int) -> Any:
 # ---- division ------------------------------------------------------------------------------------
 
 
+def _constant(x: Any) -> Any:
+    return wrap(dif.stop_gradient(lift(x)))
+
+
 def _is_unsigned(x: Any) -> bool:
     return dtype_of(x).kind in "ub"
 
@@ -104,26 +108,37 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
         wrong = (rest != 0) & ((rest < 0) != (y < 0))
         return select(wrong, quotient - 1, quotient), select(wrong, rest + y, rest)
     wrong = (rest != 0) & ((rest < 0) != (y < 0))
-    remainder = select(rest == 0, np.copysign(_full(y, 0), y), select(wrong, rest + y, rest))
+    no_rest = np.copysign(_full(y, 0), y) - (_constant(rest) - rest)  # a zero with the derivative of the rest
+    remainder = select(rest == 0, no_rest, select(wrong, rest + y, rest))
     whole = select(wrong, (x - rest) / y - 1, (x - rest) / y)
     down = np.floor(whole)
     down = select(whole - down > 0.5, down + 1, down)
     quotient = select(whole != 0, down, np.copysign(_full(y, 0), x / y))
     by_zero = y == 0
-    return select(by_zero, x / y, quotient), select(by_zero | np.isnan(rest), rest, remainder)
+    return select(by_zero, _constant(x / y), quotient), select(by_zero | np.isnan(rest), rest, remainder)
 
 
 # ---- sums of exponentials -------------------------------------------------------------------------
 
 
+def _larger_and_gap(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the larger one, and what the other one has more than that.
+
+    Where they are equal each side of the choice gives the derivatives of the whole, at any order.
+    """
+    first = x >= y
+    larger, smaller = select(first, x, y), select(first, y, x)
+    return larger, select((x == y) & np.isinf(x), 0.0, smaller - larger)
+
+
 def _logaddexp(x: Any, y: Any) -> Any:
-    gap = select(x == y, 0.0, x - y)  # two equal infinities have no difference
-    return np.maximum(x, y) + np.log1p(np.exp(-np.abs(gap)))
+    larger, gap = _larger_and_gap(x, y)
+    return larger + np.log1p(np.exp(gap))
 
 
 def _logaddexp2(x: Any, y: Any) -> Any:
-    gap = select(x == y, 0.0, x - y)
-    return np.maximum(x, y) + np.log1p(np.exp2(-np.abs(gap))) / LN2
+    larger, gap = _larger_and_gap(x, y)
+    return larger + np.log1p(np.exp2(gap)) / LN2
 
 
 # ---- signs, parts and choices --------------------------------------------------------------------

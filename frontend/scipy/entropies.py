@@ -31,7 +31,10 @@ def xlog1py(x: Any, y: Any) -> Any:
 
 
 def entr(x: Any) -> Any:
-    """Return -x log(x): 0 at 0, -inf below. (scipy.special.entr)"""
+    """Return -x log(x): 0 at 0, -inf below. (scipy.special.entr)
+
+    The derivative at 0, which is infinite, counts as 0.
+    """
     (x,) = floats(x)
     return np.where(x < 0, np.full_like(x, -np.inf), -xlogy(x, np.where(x < 0, np.ones_like(x), x)))
 
@@ -64,7 +67,7 @@ def huber(delta: Any, r: Any) -> Any:
 def pseudo_huber(delta: Any, r: Any) -> Any:
     """Return delta^2 (sqrt(1 + (r / delta)^2) - 1), a smooth form of `huber`. (scipy.special.pseudo_huber)"""
     delta, r = floats(delta, r)
-    zero = (delta == 0) | (r == 0)
+    zero = (delta == 0) | ((r == 0) & (delta == np.inf))
     ratio = np.where(zero, np.ones_like(r), r) / np.where(zero, np.ones_like(delta), delta)
     square = ratio * ratio
     loss = np.where(zero, 0 * r, delta * delta * (square / (1 + np.sqrt(1 + square))))  # without cancellation

@@ -23,6 +23,8 @@ __all__ = [
 BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138,
 )  # fmt: skip
+#: Size of a dtype in bytes -> the largest factorial that it holds.
+FACTORIALS = {2: 8, 4: 34, 8: 170}
 #: From here on Stirling's series is exact within rounding.
 FAR = 8.0
 
@@ -51,7 +53,10 @@ def rgamma(z: Any) -> Any:
     """Return 1 / gamma(z), which is 0 at 0, -1, -2, ... (scipy.special.rgamma)"""
     (z,) = floats(z)
     pole = (z <= 0) & (z == np.floor(z))
-    return np.where(pole, np.zeros_like(z), 1 / gamma(np.where(pole, np.ones_like(z), z)))[()]
+    near = np.where(pole & (z > -FACTORIALS[z.dtype.itemsize]), z, np.zeros_like(z))
+    n = np.floor(near)
+    zero = np.cos(np.pi * n) * np.sin(np.pi * (near - n)) * gamma(1 - near) / np.pi  # by its reflection: it has a slope
+    return np.where(pole, zero, 1 / gamma(np.where(pole, np.ones_like(z), z)))[()]
 
 
 def gammasgn(x: Any) -> Any:
@@ -103,7 +108,7 @@ def polygamma(n: Any, x: Any) -> Any:
 def gammainc(a: Any, x: Any) -> Any:
     """Return the regularized lower incomplete gamma function, the integral of the gamma density up to x.
 
-    It can be differentiated by x, not by a. (scipy.special.gammainc)
+    It can be differentiated by both, but not twice by a. (scipy.special.gammainc)
 
     Example:
       >>> float(gammainc(1.0, 2.0) + np.exp(-2.0))
@@ -132,7 +137,8 @@ def _stirling(x: Any) -> Any:
 def betaln(a: Any, b: Any) -> Any:
     """Return log |beta(a, b)|. (scipy.special.betaln)"""
     a, b = floats(a, b)
-    small, large = np.minimum(a, b), np.maximum(a, b)
+    first = a <= b  # not np.minimum, which has no second derivative where they are equal
+    small, large = np.where(first, a, b), np.where(first, b, a)
     far = (large >= FAR) & (small > 0)
     one = np.ones_like(small * large)
     x, y = np.where(far, small, one), np.where(far, large, FAR * one)

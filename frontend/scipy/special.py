@@ -4,9 +4,9 @@ A ufunc of SciPy's that meets a traced array finds the function of its name here
 
 Compiled code is the same on every target, in float32 and in float64. Measured against mpmath over the whole domains,
 in units of the dtype's epsilon: `gammaln`, `gamma`, `digamma`, `erfcx`, `erfinv`, `erfcinv`, `i0e` and `i1e` are off
-by less than 2.5, `polygamma(n, x)` by less than 4 + n, `gammainc` and `gammaincc` by less than 100 (where the order is
-in the thousands). Near the zeros of `gammaln` and `digamma` at negative arguments, it is the absolute error that is
-small. Derivatives are functions of their own, not derivatives of approximations.
+by less than 2.5, `polygamma(n, x)` by less than 4 + n, `gammainc`, `gammaincc` and their derivative by the order by
+less than 100 (where that is in the thousands). Near the zeros of `gammaln` and `digamma` at negative arguments, it is
+the absolute error that is small. Derivatives are functions of their own, not derivatives of approximations.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,13 @@ from difc.pipelines.lowering.expansions.error_inverse import erfcinv, erfcx, erf
 from difc.pipelines.lowering.expansions.gamma import gamma, lgamma, polygamma
 from difc.pipelines.lowering.expansions.incomplete_gamma import (
     continued_fraction,
+    fraction_by_order,
+    fraction_terms,
+    order_from_above,
     power_series,
     regularized,
+    regularized_by_order,
+    series_by_order,
     series_of_complement,
 )
 from difc.pipelines.lowering.expansions.reals import Real, Reals
@@ -56,24 +61,27 @@ for _opdef, _function in TABLE.items():
         return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
 
 
-def _incomplete_gamma(*loops: Callable[..., Real]) -> Callable[..., Value]:
-    """Return the rule of an incomplete gamma function, which needs the results of some loops.
+#: Lowers a function of elements on arrays.
+Apply = Callable[..., Value]
+
+
+def _incomplete_gamma(program: Callable[[Apply, Apply, Value, Value], Value]) -> Callable[..., Value]:
+    """Return the rule of an incomplete gamma function: `program(apply, loop, a, x)`, where `loop` applies a loop.
 
     Each loop is a kernel that holds nothing else, and carries at most four numbers: else IREE (3.13) keeps whole arrays
     on the stack, where sizes are known at run time and there are loops on the host as well.
     """
 
     def rule(c: Context, out: Out, *xs: Value) -> Value:
-        def apply(function: Callable[..., Real], operands: Sequence[Value]) -> Value:
+        def apply(function: Callable[..., Real], *operands: Value) -> Value:
             return c.elementwise(out, operands, lambda *elements: _of_element(c, out.dtype, function, elements))
 
         if out.dtype in (F16, BF16):  # the loops' results are kept in f32
             opdef, dtype = dif.OPS[out.operation.name], out.dtype
             wide = lambda *values: opdef(*(dif.convert(v, dtype=F32) for v in values))  # noqa: E731
             return composed(c, lambda *values: dif.convert(wide(*values), dtype=dtype), *xs)[0]
-        arguments = [_alone(c, x) for x in xs]
-        parts = [_alone(c, apply(loop, arguments)) for loop in loops]
-        return apply(regularized, [*arguments, *parts])
+        a, x = (_alone(c, x) for x in xs)
+        return program(apply, lambda function, *operands: _alone(c, apply(function, *operands)), a, x)
 
     return rule
 
@@ -86,5 +94,22 @@ def _alone(c: Context, x: Value) -> Value:
     return x
 
 
-lowering(dif.gammainc)(_incomplete_gamma(power_series, continued_fraction))
-lowering(dif.gammaincc)(_incomplete_gamma(power_series, continued_fraction, series_of_complement))
+def _lower(apply: Apply, loop: Apply, a: Value, x: Value) -> Value:
+    return apply(regularized, a, x, loop(power_series, a, x), loop(continued_fraction, a, x))
+
+
+def _upper(apply: Apply, loop: Apply, a: Value, x: Value) -> Value:
+    parts = [loop(function, a, x) for function in (power_series, continued_fraction, series_of_complement)]
+    return apply(regularized, a, x, *parts)
+
+
+def _by_order(apply: Apply, loop: Apply, a: Value, x: Value) -> Value:
+    a = loop(order_from_above, a, x)
+    parts = [loop(function, a, x) for function in (power_series, series_by_order, continued_fraction)]
+    slope = loop(fraction_by_order, a, x, loop(fraction_terms, a, x))
+    return apply(regularized_by_order, a, x, *parts, slope)
+
+
+lowering(dif.gammainc)(_incomplete_gamma(_lower))
+lowering(dif.gammaincc)(_incomplete_gamma(_upper))
+lowering(dif.gammainc_by_order)(_incomplete_gamma(_by_order))

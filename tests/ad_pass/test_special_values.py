@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -141,3 +142,17 @@ def test_second_derivative_of_a_product_with_zeros(axis_size: int) -> None:
     expected = np.zeros((axis_size, axis_size))
     expected[0, 1] = expected[1, 0] = np.prod(x[2:])
     np.testing.assert_allclose(hessian(partial(dif.reduce_prod, axes=(0,)), list(x)), expected)
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_second_derivative_of_products_at_repeated_points(size: int) -> None:
+    def product(x: ir.Value, updates: ir.Value) -> ir.Value:
+        return dif.scatter_mul(x, dif.constant(value=REPEATED[:size]), updates, axes=(0,), batch=0, mode="clip")
+
+    x, updates = [5.0, 3.0, 0.0], [0.0, 7.0, 0.0, 2.0][:size]
+    cells = [[0, 4], [1, *(3 + i for i in range(size) if REPEATED[i] == 1)], [2]]
+    at, expected = np.array(x + updates), np.zeros((3 + size, 3 + size))
+    for cell in cells:
+        for i, j in itertools.permutations(cell, 2):
+            expected[i, j] = np.prod([at[k] for k in cell if k not in (i, j)])
+    np.testing.assert_array_equal(hessian(product, x, updates), expected)

@@ -17,7 +17,7 @@ from difc.pipelines.lowering.expansions.exponential import exp_of_sum
 from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
-__all__ = ["FAR", "LOG_ROOT_TWO_PI", "gamma", "lgamma", "lgamma_by_steps", "polygamma"]
+__all__ = ["FAR", "LOG_ROOT_TWO_PI", "gamma", "lgamma", "lgamma_by_steps", "log_less_digamma", "polygamma"]
 
 #: From here on Stirling's series is exact within rounding.
 FAR = 8.0
@@ -148,10 +148,14 @@ def _digamma_of_positive(f: Reals, x: Real) -> Real:
     away = (z - zero) - rest_of_zero
     small = away * f.polynomial(z - 1.5, table.DIGAMMA[f.dtype]) + steps
     large = far.choose(x, FAR)
-    inverse = 1.0 / large
+    return far.choose(log(f, large) - log_less_digamma(f, large), small)
+
+
+def log_less_digamma(f: Reals, x: Real) -> Real:
+    """Return log(x) - digamma(x) for x >= 8."""
+    inverse = 1.0 / x
     square = inverse * inverse
-    logarithm = log(f, large)
-    return far.choose(logarithm - (0.5 * inverse + square * f.polynomial(square, table.DIGAMMA_FAR[f.dtype])), small)
+    return 0.5 * inverse + square * f.polynomial(square, table.DIGAMMA_FAR[f.dtype])
 
 
 def _digamma(f: Reals, x: Real) -> Real:

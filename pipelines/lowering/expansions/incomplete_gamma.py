@@ -1,7 +1,8 @@
 """The regularized incomplete gamma functions: a series below x = a + 1, a continued fraction above.
 
 Both have the factor x^a e^-x / gamma(a), whose logarithm is a small difference of large numbers and is computed with
-twice the digits. The number of terms grows with the square root of a where x is near it.
+twice the digits. The number of terms grows with the square root of a where x is near it. The derivative by the order is
+that of the series or the fraction, term by term.
 """
 
 from __future__ import annotations
@@ -12,14 +13,32 @@ from collections.abc import Callable
 from difc.pipelines.lowering.expansions import special_coefficients as table
 from difc.pipelines.lowering.expansions.doubled import Doubled, normal, product, total
 from difc.pipelines.lowering.expansions.exponential import exp_of_sum, expm1
-from difc.pipelines.lowering.expansions.gamma import FAR, LOG_ROOT_TWO_PI, lgamma_by_steps
-from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
+from difc.pipelines.lowering.expansions.gamma import (
+    FAR,
+    LOG_ROOT_TWO_PI,
+    lgamma_by_steps,
+    log_less_digamma,
+    polygamma,
+)
+from difc.pipelines.lowering.expansions.logarithmic import log, log1p, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
-__all__ = ["continued_fraction", "power_series", "regularized", "series_of_complement"]
+__all__ = [
+    "continued_fraction",
+    "fraction_by_order",
+    "fraction_terms",
+    "order_from_above",
+    "power_series",
+    "regularized",
+    "regularized_by_order",
+    "series_by_order",
+    "series_of_complement",
+]
 
 #: After so many terms the loops end, whatever they have reached.
 MOST_TERMS = 50000.0
+#: The derivative of the fraction takes so many times the terms of the fraction.
+MORE_FOR_SLOPE = 1.25
 
 
 def _repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: Callable[..., list[Real]]) -> list[Real]:
@@ -85,6 +104,15 @@ def power_series(f: Reals, a: Real, x: Real) -> Real:
 
 def continued_fraction(f: Reals, a: Real, x: Real) -> Real:
     """Return 1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a - ...)) where x >= a + 1, from front to back (Lentz)."""
+    return _lentz(f, a, x)[0]
+
+
+def fraction_terms(f: Reals, a: Real, x: Real) -> Real:
+    """Return the number of terms that `continued_fraction` takes."""
+    return _lentz(f, a, x)[1]
+
+
+def _lentz(f: Reals, a: Real, x: Real) -> tuple[Real, Real]:
     _, a, x, below = _arguments(f, a, x)
     a, x = below.choose(1.0, a), below.choose(4.0, x)
     limit, tiny = 2.0 * _tolerance(f), 1e-30
@@ -96,13 +124,13 @@ def continued_fraction(f: Reals, a: Real, x: Real) -> Real:
         c = b + number / c
         return [c, d, result * (c * d), k + 1.0]
 
-    _, _, result, _ = _repeated(
+    _, _, result, terms = _repeated(
         f,
         [f.real(tiny), f.real(0.0), f.real(tiny), f.real(0.0)],
         lambda c, d, result, k: (abs(c * d - 1.0) > limit) & (k < MOST_TERMS),
         step,
     )
-    return result
+    return result, terms
 
 
 def _is_small(a: Real, below: Flag) -> Flag:
@@ -141,3 +169,70 @@ def regularized(f: Reals, a: Real, x: Real, series: Real, fraction: Real, rest: 
     result = below.choose(small.choose(-u - (u + 1.0) * (order * rest), 1.0 - lower), upper)
     result = f.within(result, 0.0, 1.0)
     return ordinary.choose(result, nothing.choose(1.0, everything.choose(0.0, math.nan)))
+
+
+# ---- the derivative by the order -----------------------------------------------------------------
+
+
+def order_from_above(f: Reals, a: Real, x: Real) -> Real:
+    """Return a, and a small number for 0 where x > 0."""
+    return (a.is_("eq", 0.0) & (x > 0.0)).choose(_tolerance(f) * 2.0**-16, a)
+
+
+def series_by_order(f: Reals, a: Real, x: Real) -> Real:
+    """Return less the derivative of `power_series` by a: each term times 1 / (a + 1) + ... + 1 / (a + k)."""
+    _, a, x, below = _arguments(f, a, x)
+    a, x = below.choose(a, 1.0), below.choose(x, 0.0)
+    none, limit = f.real(0.0), _tolerance(f)
+
+    def step(term: Real, sum_: Real, harmonic: Real, k: Real) -> list[Real]:
+        k = k + 1.0
+        term, harmonic = term * (x / (a + k)), harmonic + 1.0 / (a + k)
+        return [term, sum_ + term * harmonic, harmonic, k]
+
+    _, result, _, _ = _repeated(
+        f,
+        [f.real(1.0), none, none, none],
+        lambda term, sum_, harmonic, k: (k < 1.0) | ((term * harmonic > sum_ * limit) & (k < MOST_TERMS)),
+        step,
+    )
+    return result
+
+
+def fraction_by_order(f: Reals, a: Real, x: Real, terms: Real) -> Real:
+    """Return the derivative of the logarithm of `continued_fraction` by a, from back to front.
+
+    With r_k = k (a - k) / (x + 1 - a + 2 k + r_(k + 1)) the fraction is 1 / (x + 1 - a + r_1).
+    """
+    _, a, x, below = _arguments(f, a, x)
+    a, x = below.choose(1.0, a), below.choose(4.0, x)
+
+    def step(rest: Real, slope: Real, k: Real) -> list[Real]:
+        whole = x + 1.0 - a + 2.0 * k + rest
+        rest = k * (a - k) / whole
+        return [rest, (k + rest * (1.0 - slope)) / whole, k - 1.0]
+
+    none = f.real(0.0)
+    start = (terms * MORE_FOR_SLOPE).floor() + 8.0
+    rest, slope, _ = _repeated(f, [none, none, start], lambda rest, slope, k: k > 0.0, step)
+    return (1.0 - slope) / (x + 1.0 - a + rest)
+
+
+def _log_less_digamma(f: Reals, a: Real, x: Real) -> Real:
+    """Return log(x) - digamma(a + 1), which is small where a is large and x is near it."""
+    large = (a >= FAR).choose(a, FAR)
+    near = (a >= FAR) & (abs(x - large) < 0.5 * large)
+    close = log1p(f, near.choose(x - large, 0.0) / large) + (log_less_digamma(f, large) - 1.0 / large)
+    return near.choose(close, log(f, x) - polygamma(f, a + 1.0, 0))
+
+
+def regularized_by_order(
+    f: Reals, a: Real, x: Real, series: Real, series_slope: Real, fraction: Real, fraction_slope: Real
+) -> Real:
+    """Return the derivative of P(a, x) by a from the series, the fraction and their derivatives."""
+    ordinary, a_, x_, below = _arguments(f, a, x)
+    away = _log_less_digamma(f, a_, x_)
+    lower, upper = (away * series - series_slope) / a_, fraction * (away + 1.0 / a_ + fraction_slope)
+    result = _factor(f, a_, x_) * below.choose(lower, -upper)
+    constant = (a > 0.0) & (x >= 0.0) & ((a < math.inf) | (x < math.inf))
+    return ordinary.choose(result, constant.choose(0.0, math.nan))

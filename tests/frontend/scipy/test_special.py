@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special
@@ -121,10 +123,56 @@ def test_incomplete_gamma() -> None:
     with np.errstate(under="ignore"):
         density = np.exp((HALF[0] - 1) * np.log(HALF[1]) - HALF[1] - scipy.special.gammaln(HALF[0]))
     np.testing.assert_allclose(slope, density, rtol=1e-10)
-    with fails(
-        UnsupportedError, "have no derivative by their first argument", at="gammainc(a, 1.0)", remedy="by x alone"
-    ):
-        difc.trace(difc.grad(lambda a: special.gammainc(a, 1.0)), 3.0).ir("ad")
+
+
+def test_derivatives_where_a_formula_changes_its_branch() -> None:
+    def hessian(f: Any) -> Any:
+        slope = difc.grad(lambda v: f(v[0], v[1]))
+        return difc.vmap(lambda u: difc.jvp(slope, (np.array([0.5, 0.5]),), (u,))[1])(np.eye(2))
+
+    x, y, zero = np.array([0.5, 4.0, -4.0, 4.0]), np.array([0.5, 2.0, -2.0, -2.0]), np.float64(0)
+    pairs = [np.logaddexp, np.logaddexp2, special.betaln, np.remainder]
+    singles = [special.softplus, special.log_expit, partial(special.pseudo_huber, 2.0), special.rgamma]
+    with difc.disable_jit():
+        curvatures = [difc.grad(difc.grad(f))(zero) for f in singles]
+        slopes = difc.vmap(difc.grad(special.rgamma))(np.array([0.0, -1.0, -2.0]))
+        of_quotient = difc.grad(np.floor_divide, argnums=(0, 1))(x[0], zero)
+        of_rest = difc.vmap(difc.grad(np.remainder, argnums=(0, 1)))(x, y)
+        hessians = [hessian(f) for f in pairs]
+    np.testing.assert_allclose(curvatures, [0.25, -0.25, 1, 2 * np.euler_gamma], rtol=1e-14)
+    np.testing.assert_allclose(slopes, [1, -1, 2], rtol=1e-14)
+    np.testing.assert_array_equal(of_quotient, [0, 0])
+    np.testing.assert_array_equal(of_rest, [[1, 1, 1, 1], [-1, -2, -2, 2]])
+    apart, trigamma = np.array([[0.25, -0.25], [-0.25, 0.25]]), scipy.special.polygamma(1, [0.5, 1.0])
+    np.testing.assert_allclose(hessians[:2], [apart, apart * np.log(2)], rtol=1e-14)
+    np.testing.assert_allclose(hessians[2], np.diag([trigamma[0]] * 2) - trigamma[1], rtol=1e-13)
+    np.testing.assert_array_equal(hessians[3], np.zeros((2, 2)))
+
+
+def test_incomplete_gamma_by_the_order() -> None:
+    a, x = (v.ravel() for v in np.meshgrid([1e-6, 0.3, 1.0, 9.0], [0.01, 1.0, 2.5, 30.0]))
+    by_order = difc.grad(special.gammainc, argnums=0)
+    mixed = difc.vmap(difc.grad(difc.grad(special.gammainc, argnums=1), argnums=0))
+    both = [difc.vmap(f) for f in (by_order, difc.grad(special.gammaincc, argnums=0))]
+    lower, upper, of_density, turned = trace_and_run(
+        lambda a, x: (both[0](a, x), both[1](a, x), mixed(a, x), difc.vmap(difc.grad(by_order, argnums=1))(a, x)), a, x
+    )
+    with mpmath.workdps(40):
+        wanted = [
+            mpmath.diff(lambda a, x=x: mpmath.gammainc(a, 0, x, regularized=True), a) for a, x in zip(a, x, strict=True)
+        ]
+    density = np.exp((a - 1) * np.log(x) - x - scipy.special.gammaln(a))
+    np.testing.assert_allclose(lower, np.array(wanted, float), rtol=1e-12)
+    np.testing.assert_array_equal(upper, -lower)
+    for found in (of_density, turned):
+        np.testing.assert_allclose(found, density * (np.log(x) - scipy.special.digamma(a)), rtol=1e-10)
+    edges = np.array([[0.0, 0.0, 2.0, 2.0, INF, -1.0, 2.0], [1.0, 0.0, 0.0, INF, 2.0, 2.0, NAN]])
+    wanted = [-0.21938393439552027, NAN, 0, 0, 0, NAN, NAN]  # the first is -E1(1)
+    with difc.disable_jit():
+        np.testing.assert_allclose(both[0](*edges), wanted, rtol=1e-12)
+    np.testing.assert_allclose(difc.jit(both[0])(*edges), wanted, rtol=1e-12)
+    with fails(UnsupportedError, "have no second derivative by", at="gammainc(a, 1.0)", remedy="by x alone"):
+        difc.trace(difc.grad(difc.grad(lambda a: special.gammainc(a, 1.0))), 3.0).ir("ad")
 
 
 def test_derivatives() -> None:
