@@ -11,7 +11,11 @@ from collections.abc import Callable, Sequence
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import SIGNED, Emitter, Size
 
-__all__ = ["counted", "partition_point"]
+__all__ = ["MOST_STEPS", "counted", "partition_point"]
+
+MOST_STEPS = 1 << 15
+"""What the loops of a kernel of Vulkan should not exceed: Mesa's software driver lets one thread do 65,535 steps in all
+its loops together, and then ends them, so that results are wrong."""
 
 
 def counted(

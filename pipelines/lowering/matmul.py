@@ -4,31 +4,49 @@ IREE makes a kernel for each shape, at 50 ms of compile time or, with data tilin
 the result back). Its float64 matmuls reach a tenth of the processor's speed. The kernel here (`matmul_kernel.py`) takes
 sizes at run time, so a module has it once for each element type.
 
-Invariants: a call is `[batch, m, k] x [batch, k, n] -> [batch, m, n]`; operands that lie otherwise are transposed
-before (IREE fuses that into their producers where it can). Whatever is too small to gain stays a `linalg.generic`.
+Invariants: a call is `[batch, m, k] x [batch, k, n] -> [batch, m, n]`. The kernel also reads operands whose last two
+dims are swapped ("turned"); what lies otherwise is transposed before. Whatever is too small to gain stays a
+`linalg.generic`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from difc.dialects.mlir import ir
+from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.matmul_kernel import KERNELS, kernel_text
-from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["is_worth_the_kernel", "matmul"]
+__all__ = ["Operand", "is_worth_the_kernel", "is_worth_turning", "matmul"]
 
 SMALLEST_SIDE = 32
 SMALLEST_WORK = 2**20  # multiplications, of all matrices of a batch together
 SMALLEST_MATRIX = 2**17  # multiplications of each
 
+# What is narrow and small takes up to 1.7 times as long in the kernel, 10 us more, but in a module that has the kernel
+# anyhow saves one of IREE's, at 60 ms of compile time.
+NARROWEST_SIDE = 8
+SMALLEST_NARROW_WORK = 2**19
+
+# Of a left operand that is turned, the kernel reads each row of a tile from another page of memory. From so many
+# elements on it is faster to transpose it before: 1024x1024x1024 in f32 takes 17 ms instead of 26 ms.
+LARGE_LEFT = 2**17
+
+
+class Operand(NamedTuple):
+    """A matrix, or a batch of them; `turned` says that its last two dims are swapped."""
+
+    tensor: ir.Value
+    turned: bool
+
 
 def is_worth_the_kernel(sizes: Sequence[Size], element: ir.Type) -> bool:
-    """Say whether a matmul is faster in the kernel; sizes known at run time only count as large.
+    """Say whether a matmul had better be done by the kernel; sizes known at run time only count as large.
 
     Args:
       sizes: batch, m, n, k.
@@ -36,20 +54,29 @@ def is_worth_the_kernel(sizes: Sequence[Size], element: ir.Type) -> bool:
     """
     if str(element) not in KERNELS:
         return False
-    batch, m, n, k = sizes
-    large = [size if isinstance(size, int) else 128 for size in (m, n, k)]
-    work = math.prod(large)
-    times = batch if isinstance(batch, int) else 16
-    return min(large) >= SMALLEST_SIDE and work >= SMALLEST_MATRIX and times * work >= SMALLEST_WORK
+    batch, m, n, k = (
+        size if isinstance(size, int) else usual for size, usual in zip(sizes, (16, 128, 128, 128), strict=True)
+    )
+    work, narrowest = m * n * k, min(n, k)
+    if m < SMALLEST_SIDE or narrowest < NARROWEST_SIDE or work < SMALLEST_MATRIX:
+        return False
+    if narrowest < SMALLEST_SIDE:
+        return SMALLEST_NARROW_WORK <= batch * work < SMALLEST_WORK
+    return batch * work >= SMALLEST_WORK
 
 
-def matmul(c: TensorEmitter, x: ir.Value, y: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:
+def is_worth_turning(m: Size, k: Size) -> bool:
+    """Say whether a left operand that is turned had better be transposed before the kernel than read as it lies."""
+    return math.prod(size if isinstance(size, int) else 128 for size in (m, k)) >= LARGE_LEFT
+
+
+def matmul(c: Context, x: Operand, y: Operand, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:
     """Append a call of the kernel.
 
     Args:
       c: where to append.
-      x: `tensor<batch x m x k>`.
-      y: `tensor<batch x k x n>`.
+      x: `tensor<batch x m x k>`, or with k before m if turned.
+      y: `tensor<batch x k x n>`, or with n before k if turned.
       sizes: batch, m, n, k.
       unit: what the processor has.
 
@@ -57,7 +84,9 @@ def matmul(c: TensorEmitter, x: ir.Value, y: ir.Value, sizes: Sequence[Size], un
       `tensor<batch x m x n>`.
     """
     batch, m, n, k = sizes
-    element = element_of(x)
+    x_size, y_size = c.product([m, k]), c.product([k, n])
+    element = element_of(x.tensor)
     text = lambda name, kind: kernel_text(name, kind, unit)  # noqa: E731
-    arrays = [(x, [batch, m, k]), (y, [batch, k, n])]
-    return call_kernel(c, "matmul", text, element, arrays, sizes, [([batch, m, n], element)])[0]
+    arrays = [(c.collapse(each.tensor, [[0], [1, 2]]), [batch, size]) for each, size in ((x, x_size), (y, y_size))]
+    all_sizes = [*sizes, x_size, y_size, int(x.turned), int(y.turned)]
+    return call_kernel(c, "matmul", text, element, arrays, all_sizes, [([batch, m, n], element)])[0]

@@ -1,25 +1,31 @@
 """The matmul kernel, as text: `[batch, m, k] x [batch, k, n]` of any sizes, in vectors of the processor's own width.
 
+Each operand is a flat array: a matrix in row-major order or, turned, with its two dims swapped.
+
 A workgroup computes a panel of the result, `rows` x `columns`. For each slice of `depth` along k it copies its columns
 of the right operand into a buffer that fits the first cache, where neighbours in k lie side by side (read in place, a
-column of a matrix with a power of two of columns would map to a few cache lines only). Then a tile of `tile_rows` x
-`columns` after the other is kept in registers while k runs: one vector load of the right operand and one broadcast of
-the left one for each row. (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without
-the copy of the left operand: its rows are read in order.) Edges cost no other code: rows beyond the last are read from
+column of a matrix with a power of two of columns would map to a few cache lines only); a turned operand is transposed
+on the way, a square of vectors at a time. Then a tile of `tile_rows` x `columns` after the other is kept in registers
+while k runs: one vector load of the right operand and one broadcast of the left one for each row. (Goto and van de
+Geijn, "Anatomy of high-performance matrix multiplication", 2008, without the copy of the left operand: a row of a tile
+is read in order or, turned, beside the other rows.) Edges cost no other code: rows beyond the last are read from
 the last and not stored, columns beyond the last are masked where they are read and stored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["KERNELS", "kernel_text"]
+__all__ = ["KERNELS", "SIZES", "kernel_text"]
 
 #: Element types, with their bytes.
 KERNELS = {"f32": 4, "f64": 8}
+#: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
+SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
 _BUFFER = 32768  # bytes; with a panel of 16 KB it fits a first-level cache of 48 KB, and IREE's limit for a stack
 
 
@@ -46,8 +52,79 @@ def _lines(*templates: str, count: int) -> str:
     return "\n".join(lines.replace("@next", str(i + 1)).replace("@", str(i)) for i in range(count))
 
 
+def _transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
+    """Return the lines that transpose a square of vectors, and the name of its new rows without their numbers.
+
+    To shuffle two rows as the halves of a deck of cards, row i with row i + count / 2, moves the first bit of the row's
+    number to the end of the column's, and the first of the column's to the end of the row's. After as many rounds as
+    there are bits the two numbers have changed places.
+    """
+    count, lines, name = len(rows), [], ""
+    deck = [card for i in range(count) for card in (i, count + i)]
+    for turn in range(count.bit_length() - 1):
+        name = f"%turn{turn}_"
+        for i in range(count):
+            first, part = i // 2, i % 2 * count
+            pair, order = f"{rows[first]}, {rows[first + count // 2]}", deck[part : part + count]
+            lines.append(f"{name}{i} = vector.shuffle {pair} {order} : {vector}, {vector}")
+        rows = [f"{name}{i}" for i in range(count)]
+    return "\n".join(lines), name
+
+
+def _copy_of_columns(t: Tiles, element: str) -> str:
+    """Return the lines that copy a slice of columns of the right operand into the buffer, one of two loops being empty.
+
+    The squares of a turned operand may reach beyond its last column, which is repeated, and beyond the last step.
+    """
+    vector, flat = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>"
+    side, buffer = t.columns // 2, f"tensor<{t.depth}x{t.columns}x{element}>"
+    half = f"vector<{side}x{element}>"
+    read = _lines(
+        "%j@ = arith.constant @ : index",
+        "%wanted@ = arith.addi %column, %j@ : index",
+        "%nearest@ = arith.minui %wanted@, %last_column : index",
+        "%number@ = arith.addi %n0, %nearest@ : index",
+        "%start@ = arith.muli %number@, %k : index",
+        "%from@ = arith.addi %start@, %ki : index",
+        f"%row@ = vector.transfer_read %y_flat[%from@], %zero, %inside_ {{in_bounds = [true]}} : {flat}, {half}",
+        count=side,
+    )
+    shuffles, turned = _transposition([f"%row{i}" for i in range(side)], half)
+    write = _lines(
+        "%i@ = arith.addi %i, %j@ : index",
+        f"%to@next = vector.transfer_write {turned}@, %to@[%i@, %column] {{in_bounds = [true]}} : {half}, {buffer}",
+        count=side,
+    )
+    return f"""
+        %side = arith.constant {side} : index
+        %lies = arith.cmpi eq, %y_turned, %c0 : index
+        %to_copy = arith.select %lies, %slice, %c0 : index
+        %to_turn = arith.select %lies, %c0, %slice : index
+        %inside = vector.create_mask %width : vector<{t.columns}xi1>
+        %copied = scf.for %i = %c0 to %to_copy step %c1 iter_args(%to = %old) -> {buffer} {{
+          %ki = arith.addi %k0, %i : index
+          %start = arith.muli %ki, %n : index
+          %from = arith.addi %start, %n0 : index
+          %v = vector.transfer_read %y_flat[%from], %zero, %inside {{in_bounds = [true]}} : {flat}, {vector}
+          %w = vector.transfer_write %v, %to[%i, %c0] {{in_bounds = [true]}} : {vector}, {buffer}
+          scf.yield %w : {buffer}
+        }}
+        %buffer = scf.for %i = %c0 to %to_turn step %side iter_args(%before = %copied) -> {buffer} {{
+          %ki = arith.addi %k0, %i : index
+          %steps_left = arith.subi %slice, %i : index
+          %inside_ = vector.create_mask %steps_left : vector<{side}xi1>
+          %squares = scf.for %column = %c0 to %columns step %side iter_args(%to0 = %before) -> {buffer} {{
+{read}
+{shuffles}
+{write}
+            scf.yield %to{side} : {buffer}
+          }}
+          scf.yield %squares : {buffer}
+        }}"""
+
+
 def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable of `out = x y`, for run-time sizes batch, m, n, k.
+    """Return the executable of `out = x y`, for the run-time sizes `SIZES`.
 
     Args:
       name: of the executable, its export and its function.
@@ -55,23 +132,26 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       unit: what the processor has; without a fused multiply-add, products are rounded before they are added.
     """
     t = Tiles.of(element, unit)
-    vector, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x?x{element}>"
+    vector, flat, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>", f"tensor<?x?x{element}>"
     panel, buffer = f"tensor<{t.rows}x{t.columns}x{element}>", f"tensor<{t.depth}x{t.columns}x{element}>"
-    x = Array("x", "read", element, ("batch", "m", "k"))
-    y = Array("y", "read", element, ("batch", "k", "n"))
+    x = Array("x", "read", element, ("batch", "x_size"))
+    y = Array("y", "read", element, ("batch", "y_size"))
     out = Array("out", "write", element, ("batch", "m", "n"))
     rows = t.tile_rows
     starts = _lines(
         "%i@ = arith.constant @ : index",
         "%r@ = arith.addi %row, %i@ : index",
-        "%s@ = arith.minui %r@, %last : index",
+        "%in@ = arith.minui %r@, %last : index",
+        "%at@ = arith.addi %m0, %in@ : index",
+        "%s@ = arith.muli %at@, %x_m : index",
         f"%z@ = vector.transfer_read %w0[%r@, %c0], %zero {{in_bounds = [true]}} : {panel}, {vector}",
         count=rows,
     )
     fused = f"%f@ = vector.fma %v@, %y_row, %a@ : {vector}"
     rounded = f"%u@ = arith.mulf %v@, %y_row : {vector}\n%f@ = arith.addf %a@, %u@ : {vector}"
     products = _lines(
-        f"%e@ = tensor.extract %x_rows[%s@, %ki] : {matrix}",
+        "%x_at@ = arith.addi %s@, %x_ki : index",
+        f"%e@ = tensor.extract %x_flat[%x_at@] : {flat}",
         f"%v@ = vector.broadcast %e@ : {element} to {vector}",
         fused if unit.fma else rounded,
         count=rows,
@@ -102,8 +182,12 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       %m_left = arith.subi %m, %m0 : index
       %height = arith.minui %m_left, %rows : index
       %last = arith.subi %height, %c1 : index
-      {x.load_block("%x_rows", ["%m0", 0], ["%height", "%k"])}
-      {y.load_block("%y_columns", [0, "%n0"], ["%k", "%width"])}
+      %last_column = arith.subi %width, %c1 : index
+      %x_lies = arith.cmpi eq, %x_turned, %c0 : index
+      %x_m = arith.select %x_lies, %k, %c1 : index
+      %x_k = arith.select %x_lies, %c1, %m : index
+      {x.load("%x_flat")}
+      {y.load("%y_flat")}
       %panel_ = tensor.empty() : {panel}
       %panel0 = scf.for %r = %c0 to %rows step %c1 iter_args(%p = %panel_) -> {panel} {{
         %w = vector.transfer_write %zeros, %p[%r, %c0] {{in_bounds = [true]}} : {vector}, {panel}
@@ -113,17 +197,13 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       %panel:2 = scf.for %k0 = %c0 to %k step %depth iter_args(%p0 = %panel0, %old = %buffer_) -> ({panel}, {buffer}) {{
         %k_left = arith.subi %k, %k0 : index
         %slice = arith.minui %k_left, %depth : index
-        %buffer = scf.for %i = %c0 to %slice step %c1 iter_args(%to = %old) -> {buffer} {{
-          %ki = arith.addi %k0, %i : index
-          %v = vector.transfer_read %y_columns[%ki, %c0], %zero {{in_bounds = [false]}} : {matrix}, {vector}
-          %w = vector.transfer_write %v, %to[%i, %c0] {{in_bounds = [true]}} : {vector}, {buffer}
-          scf.yield %w : {buffer}
-        }}
+{_copy_of_columns(t, element)}
         %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {panel} {{
 {starts}
           %tile:{rows} = scf.for %i = %c0 to %slice step %c1 iter_args({accumulators}) -> ({types}) {{
             %y_row = vector.transfer_read %buffer[%i, %c0], %zero {{in_bounds = [true]}} : {buffer}, {vector}
             %ki = arith.addi %k0, %i : index
+            %x_ki = arith.muli %ki, %x_k : index
 {products}
             scf.yield {results} : {types}
           }}
@@ -139,4 +219,4 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         scf.yield %w : {matrix}
       }}
       {out.store_block("%part", ["%m0", "%n0"], ["%height", "%width"])}"""
-    return executable(name, [x, y, out], ["batch", "m", "n", "k"], across, body)
+    return executable(name, [x, y, out], SIZES, across, body)

@@ -2,9 +2,9 @@
 
 A result is computed by one workgroup (on GPUs often by one thread), element after element. So a reduction of much to
 little takes two kernels, of which the first gives partial results: of neighbouring elements where a static size has
-fitting divisors, else, on GPUs, of every 256th element or so, in lanes. (Mesa's software driver of Vulkan also ends
-every loop after 65,535 steps.) This keeps sums precise, too; on CPUs long sums of f32 are accumulated in f64, which
-costs next to nothing: the error of a mean of 100,000 elements is 4e-8 instead of 1e-5.
+fitting divisors, else, on GPUs, of every 256th element or so, in lanes (on Vulkan of so many that no lane has too many
+steps). This keeps sums precise, too; on CPUs long sums of f32 are accumulated in f64, which costs next to nothing: the
+error of a mean of 100,000 elements is 4e-8 instead of 1e-5.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, DYN, F16, F32, F64, I64, is_float
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, is_computed, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, identity_map, projection
-from difc.pipelines.lowering.kernel_loops import counted
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, Size, identity_map, projection
+from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
 from difc.pipelines.lowering.points import blocks_of, minus
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, number
@@ -92,15 +92,17 @@ def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list
     if not x.aval.is_static or x.scalar is not None:
         return None
     results = math.prod(d for i, d in enumerate(shape) if i not in axes)
-    if results >= _FEW_RESULTS or math.prod(shape[i] for i in axes) < _MANY_ELEMENTS:
+    count = math.prod(shape[i] for i in axes)
+    if results >= _FEW_RESULTS or count < _MANY_ELEMENTS:
         return None
     wanted = _PARTS // max(results, 1)
+    least = count / MOST_STEPS if c.target_kind == "vulkan" else 0
     for cut in range(1, len(axes)):  # whole outer axes as the parts, where they are about as many as wanted
-        if wanted // 4 <= math.prod(shape[i] for i in axes[:cut]) <= wanted * 4:
+        if max(wanted // 4, least) <= math.prod(shape[i] for i in axes[:cut]) <= wanted * 4:
             return x, list(axes[cut:]), list(axes)
     axis = max(axes, key=lambda i: shape[i])
     parts = max((d for d in range(1, min(wanted, shape[axis]) + 1) if shape[axis] % d == 0), default=1)
-    if parts < 8:
+    if parts < max(8, least):
         return None
     sizes = [*shape[:axis], parts, shape[axis] // parts, *shape[axis + 1 :]]
     split = Value(Aval(tuple(sizes), x.aval.dtype), base=regroup(c, c.tensor(x), shape, sizes))
@@ -116,7 +118,7 @@ class _Lanes:
       shape: the sizes of partial results.
     """
 
-    def __init__(self, c: Context, x: Value, axes: Sequence[int], lanes: int) -> None:
+    def __init__(self, c: Context, x: Value, axes: Sequence[int], lanes: Size) -> None:
         self._c, self.lanes, self.axis = c, lanes, axes[0]
         sizes, rank = c.sizes(x), x.aval.ndim
         tensor = c.readable(x)
@@ -138,8 +140,11 @@ class _Lanes:
             return None
         results = c.product([sizes[d] for d in range(x.aval.ndim) if d not in axes])
         room = _ALL_LANES // max(results, 1) if isinstance(results, int) else _ROW_LANES // 8
-        lanes = min(1 << max(room.bit_length() - 1, 0), _ROW_LANES)
-        return _Lanes(c, x, axes, lanes) if lanes >= _LEAST_LANES else None
+        lanes: Size = min(1 << max(room.bit_length() - 1, 0), _ROW_LANES)
+        needed = blocks_of(c, count, MOST_STEPS) if c.target_kind == "vulkan" else 1
+        if not isinstance(needed, int):
+            return _Lanes(c, x, axes, c.value("arith.maxsi", [c.index(lanes), needed], c.index_type))
+        return _Lanes(c, x, axes, max(lanes, needed)) if lanes >= _LEAST_LANES or needed > 1 else None
 
     def reduced(self, start: Sequence[tuple[np.dtype, float]], step: Callable[..., Sequence[ir.Value]]) -> list[Value]:
         """Return partial results: from the numbers of `start`, by `step(element, place, inside, *state)`.

@@ -1,12 +1,14 @@
 """Writing at run-time positions.
 
 A point known on the host is a slice, updated in place. Others go to IREE's scatter, which applies the updates one after
-the other, so equal points are right.
+the other, so equal points are right. On Vulkan, where IREE (3.13) leaves windows whose last dim is longer than 32 to
+one thread, that is cut, and points into parts where they are many: a thread of Mesa's driver may have few steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +19,18 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import I32, I64
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection
-from difc.pipelines.lowering.points import as_index, host_point, lies_inside, minus, window_block
+from difc.pipelines.lowering.emitter import PARALLEL, Size, element_of, identity_map, projection
+from difc.pipelines.lowering.kernel_loops import MOST_STEPS
+from difc.pipelines.lowering.points import as_index, blocks_of, host_point, lies_inside, minus, window_block
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
+from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.lowering.values import Value
 
 __all__: list[str] = []
+
+#: The last dim of a window, on Vulkan.
+_SHORT = 32
 
 
 class Combine(NamedTuple):
@@ -147,13 +154,76 @@ def _write_points(
     def body(update: ir.Value, old: ir.Value) -> list[ir.Value]:
         return [update if combine is None else combine.apply(c, dtype, old, update)]
 
-    result = c.scatter(new, flat, target, list(range(keys)), body)
+    write = _spread if c.target_kind == "vulkan" else TensorEmitter.scatter
+    result = write(c, new, flat, target, range(keys), body)
     if spare:
         result = c.extract_slice(result, [0] * rank, sizes, [1] * rank)
     if order != sorted(order):
         back = [order.index(d) for d in range(rank)]
         result = c.transposed(result, back, c.sizes(x))
     return result
+
+
+def _spread(
+    c: Context,
+    updates: ir.Value,
+    points: ir.Value,
+    target: ir.Value,
+    keys: Sequence[int],
+    body: Callable[..., list[ir.Value]],
+) -> ir.Value:
+    """Append a scatter of windows whose last dim is short, which IREE spreads over threads."""
+    rows, windows = (
+        [c.size_of(target, d) for d in keys],
+        [c.size_of(target, d) for d in range(len(keys), _rank(target))],
+    )
+    count, width = c.size_of(updates, 0), c.product(windows)
+    if isinstance(width, int) and width <= _SHORT:
+        return _few_at_a_time(c, updates, points, target, keys, body)
+    short = next((d for d in range(_SHORT, 1, -1) if isinstance(width, int) and width % d == 0), 0)
+    fits, short = bool(short), short or _SHORT
+    blocks = blocks_of(c, width, short)
+    room = c.product([blocks, short])
+
+    def cut(x: ir.Value, leading: list[Size]) -> ir.Value:
+        x = regroup(c, x, [*leading, *windows], [*leading, width])
+        if not fits:
+            whole, rank = c.empty([*leading, room], element_of(x)), len(leading) + 1
+            x = c.insert_slice(x, whole, [0] * rank, [*leading, width], [1] * rank)
+        return regroup(c, x, [*leading, room], [*leading, blocks, short])
+
+    written = _few_at_a_time(c, cut(updates, [count]), points, cut(target, rows), keys, body)
+    written = regroup(c, written, [*rows, blocks, short], [*rows, room])
+    if not fits:
+        written = c.extract_slice(written, [0] * _rank(written), [*rows, width], [1] * _rank(written))
+    return regroup(c, written, [*rows, width], [*rows, *windows])
+
+
+def _few_at_a_time(
+    c: Context,
+    updates: ir.Value,
+    points: ir.Value,
+    target: ir.Value,
+    keys: Sequence[int],
+    body: Callable[..., list[ir.Value]],
+) -> ir.Value:
+    """Append scatters of few points each, where their number is known."""
+    count = c.size_of(updates, 0)
+    if not isinstance(count, int) or count <= MOST_STEPS:
+        return c.scatter(updates, points, target, keys, body)
+    for first in range(0, count, MOST_STEPS):
+        part = partial(_leading, c, first=first, size=min(MOST_STEPS, count - first))
+        target = c.scatter(part(updates), part(points), target, keys, body)
+    return target
+
+
+def _leading(c: Context, x: ir.Value, first: int, size: int) -> ir.Value:
+    rest = [c.size_of(x, d) for d in range(1, _rank(x))]
+    return c.extract_slice(x, [first, *[0] * len(rest)], [size, *rest], [1] * _rank(x))
+
+
+def _rank(x: ir.Value) -> int:
+    return x.type.rank
 
 
 def _coordinates(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
+import difc
 from difc import dialects as dif
+from difc import f32
 from difc.dialects import DYN, F32, Aval
 from difc.dialects.mlir import ir
+from tests.pipelines.artifacts import needs_vulkan
 from tests.pipelines.lowered import check, text_of
 
 RNG = np.random.default_rng(0)
@@ -69,3 +73,31 @@ def test_operands_may_be_constants_broadcasts_and_transposes() -> None:
         )
 
     check({"f": (emit, [Aval((3, 3), F32), Aval((4,), F32)], [RNG.standard_normal((3, 3)), RNG.standard_normal(4)])})
+
+
+@pytest.mark.parametrize(("known", "loops"), [(None, 1), (1000, 0), (70_001, 1)])
+def test_long_and_unknown_sums_are_loops_in_parts_on_vulkan(known: int | None, loops: int) -> None:
+    count = known or DYN
+    emit = lambda x, y: dif.dot_general(x, y, **PLAIN)  # noqa: E731
+    avals = [Aval((3, count), F32), Aval((count, 4), F32)]
+    text = text_of(emit, avals, "vulkan")
+    assert text.count("scf.for") == loops
+    assert ("tensor<3x3x4xf32>" in text) == (known == 70_001)
+    assert "scf.for" not in text_of(emit, avals)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_sums_of_more_steps_than_mesa_lets_a_thread_do() -> None:
+    """In contractions and reductions, of known and of run-time size."""
+
+    def together(x: Any, y: Any, known: Any) -> list[Any]:
+        return [x.T @ y, known @ known, np.sum(y, axis=0), np.argmax(y, axis=0), np.sum(known)]
+
+    count = 8 * 70_001
+    compiled = difc.compile(together, f32["k", 3], f32["k", 2], f32[count], target="vulkan", opt_level=1)
+    arrays = [RNG.uniform(0.5, 1, shape).astype(np.float32) for shape in ((count, 3), (count, 2), (count,))]
+    arrays[1][-1] = 2
+    wanted = together(*(x.astype(np.float64) for x in arrays))
+    for i, (found, want) in enumerate(zip(compiled(*arrays), wanted, strict=True)):
+        np.testing.assert_allclose(found, want, rtol=1e-4, err_msg=f"program {i}")

@@ -13,7 +13,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lower import lower
 from difc.pipelines.lowering.matmul import is_worth_the_kernel
 from difc.pipelines.target import Target, VectorUnit
-from tests.pipelines.lowered import Function, build, call, compiled
+from tests.pipelines.lowered import Function, build, call, compiled, together
 
 HERE = Target.parse("cpu").vectors
 assert HERE is not None
@@ -48,23 +48,28 @@ def units() -> list[VectorUnit]:
 
 @pytest.mark.parametrize("unit", units(), ids=str)
 def test_every_size_and_layout(unit: VectorUnit) -> None:
-    names = {f"{layout}_{dtype.name}": (*LAYOUTS[layout], dtype) for layout in LAYOUTS for dtype in (F32, F64)}
-    module = build({name: function(*dims, 0) for name, dims in names.items()})
-    entries = compiled(module, opt_level=3, vectors=unit)
-    for name, (left, right, dtype) in names.items():
-        for m, n, k in SIZES:
+    kinds = {f"{layout}_{dtype.name}": (*LAYOUTS[layout], dtype) for layout in LAYOUTS for dtype in (F32, F64)}
+    products = together({name: function(*kind, 0) for name, kind in kinds.items()}, opt_level=3, vectors=unit)
+    for m, n, k in SIZES:
+        arguments, wanted = {}, {}
+        for name, (left, right, dtype) in kinds.items():
             x, y = RNG.standard_normal((m, k)).astype(dtype), RNG.standard_normal((k, n)).astype(dtype)
-            arguments = [np.ascontiguousarray(x if left else x.T), np.ascontiguousarray(y.T if right else y)]
-            (z,) = call(getattr(entries, name), arguments)
-            np.testing.assert_allclose(
-                z, x @ y, rtol=0, atol=1e-4 if dtype == F32 else 1e-12, err_msg=f"{name}, {m, n, k}"
-            )
+            arguments[name] = [np.ascontiguousarray(x if left else x.T), np.ascontiguousarray(y.T if right else y)]
+            wanted[name] = x @ y
+        for name, (z,) in products(arguments).items():
+            limit = 1e-4 if z.dtype == F32 else 1e-12
+            np.testing.assert_allclose(z, wanted[name], rtol=0, atol=limit, err_msg=f"{name}, {m, n, k}")
 
 
 def test_a_batch() -> None:
-    entries = compiled(build({"f": function(1, 1, F32, 1)}), opt_level=3)
+    """Of matrices that are turned, and with the batch between their dims."""
+    dims = {"lhs_contract": (2,), "rhs_contract": (2,), "lhs_batch": (1,), "rhs_batch": (0,)}
+    between = (lambda x, y: dif.dot_general(x, y, **dims)), [Aval((DYN,) * 3, F32)] * 2
+    entries = compiled(build({"f": function(1, 1, F32, 1), "between": between}), opt_level=3)
     x, y = RNG.standard_normal((3, 40, 50), np.float32), RNG.standard_normal((3, 70, 50), np.float32)
     np.testing.assert_allclose(call(entries.f, [x, y])[0], x @ y.swapaxes(1, 2), rtol=0, atol=1e-4)
+    swapped = np.ascontiguousarray(x.swapaxes(0, 1))
+    np.testing.assert_allclose(call(entries.between, [swapped, y])[0], x @ y.swapaxes(1, 2), rtol=0, atol=1e-4)
 
 
 def static(m: int, n: int, k: int, dtype: np.dtype = F32) -> Function:
@@ -79,10 +84,13 @@ def test_a_module_has_the_kernel_once_for_each_element_type() -> None:
     assert len(re.findall(r'"flow.dispatch"', text)) == 4
 
 
-def test_transposes_only_where_an_operand_lies_otherwise() -> None:
-    for layout, count in {"nn": 0, "tn": 1, "nt": 1, "tt": 2}.items():
-        module = build({"f": function(*LAYOUTS[layout], F32, 0)})
-        assert str(lower(module, target_kind="cpu", vectors=HERE)).count("linalg.transpose") == count, layout
+@pytest.mark.parametrize(("size", "transposes"), [(DYN, 0), (256, 0), (512, 1)])
+def test_transposes_only_a_large_left_operand(size: int, transposes: int) -> None:
+    for layout, dims in LAYOUTS.items():
+        emit, _ = function(*dims, F32, 0)
+        module = build({"f": (emit, [Aval((size, size), F32)] * 2)})
+        count = str(lower(module, target_kind="cpu", vectors=HERE)).count("linalg.transpose")
+        assert count == (transposes if layout in ("tn", "tt") else 0), layout
 
 
 @pytest.mark.parametrize(
@@ -95,6 +103,9 @@ def test_transposes_only_where_an_operand_lies_otherwise() -> None:
         ((1, 64, 64, 64), "f32", False),  # too little work
         ((1000, 16, 64, 64), "f32", False),  # too few rows
         ((1, 128, 10, 4096), "f32", False),  # too few columns
+        ((1, 128, 10, 512), "f32", True),  # for so little work they will do
+        ((1, 128, 7, 700), "f32", False),  # too few for that, too
+        ((1, 16, 512, 64), "f32", False),  # too few rows for that
         ((1, 512, 512, 512), "i32", False),
         ((1, 512, 512, 512), "f16", False),
     ],

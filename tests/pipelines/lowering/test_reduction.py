@@ -10,7 +10,7 @@ import pytest
 from difc import dialects as dif
 from difc.dialects import DYN, F32, Aval
 from difc.dialects.mlir import ir
-from tests.pipelines.lowered import build, call, check, compiled, compiles, text_of
+from tests.pipelines.lowered import build, check, compiles, text_of, together
 
 RNG = np.random.default_rng(0)
 
@@ -49,16 +49,34 @@ def test_large_reductions_to_few_results_take_two_kernels(
 def test_rows_that_may_be_long_are_reduced_in_lanes_on_gpus(
     shape: tuple[int, ...], axes: tuple[int, ...], lanes: str
 ) -> None:
-    text = text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)], "vulkan")
+    text = text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)], "cuda")
     loops = [line for line in text.splitlines() if "scf.for" in line]
     assert bool(loops) == bool(lanes)
     assert lanes in text
     assert "scf.for" not in text_of(lambda x: dif.reduce_sum(x, axes=axes), [Aval(shape, F32)])
 
 
+@pytest.mark.parametrize(
+    ("shape", "lanes"),
+    [
+        ((DYN,), "tensor<?xf32>"),
+        ((DYN, 4096), "tensor<?x4096xf32>"),
+        ((80_000, 4096), "tensor<3x4096xf32>"),
+        ((1 << 26,), "tensor<2048xf32>"),
+        ((8 * 100_003,), "tensor<256xf32>"),
+        ((3000, 4096), ""),
+    ],
+)
+def test_lanes_of_vulkan_are_so_many_that_each_has_few_steps(shape: tuple[int, ...], lanes: str) -> None:
+    text = text_of(lambda x: dif.reduce_sum(x, axes=(0,)), [Aval(shape, F32)], "vulkan")
+    assert ("scf.for" in text) == bool(lanes)
+    assert lanes in text
+    assert ("arith.maxsi" in text) == (DYN in shape)
+
+
 def test_long_sums_are_precise() -> None:
     """In half and single precision, along either axis, of known and unknown size."""
-    programs, wanted = {}, {}
+    programs, arguments, wanted = {}, {}, {}
     for dtype, scale in (("float32", 1e-7), ("float16", 1e-3)):
         for axis, size in ((0, 5000), (1, 5000), (0, DYN), (1, DYN)):
             shape = [3, 3]
@@ -66,11 +84,10 @@ def test_long_sums_are_precise() -> None:
             x = RNG.uniform(0.5, 1.5, shape).astype(dtype) / 100
             aval = Aval(tuple(size if d == axis else 3 for d in (0, 1)), x.dtype)
             name = f"{dtype}_{axis}_{size == DYN}"
-            programs[name] = (lambda x, axis=axis: dif.reduce_sum(x, axes=(axis,)), [aval], x)
-            wanted[name] = (x.astype(float).sum(axis), scale)
-    entries = compiled(build({name: (emit, avals) for name, (emit, avals, _) in programs.items()}))
-    for name, (want, scale) in wanted.items():
-        np.testing.assert_allclose(call(getattr(entries, name), [programs[name][2]])[0], want, rtol=scale)
+            programs[name] = (lambda x, axis=axis: dif.reduce_sum(x, axes=(axis,)), [aval])
+            arguments[name], wanted[name] = [x], (x.astype(float).sum(axis), scale)
+    for name, (found,) in together(programs)(arguments).items():
+        np.testing.assert_allclose(found, wanted[name][0], rtol=wanted[name][1])
 
 
 def test_large_reductions() -> None:
