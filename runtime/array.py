@@ -28,10 +28,10 @@ Shape = tuple[int, ...]
 class Kind:
     """Shape, dtype and device of an array. Use `kind(...)`: equal kinds are one object while they are in use."""
 
-    __slots__ = ("__weakref__", "device", "dtype", "shape")
+    __slots__ = ("__weakref__", "device", "dtype", "hal", "shape")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any], device: Device) -> None:
-        self.shape, self.dtype, self.device = shape, dtype, device
+        self.shape, self.dtype, self.device, self.hal = shape, dtype, device, device.hal
 
 
 _kinds: weakref.WeakValueDictionary[tuple[Shape, np.dtype[Any], Device], Kind] = weakref.WeakValueDictionary()
@@ -89,12 +89,15 @@ class DeviceArray(NDArrayOperatorsMixin):
       array([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_host", "_kind", "_ref")
+    # IREE's device must stay for as long as its buffers: Python clears slots in the order of their names, `_ref` before
+    # `_within`, also where the garbage collector takes a cycle apart.
+    __slots__ = ("__weakref__", "_host", "_kind", "_ref", "_within")
 
     def __init__(self, kind: Kind, ref: Any) -> None:
         """Wrap the `VmRef` of a buffer view; made by `to_device` and by calls, not by users."""
         self._kind = kind
         self._ref = ref
+        self._within = kind.hal
         self._host: np.ndarray[Any, Any] | None = None
 
     @property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -20,6 +22,24 @@ from tests.runtime.artifacts import every_device
 def test_a_device_is_opened_once() -> None:
     assert device("local-sync") is device("local-sync") is device("local-sync:0") is device(device("local-sync"))
     assert pickle.loads(pickle.dumps(device("local-sync"))) is device("local-sync")
+
+
+@pytest.mark.vulkan
+@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+def test_a_gpu_is_open_while_something_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("difc.runtime.device._devices", weakref.WeakValueDictionary())  # other tests may hold it
+    opened = weakref.ref(device("vulkan"))
+    assert opened() is None
+    x = to_device(1.0, "vulkan")
+    opened = weakref.ref(x.device)
+    again = device("vulkan:0")
+    assert again is opened()
+    del again
+    cycle = [x]
+    cycle.append(cycle)
+    del x, cycle
+    gc.collect()
+    assert opened() is None
 
 
 def test_the_setting_names_the_default() -> None:

@@ -48,6 +48,17 @@ print(views[3][0])
     assert _run(code).strip() == "2.0"
 
 
+def test_a_process_ends_silently_while_a_sleeping_thread_holds_a_module(tmp_path: Path, add_bytes: bytes) -> None:
+    path = tmp_path / "add.vmfb"
+    path.write_bytes(add_bytes)
+    code = f"""
+import threading, difc.runtime
+module = difc.runtime.load({str(path)!r})
+threading.Thread(target=lambda held: threading.Event().wait(), args=(module,), daemon=True).start()
+"""
+    assert _run(code) == ""
+
+
 @pytest.mark.parametrize("name", ["array", "device", "signature", "tree"])
 def test_the_examples_of_the_docstrings_are_right(name: str) -> None:
     module = importlib.import_module(f"difc.runtime.{name}")
