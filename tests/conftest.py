@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def _dumps_go_to_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIFC_DUMP_TO", str(tmp_path / "difc-dump"))
+@pytest.fixture(autouse=True, scope="session")
+def _dumps_go_to_a_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # One for all: making a folder takes longer than most tests, and the longer the more there are.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFC_DUMP_TO", str(tmp_path_factory.mktemp("dumps")))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -42,78 +42,85 @@ def params() -> dict[str, np.ndarray]:
 LOSS = make(dnp, difc.scan, difc.cond)
 
 
+def derivatives(params: Any, direction: Any) -> dict[str, Any]:
+    """Return the loss, its gradient, and the slope of the gradient along a direction, by both orders of modes."""
+
+    def slope(p: Any) -> Any:
+        gradient = difc.grad(LOSS)(p, TOKENS)
+        return sum(dnp.sum(gradient[k] * direction[k]) for k in gradient)
+
+    value, gradient = difc.value_and_grad(LOSS)(params, TOKENS)
+    _, forward_over_reverse = difc.jvp(lambda p: difc.grad(LOSS)(p, TOKENS), (params,), (direction,))
+    return {
+        "value": value,
+        "gradient": gradient,
+        "reverse over reverse": difc.grad(slope)(params),
+        "forward over reverse": forward_over_reverse,
+    }
+
+
+@pytest.fixture(scope="module")
+def direction(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {k: np.cos(v) for k, v in params.items()}
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Any:
+    return difc.jit(derivatives)
+
+
 def flat(tree: dict[str, Any]) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(tree[k])) for k in sorted(tree)])
 
 
-def differences(f: Any, params: dict[str, np.ndarray], eps: float = 1e-6) -> np.ndarray:
-    found = []
+def test_gradient_agrees_with_finite_differences(params: Any, direction: Any, compiled: Any) -> None:
+    eps, wanted = 1e-6, []
     for key in sorted(params):
         for i in range(params[key].size):
             values = []
             for sign in (1, -1):
                 moved = {k: v.copy() for k, v in params.items()}
                 moved[key].flat[i] += sign * eps
-                values.append(flat(f(moved)) if isinstance(f(moved), dict) else np.asarray(f(moved)))
-            found.append((values[0] - values[1]) / (2 * eps))
-    return np.stack(found)
+                values.append(float(compiled(moved, direction)["value"]))
+            wanted.append((values[0] - values[1]) / (2 * eps))
+    np.testing.assert_allclose(flat(compiled(params, direction)["gradient"]), wanted, rtol=1e-6, atol=1e-6)
 
 
-def test_gradient_agrees_with_finite_differences(params: dict[str, np.ndarray]) -> None:
-    value, gradient = difc.value_and_grad(LOSS)(params, TOKENS)
-    loss = difc.jit(LOSS)
-    wanted = differences(lambda p: float(loss(p, TOKENS)), params)
-    np.testing.assert_allclose(flat(gradient), wanted, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(value, loss(params, TOKENS), rtol=1e-12)
-
-
-def test_gradient_and_hessian_agree_with_jax(params: dict[str, np.ndarray]) -> None:
+def test_gradient_and_hessian_agree_with_jax(params: Any, direction: Any, compiled: Any) -> None:
     jax = pytest.importorskip("jax")
     with jax.enable_x64(True):
         theirs = make(jax.numpy, jax.lax.scan, jax.lax.cond)
         wanted = jax.grad(theirs)(params, TOKENS)
-        direction = {k: np.cos(v) for k, v in params.items()}
 
         def slope(p: Any) -> Any:
             g = jax.grad(theirs)(p, TOKENS)
             return sum((g[k] * direction[k]).sum() for k in g)
 
         wanted_second = jax.grad(slope)(params)
-    gradient = difc.grad(LOSS)(params, TOKENS)
-    np.testing.assert_allclose(flat(gradient), flat(wanted), rtol=1e-10, atol=1e-12)
-
-    def ours(p: Any) -> Any:
-        g = difc.grad(LOSS)(p, TOKENS)
-        return sum(dnp.sum(g[k] * direction[k]) for k in g)
-
-    reverse_over_reverse = difc.grad(ours)(params)
-    np.testing.assert_allclose(flat(reverse_over_reverse), flat(wanted_second), rtol=1e-9, atol=1e-11)
-    _, forward_over_reverse = difc.jvp(lambda p: difc.grad(LOSS)(p, TOKENS), (params,), (direction,))
-    np.testing.assert_allclose(flat(forward_over_reverse), flat(wanted_second), rtol=1e-9, atol=1e-11)
+    found = compiled(params, direction)
+    np.testing.assert_allclose(flat(found["gradient"]), flat(wanted), rtol=1e-10, atol=1e-12)
+    for order in ("reverse over reverse", "forward over reverse"):
+        np.testing.assert_allclose(flat(found[order]), flat(wanted_second), rtol=1e-9, atol=1e-11, err_msg=order)
 
 
-def test_second_derivative_agrees_with_finite_differences(params: dict[str, np.ndarray]) -> None:
-    direction = {k: np.cos(v) for k, v in params.items()}
-    gradient = difc.grad(LOSS)
+def test_second_derivative_agrees_with_finite_differences(params: Any, direction: Any, compiled: Any) -> None:
     eps = 1e-6
     plus, minus = (
-        flat(gradient({k: v + sign * eps * direction[k] for k, v in params.items()}, TOKENS)) for sign in (1, -1)
+        flat(compiled({k: v + sign * eps * direction[k] for k, v in params.items()}, direction)["gradient"])
+        for sign in (1, -1)
     )
-
-    def slope(p: Any) -> Any:
-        g = difc.grad(LOSS)(p, TOKENS)
-        return sum(dnp.sum(g[k] * direction[k]) for k in g)
-
-    np.testing.assert_allclose(flat(difc.grad(slope)(params)), (plus - minus) / (2 * eps), rtol=1e-6, atol=1e-6)
+    found = flat(compiled(params, direction)["reverse over reverse"])
+    np.testing.assert_allclose(found, (plus - minus) / (2 * eps), rtol=1e-6, atol=1e-6)
 
 
 def test_check_grads_to_order_two(params: dict[str, np.ndarray]) -> None:
     check_grads(lambda p: LOSS(p, TOKENS), [params], order=2)
 
 
-def test_the_interpreter_and_the_compiled_code_agree(params: dict[str, np.ndarray]) -> None:
-    compiled = difc.value_and_grad(LOSS)(params, TOKENS)
+def test_the_interpreter_and_the_compiled_code_agree(params: Any, direction: Any, compiled: Any) -> None:
+    found = compiled(params, direction)
     with difc.disable_jit():
-        interpreted = difc.value_and_grad(LOSS)(params, TOKENS)
-    np.testing.assert_allclose(compiled[0], interpreted[0], rtol=1e-12)
-    np.testing.assert_allclose(flat(compiled[1]), flat(interpreted[1]), rtol=1e-10, atol=1e-13)
+        wanted = compiled(params, direction)
+    np.testing.assert_allclose(found.pop("value"), wanted.pop("value"), rtol=1e-12)
+    for name, tree in found.items():
+        np.testing.assert_allclose(flat(tree), flat(wanted[name]), rtol=1e-10, atol=1e-12, err_msg=name)

@@ -1,4 +1,4 @@
-"""Tests of the frontend neither fill the user's disk cache nor leave dumps; most run in the interpreter."""
+"""Tests of the frontend do not fill the user's disk cache; most run in the interpreter."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from difc import config
 
 
 @pytest.fixture(autouse=True)
-def _no_disk_cache(tmp_path: Path) -> Iterator[None]:
-    with config.override(cache_dir=Path(), dump_to=tmp_path / "dump"):
+def _no_disk_cache() -> Iterator[None]:
+    with config.override(cache_dir=Path()):
         yield
 
 

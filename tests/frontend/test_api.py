@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,19 @@ def test_the_disk_cache_spares_the_compiler(tmp_path: Path, monkeypatch: pytest.
             difc.compile(fn, f32[4])
         with pytest.raises(AssertionError, match="compiled again"):
             difc.compile(fn, f32[3], opt_level=1)
+
+
+def test_programs_and_modules_say_what_they_are() -> None:
+    assert repr(difc.trace(train)) == "<difc.Program of slope; its text is in .ir(stage)>"
+    module = difc.compile(lambda a: a + 1.0, f64[2])
+    assert repr(module) == f"<difc.CompiledModule of lambda for cpu, {len(module.vmfb)} bytes>"
+
+
+def test_without_the_compiler_a_name_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch_mlir'] = None\n"
+        "import difc\n"
+        "try:\n    difc.grad\nexcept difc.errors.VersionError as error:\n    print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "difc.grad needs `torch_mlir`, which is not installed\nRemedy: pip install 'difc[compiler]'\n"

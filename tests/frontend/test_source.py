@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import linecache
+import traceback
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 import difc
+from difc import config
 from difc.errors import DifcError, ShapeError, SourceLocation
-from difc.source import is_library, user_frame_location
+from difc.source import is_library, shortened, user_frame_location
 
 
 def line_of(place: SourceLocation | None) -> str:
@@ -39,7 +42,48 @@ def test_frames_of_numpy_and_of_machinery_are_passed_over() -> None:
     assert is_library(np.__file__)
     assert is_library(difc.__file__)
     assert is_library("<frozen runpy>")
+    assert is_library(scipy.special.__file__)
     assert not is_library(__file__)
+
+
+def functions_in(error: BaseException) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def test_a_traceback_has_the_users_frames() -> None:
+    def misfit(a: Any) -> Any:
+        return a @ np.ones(4)
+
+    def broken(a: Any) -> Any:
+        raise ZeroDivisionError
+
+    here = "test_a_traceback_has_the_users_frames"
+    for fun, kind in ((misfit, ShapeError), (broken, ZeroDivisionError)):
+        with pytest.raises(kind) as error:
+            difc.trace(difc.vmap(fun), difc.f64[2, 3])
+        assert functions_in(error.value) == [here, "trace", fun.__name__]
+        with pytest.raises(kind) as error:
+            difc.compile(difc.vmap(fun), difc.f64[2, 3])
+        assert functions_in(error.value) == [here, "compile", fun.__name__]
+        with pytest.raises(kind) as error:
+            difc.vmap(fun)(np.ones((2, 3)))
+        assert functions_in(error.value) == [here, "__call__", fun.__name__]
+        with config.override(traceback="full"), pytest.raises(kind) as error:
+            difc.vmap(fun)(np.ones((2, 3)))
+        assert "trace_function" in functions_in(error.value)
+
+
+def test_a_failure_within_a_library_keeps_its_frames() -> None:
+    with pytest.raises(TypeError, match="json") as error:
+        shortened_failure()
+    assert functions_in(error.value)[-1] == "full"
+
+
+def shortened_failure() -> None:
+    try:
+        np.full(3, 1, dtype="json")
+    except Exception as error:
+        raise shortened(error)  # noqa: B904 - it is the same error
 
 
 def test_an_excerpt_points_at_the_expression() -> None:

@@ -56,5 +56,12 @@ def test_specs_of_values(given: Any, shape: tuple[int, ...], dtype: str) -> None
     assert as_spec(given, "a") == ArraySpec(shape, np.dtype(dtype), "a")
 
 
+@pytest.mark.parametrize("given", [np.float32, np.ndarray, "f32[3]"], ids=str)
+def test_what_describes_no_array(given: Any) -> None:
+    with pytest.raises(DtypeError, match=r"w has a spec .*, which describes no array") as error:
+        as_spec(given, "w")
+    assert "difc.f32 for a scalar" in error.value.remedy
+
+
 def test_named_types() -> None:
     assert named_aval(difc.f32["n", 2]).shape == (Dim.named("n"), 2)

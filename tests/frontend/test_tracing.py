@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -127,17 +128,41 @@ def test_the_reserved_name_of_an_entry() -> None:
     verify(program.module)
 
 
+def test_numpy_arrays_and_traced_indices() -> None:
+    table = np.arange(6.0).reshape(3, 2)
+
+    def stored(rows: Any) -> Any:
+        y = np.zeros((3, 2))
+        y[rows] = 1.0
+        return y
+
+    for take in (lambda rows: table[rows], lambda rows: table[rows, 0]):
+        with fails(
+            ConcretizationError, "an index of a NumPy array was asked for", at="table[rows", remedy="numpy.asarray(a)"
+        ):
+            difc.trace(take, difc.i32[2])
+    with fails(MutationError, "cannot be stored in a NumPy array", at="y[rows] = 1.0", remedy="y.at[index].set(value)"):
+        difc.trace(stored, difc.i32[2])
+    assert ops(difc.trace(lambda rows: dnp.asarray(table)[rows], difc.i32[2]))
+
+
+def test_iteration_over_a_run_time_size() -> None:
+    with fails(ConcretizationError, "iteration over an axis of run-time size", at="list(a)", remedy="difc.scan"):
+        difc.trace(lambda a: list(a), f64["n"])
+
+
 @pytest.mark.parametrize(
     ("fn", "at", "message", "remedy"),
     [
         (lambda a: float(a[0]), "float(a[0])", r"float\(x\) was asked for", "astype"),
+        (lambda a: math.sin(a[0]), "math.sin(a[0])", r"float\(x\) was asked for", "NumPy's functions instead"),
         (lambda a: int(a[0]), "int(a[0])", r"int\(x\) was asked for", "astype"),
         (lambda a: np.array([a, a]), "np.array([a, a])", "a NumPy array .* was asked for", "np.stack"),
         (lambda a: a[0].item(), "a[0].item()", r"x.item\(\) was asked for", "keep it as an array"),
         (lambda a: a.tolist(), "a.tolist()", r"x.tolist\(\) was asked for", "keep it as an array"),
         (lambda a: a[0] and a, "a[0] and a", "a truth value was asked for", "np.where"),
     ],
-    ids=["float", "int", "array", "item", "tolist", "bool"],
+    ids=["float", "math", "int", "array", "item", "tolist", "bool"],
 )
 def test_what_a_tracer_cannot_tell(fn: Any, at: str, message: str, remedy: str) -> None:
     with fails(ConcretizationError, message, at=at, remedy=remedy):

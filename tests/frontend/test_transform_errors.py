@@ -87,9 +87,8 @@ def test_cotangents_that_do_not_fit() -> None:
 
 
 def test_mapped_sizes_that_differ() -> None:
-    with fails(
-        ShapeError, r"vmap: the mapped axes have different sizes: 2 \(args\[0\]\), 3 \(args\[1\]\)", at="difc.vmap"
-    ):
+    message = r"vmap: the mapped axes have different sizes: 2 \(args\[0\]\), 3 \(args\[1\]\)"
+    with fails(ShapeError, message, at="difc.vmap", remedy="in_axes has None for"):
         difc.vmap(lambda a, b: a)(np.ones((2, 3)), x)
 
 
@@ -99,7 +98,8 @@ def test_nothing_mapped() -> None:
 
 
 def test_axes_that_do_not_fit() -> None:
-    with fails(InputError, r"vmap: axis 1 of args\[0\] does not exist: it has 1 axes", at="difc.vmap"):
+    message = r"vmap: axis 1 of args\[0\] does not exist: it has 1 axes"
+    with fails(InputError, message, at="difc.vmap", remedy="choose another axis"):
         difc.vmap(np.sin, 1)(x)
     with fails(InputError, "vmap: in_axes does not have the structure", at="difc.vmap"):
         difc.vmap(np.sin, (0, 0))(x)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ __all__ = [
     "TOLERANCE",
     "Function",
     "build",
+    "beside_the_interpreter",
     "check",
     "compiled",
     "compiles",
+    "joined",
     "loaded",
     "loop",
     "assert_close",
     "text_of",
+    "together",
 ]
 
 #: A function to build: what it emits, and the types of its arguments.
@@ -47,6 +51,17 @@ def build(functions: Mapping[str, Function]) -> ir.Module:
             add_function(module, name, block, private=False)
         dif.verify(module)
     return module
+
+
+def joined(functions: Mapping[str, Function]) -> Function:
+    """Return one function that is all of them side by side: IREE runs hundreds of passes on each of a module's."""
+
+    def emit(*arguments: ir.Value) -> list[ir.Value]:
+        values = iter(arguments)
+        found = [one(*islice(values, len(avals))) for one, avals in functions.values()]
+        return [v for results in found for v in (results if isinstance(results, tuple | list) else [results])]
+
+    return emit, [aval for _, avals in functions.values() for aval in avals]
 
 
 def loop(
@@ -118,14 +133,39 @@ def assert_close(name: str, got: np.ndarray, want: np.ndarray, tolerance: float 
     np.testing.assert_allclose(*wide, rtol=limit, atol=limit, err_msg=name)
 
 
+def together(
+    functions: Mapping[str, Function], opt_level: int = 1, vectors: VectorUnit | None = None
+) -> Callable[[Mapping[str, Sequence[np.ndarray]]], dict[str, list[np.ndarray]]]:
+    """Compile functions as one program; return it as a function from the arguments of each to the results of each."""
+    alone = build(functions)  # in a name of its own, since its functions do not keep it alive
+    counts = {name: len(one.type.results) for name, one in dif.functions_of(alone).items()}
+    entry = compiled(build({"f": joined(functions)}), opt_level, vectors).f
+
+    def run(arguments: Mapping[str, Sequence[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+        results = iter(call(entry, [array for name in functions for array in arguments[name]]))
+        return {name: list(islice(results, counts[name])) for name in functions}
+
+    return run
+
+
+def beside_the_interpreter(
+    functions: Mapping[str, Function], arguments: Mapping[str, Sequence[np.ndarray]], opt_level: int = 1
+) -> Iterator[tuple[str, list[np.ndarray], Sequence[np.ndarray]]]:
+    """Yield the name of each function, its results when compiled with the others, and the interpreter's."""
+    alone = build(functions)
+    for name, results in together(functions, opt_level)(arguments).items():
+        yield name, results, interpreter.run(alone, name, *arguments[name])
+
+
 def check(
     functions: Mapping[str, tuple[Callable[..., Any], Sequence[Aval], Sequence[Any]]], opt_level: int = 1
 ) -> None:
-    """Compile functions as one module, and compare each on its arguments with the interpreter."""
-    module = build({name: (emit, avals) for name, (emit, avals, _) in functions.items()})
-    entries = compiled(module, opt_level)
-    for name, (_, avals, arguments) in functions.items():
-        arrays = [np.asarray(a, aval.dtype) for a, aval in zip(arguments, avals, strict=True)]
-        wanted = interpreter.run(module, name, *arrays)
-        for i, (got, want) in enumerate(zip(call(getattr(entries, name), arrays), wanted, strict=True)):
+    """Compile functions as one program, and compare each on its arguments with the interpreter."""
+    alone = {name: (emit, avals) for name, (emit, avals, _) in functions.items()}
+    arguments = {
+        name: [np.asarray(a, aval.dtype) for a, aval in zip(given, avals, strict=True)]
+        for name, (_, avals, given) in functions.items()
+    }
+    for name, results, wanted in beside_the_interpreter(alone, arguments, opt_level):
+        for i, (got, want) in enumerate(zip(results, wanted, strict=True)):
             assert_close(f"{name}, result {i}", got, want)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,8 +216,11 @@ def while_loop(start: str, body: Body) -> str:
 }}"""
 
 
+compiled = functools.cache(compile_module)
+
+
 def check(text: str, start: Callable[[np.ndarray], Arrays] | None, body: Body, driver: str, steps: tuple[int, ...]):
-    entry = load(compile_module(text, CPU), driver)
+    entry = load(compiled(text, CPU), driver)
     rng = np.random.default_rng(0)
     x, y = rng.random(WIDTH, dtype=np.float32), rng.random((ROWS, WIDTH), dtype=np.float32)
     for n in steps:
@@ -307,7 +311,7 @@ def recurrence_reference(x: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]
 @pytest.mark.parametrize("start", ['"flow.tensor.alloca"(%n) : (index) -> ', "tensor.empty(%n) : "])
 def test_a_tape_whose_length_is_known_at_run_time(start: str, driver: str) -> None:
     text = recurrence("?", "START").replace("START : ", start)
-    entry = load(compile_module(text, CPU), driver)
+    entry = load(compiled(text, CPU), driver)
     x = np.random.default_rng(1).random(8, dtype=np.float32)
     for n in (0, 1, 5, 100):
         got = entry(x, np.array(n))
@@ -318,7 +322,7 @@ def test_a_tape_whose_length_is_known_at_run_time(start: str, driver: str) -> No
 @pytest.mark.parametrize("target", ["cpu-generic", "vulkan", "cuda"])
 def test_loops_compile_for_every_target(target: str) -> None:
     text = recurrence("?", "START").replace("START : ", "tensor.empty(%n) : ")
-    assert compile_module(text, Target.parse(target))
+    assert compiled(text, Target.parse(target))
 
 
 @needs_vulkan
@@ -326,7 +330,7 @@ def test_loops_compile_for_every_target(target: str) -> None:
 def test_loops_on_vulkan(n: int, tmp_path: Path) -> None:
     text = recurrence("?", "START").replace("START : ", "tensor.empty(%n) : ")
     x = np.random.default_rng(1).random(8, dtype=np.float32)
-    got = run_on_vulkan(compile_module(text, Target.parse("vulkan")), [x, np.array(n)], 2, tmp_path)
+    got = run_on_vulkan(compiled(text, Target.parse("vulkan")), [x, np.array(n)], 2, tmp_path)
     for result, expected in zip(got, recurrence_reference(x, n), strict=True):
         np.testing.assert_allclose(result, expected, rtol=1e-5)
 

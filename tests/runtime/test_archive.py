@@ -102,6 +102,9 @@ def test_files_that_are_something_else(tmp_path: Path, add_bytes: bytes) -> None
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"missing\.vmfb` does not exist\nRemedy: check the path"):
         read(tmp_path / "missing.vmfb")
+    (tmp_path / "model.vmfb").touch()
+    with pytest.raises(ArtifactError, match=r"modle\.vmfb` does not exist\nRemedy: did you mean `.*model\.vmfb`\?"):
+        read(tmp_path / "modle.vmfb")
     with pytest.raises(ArtifactError, match="is a folder"):
         read(tmp_path)
     (tmp_path / "file").write_text("x")

@@ -37,6 +37,8 @@ def test_the_ir_of_stages_goes_to_standard_output_or_a_file(folder: Path, tmp_pa
     expanded = succeeds("compile", folder / "model.py", "--emit", "ad")
     assert '"fun.vjp"' not in expanded
     assert '"dif.dot_general"' in expanded
+    assert succeeds("compile", folder / "model.py", "--emit", "ad", "-o", "-") == expanded
+    assert "an artifact does not go to standard output" in fails("compile", folder / "model.py", "-o", "-")
     assert succeeds("compile", folder / "model.py", "--emit", "linalg", "-o", tmp_path / "m.mlir") == ""
     assert "linalg." in (tmp_path / "m.mlir").read_text()
     both = succeeds("compile", folder / "model.py", "--emit", "linalg", "--target", "cpu", "--target", "vulkan")

@@ -81,7 +81,9 @@ def test_input_files_that_do_not_fit(artifact: Path, folder: Path, tmp_path: Pat
     assert "gives `x` of `loss` a second time" in fails("run", artifact, "loss", "-i", tmp_path / "b.npz")
 
     (tmp_path / "text.npy").write_text("1 2 3")
-    assert "is no array file" in fails("run", artifact, "loss", *FITTING[:-1], tmp_path / "text.npy")
+    said = fails("run", artifact, "loss", *FITTING[:-1], tmp_path / "text.npy")
+    assert "text.npy` is no array file: it is not one of NumPy's, or holds Python objects" in said
+    assert "allow_pickle" not in said
     (tmp_path / "cut.npz").write_bytes((folder / "named.npz").read_bytes()[:200])
     assert "is no array file" in fails("run", artifact, "loss", "-i", tmp_path / "cut.npz")
     assert f"did you mean `{tmp_path / 'x.npy'}`" in fails("run", artifact, "loss", *FITTING[:-1], tmp_path / "xx.npy")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from difc import dialects as dif
-from difc.dialects import REQUESTS, interpreter
+from difc.dialects import REQUESTS
 from difc.pipelines.lowering.context import LOWERINGS
 from tests.case import Case
 from tests.cases import CASES
-from tests.pipelines.lowered import assert_close, build, call, check, compiled, compiles
+from tests.pipelines.lowered import Function, assert_close, beside_the_interpreter, build, check, compiles, joined
 
 #: What depends on the kind of dtype, not just on its being one.
 ARITHMETIC = {op.name for op in (*dif.UNARY, *dif.BINARY, *dif.REDUCTIONS, *dif.CUMULATIVE)} | {
@@ -51,19 +51,20 @@ def _rows(dtype: str, dynamic: bool) -> dict[str, Case]:
     return {f"row_{i}": c for i, c in enumerate(rows)}
 
 
+def _functions(rows: dict[str, Case], dtype: str, dynamic: bool) -> dict[str, Function]:
+    return {name: (case.fn, case.avals(dtype, dynamic)) for name, case in rows.items()}
+
+
 @pytest.mark.parametrize(
     ("dtype", "dynamic", "opt_level", "all_rows"), [*RUNS, *(pytest.param(*more, marks=slow) for more in MORE)]
 )
 def test_runs_as_the_interpreter_says(dtype: str, dynamic: bool, opt_level: int, all_rows: bool) -> None:
     rows = _rows(dtype, dynamic)
     rows = {name: case for name, case in rows.items() if all_rows or case.op in ARITHMETIC}
-    module = build({name: (case.fn, case.avals(dtype, dynamic)) for name, case in rows.items()})
-    entries = compiled(module, opt_level)
-    for name, case in rows.items():
-        arrays = case.draw(dtype)
-        wanted = interpreter.run(module, name, *arrays)
-        for got, want in zip(call(getattr(entries, name), arrays), wanted, strict=True):
-            assert_close(case.name, got, want)
+    arguments = {name: case.draw(dtype) for name, case in rows.items()}
+    for name, results, wanted in beside_the_interpreter(_functions(rows, dtype, dynamic), arguments, opt_level):
+        for got, want in zip(results, wanted, strict=True):
+            assert_close(rows[name].name, got, want)
 
 
 @slow
@@ -76,9 +77,7 @@ def test_heavy_ones_run_as_the_interpreter_says() -> None:
     ("target", "dtype", "dynamic"), [*COMPILES, *(pytest.param(*more, marks=slow) for more in MORE_COMPILES)]
 )
 def test_compiles_for_other_targets(target: str, dtype: str, dynamic: bool) -> None:
-    rows = _rows(dtype, dynamic)
-    module = build({name: (case.fn, case.avals(dtype, dynamic)) for name, case in rows.items()})
-    assert compiles(module, target)
+    assert compiles(build({"f": joined(_functions(_rows(dtype, dynamic), dtype, dynamic))}), target)
 
 
 def test_every_op_has_a_lowering() -> None:
@@ -110,17 +109,13 @@ def test_special_values(dtype: str) -> None:
     }
     targets = [np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int32, np.uint32, np.int64, np.float16)]
     functions |= {f"to_{t.name}": (lambda x, t=t: dif.convert(x, dtype=t), [aval]) for t in targets}
-    module = build(functions)
-    entries = compiled(module)
-    for name, (_, avals) in functions.items():
-        arrays = pairs[: len(avals)]
-        (want,) = interpreter.run(module, name, *arrays)
-        (got,) = call(getattr(entries, name), arrays)
+    arguments = {name: pairs[: len(avals)] for name, (_, avals) in functions.items()}
+    for name, (got,), (want,) in beside_the_interpreter(functions, arguments):
         if (
             name.startswith("to_") and "int" in name
         ):  # beyond the range NumPy's result is the processor's: ours saturates
             info = np.iinfo(want.dtype)
-            inside = (arrays[0] > info.min) & (arrays[0] < info.max) & np.isfinite(arrays[0])
+            inside = (pairs[0] > info.min) & (pairs[0] < info.max) & np.isfinite(pairs[0])
             got, want = got.view(want.dtype)[inside], want[inside]
         assert_close(name, got, want)
         if want.dtype == aval.dtype and name not in ("max", "min"):  # of 0 and -0 either will do

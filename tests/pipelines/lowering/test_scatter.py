@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+import difc
 from difc import dialects as dif
+from difc import f32, i64
 from difc.dialects import DYN, F32, I64, Aval
 from difc.dialects.mlir import ir
+from tests.pipelines.artifacts import needs_vulkan
 from tests.pipelines.lowered import build, call, check, compiled, compiles
 
 RNG = np.random.default_rng(0)
@@ -53,3 +58,25 @@ def test_an_embedding_gradient() -> None:
     want = arguments[0].copy()
     np.add.at(want, points[:, 0], rows)
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_wide_windows_and_many_points_on_vulkan() -> None:
+    """More steps than Mesa lets a thread do: widths with a fitting divisor, without one, unknown; many points."""
+    cases = [((64,), (64,), 2000, 2000), ((2, "m"), (2, 37), "n", 1000), ((5,), (5,), 70_001, 70_001)]
+    specs, arrays, wanted = [], [], []
+    for known, window, count_known, count in cases:
+        specs += [f32[(100, *known)], i64[count_known], f32[(count_known, *known)]]
+        x, u = RNG.normal(size=(100, *window)), RNG.uniform(size=(count, *window))
+        points = RNG.integers(0, 100, count)
+        arrays += [x.astype(np.float32), points, u.astype(np.float32)]
+        np.add.at(x, points, u)
+        wanted.append(x)
+
+    def together(*xs: Any) -> list[Any]:
+        return [x.at[points].add(u) for x, points, u in zip(*(xs[i::3] for i in range(3)), strict=True)]
+
+    found = difc.compile(together, *specs, target="vulkan", opt_level=1)(*arrays)
+    for case, got, want in zip(cases, found, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4, err_msg=str(case))
