@@ -57,7 +57,14 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        value = getattr(importlib.import_module(_NAMES[name]), name)
+        try:
+            value = getattr(importlib.import_module(_NAMES[name]), name)
+        except ModuleNotFoundError as error:
+            from difc.errors import VersionError
+
+            raise VersionError(
+                f"difc.{name} needs `{error.name}`, which is not installed", remedy="pip install 'difc[compiler]'"
+            ) from None
     elif name in _MODULES:
         value = importlib.import_module(f"difc.{name}")
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 from difc.entry import Export, exported
 from difc.program import CompiledModule, Program, compile_program, trace_entry
+from difc.source import shortened
 
 __all__ = ["compile", "trace"]
 
@@ -23,6 +24,15 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
     Example:
       >>> print(difc.trace(np.sin, difc.f32["n"]).ir("dif"))  # doctest: +SKIP
     """
+    try:
+        return _traced(fun, specs, keywords)
+    except Exception as error:
+        raise shortened(error)  # noqa: B904 - it is the same error
+
+
+def _traced(
+    fun: Callable[..., Any] | Mapping[str, Export], specs: tuple[Any, ...], keywords: dict[str, Any]
+) -> Program:
     from difc.jitted import _new_module
 
     if isinstance(fun, Mapping):
@@ -64,4 +74,7 @@ def compile(
       >>> f = difc.compile(difc.grad(lambda x: np.sum(x**2)), difc.f32[3])  # doctest: +SKIP
       >>> f.save("gradient.vmfb")  # doctest: +SKIP
     """
-    return compile_program(trace(fun, *specs, **keywords), target, opt_level)
+    try:
+        return compile_program(_traced(fun, specs, keywords), target, opt_level)
+    except Exception as error:
+        raise shortened(error)  # noqa: B904 - it is the same error

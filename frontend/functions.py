@@ -19,7 +19,7 @@ from difc.dialects.mlir import ir
 from difc.errors import ConcretizationError, MutationError
 from difc.pytree import flatten, unflatten
 from difc.source import is_library, user_frame_location
-from difc.tracer import Tracer, lift, wrap
+from difc.tracer import Tracer, lift, stored_in_array, wrap
 from difc.tracing import Frame, current_frame, new_frame
 
 __all__ = ["Traced", "call_name", "results_as_tracers", "trace_function", "values_of"]
@@ -73,8 +73,8 @@ def trace_function(
         try:
             out = fun(leaves)
         except ValueError as error:  # NumPy's own, for `y[0] = x[0]` on an array of numbers
-            if isinstance(error.__cause__, ConcretizationError):
-                raise _stored_in_array(error.__cause__) from None
+            if isinstance(error.__cause__, (ConcretizationError, MutationError)):
+                raise stored_in_array(error.__cause__.where) from None
             raise
         results, tree = flatten(out)
         values = [lift(x) for x in results]
@@ -84,14 +84,6 @@ def trace_function(
         free = name if entries is not None else unique_name(module, name, frame.reserved)
         made = add_function(module, free, frame.block, private=entries is None, location=location)
         return Traced(made.name.value, tree, out_avals, out_weak, list(frame.captured))
-
-
-def _stored_in_array(cause: ConcretizationError) -> MutationError:
-    return MutationError(
-        "a traced array cannot be stored in a NumPy array, which holds numbers",
-        where=cause.where,
-        remedy="make the array with difc.numpy, and write y = y.at[index].set(value) for y[index] = value",
-    )
 
 
 def _definition(fun: Any) -> ir.Location:

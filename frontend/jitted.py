@@ -18,7 +18,7 @@ from difc import config
 from difc.errors import InputError, ShapeError
 from difc.pytree import flatten, unflatten
 from difc.runtime.array import DeviceArray
-from difc.source import user_frame_location
+from difc.source import shortened, user_frame_location
 from difc.state import is_tracing
 
 __all__ = ["disable_jit", "jit", "linearized"]
@@ -87,18 +87,21 @@ class _Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_tracing():
             return self._fun(*args, **kwargs)
-        all_on_device = bool(args) and not kwargs and all(type(a) is DeviceArray for a in args)
-        if all_on_device and not config.is_overridden():
-            kinds = tuple([a._kind for a in args])
-            known = self._on_device.get(kinds)
-            if known is None and not self._numbers:
-                leaves, structure = flatten((args, kwargs))
-                known = self._on_device[kinds] = self._find(leaves, structure)
-            if known is not None:
-                return known(args)
-        marked = self._mark(args), {k: _Static(v) if k in self._names else v for k, v in kwargs.items()}
-        leaves, structure = flatten(marked)
-        return self._find(leaves, structure)(leaves)
+        try:
+            all_on_device = bool(args) and not kwargs and all(type(a) is DeviceArray for a in args)
+            if all_on_device and not config.is_overridden():
+                kinds = tuple([a._kind for a in args])
+                known = self._on_device.get(kinds)
+                if known is None and not self._numbers:
+                    leaves, structure = flatten((args, kwargs))
+                    known = self._on_device[kinds] = self._find(leaves, structure)
+                if known is not None:
+                    return known(args)
+            marked = self._mark(args), {k: _Static(v) if k in self._names else v for k, v in kwargs.items()}
+            leaves, structure = flatten(marked)
+            return self._find(leaves, structure)(leaves)
+        except Exception as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def _find(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
         """Return what runs the function on leaves of these types, compiling it if they are new."""

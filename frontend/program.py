@@ -43,7 +43,7 @@ __all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_prog
 STAGES = ("dif", "ad", "linalg")
 
 
-@dataclass
+@dataclass(repr=False)
 class Program:
     """Functions traced into one module, with the signature of each entry.
 
@@ -56,6 +56,9 @@ class Program:
     module: ir.Module
     entries: tuple[str, ...] = ()
     signatures: dict[str, Signature] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<difc.Program of {', '.join(self.signatures)}; its text is in .ir(stage)>"
 
     @cached_property
     def expanded(self) -> ir.Module:
@@ -222,6 +225,10 @@ class CompiledModule:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._module, name)
+
+    def __repr__(self) -> str:
+        entries = ", ".join(self._program.signatures)
+        return f"<difc.CompiledModule of {entries} for {self._target.name}, {len(self.vmfb)} bytes>"
 
     def save(self, path: str | Path) -> None:
         """Write the artifact: a plain IREE module, which `difc.load` and `iree-run-module` read."""

@@ -75,12 +75,12 @@ def as_spec(x: Any, name: str = "") -> ArraySpec:
         return ArraySpec(x.shape, x.dtype, name or x.name)
     if isinstance(x, ScalarType):
         return ArraySpec((), x.dtype, name)
-    if isinstance(x, (np.ndarray, np.generic, DeviceArray, bool, int, float)) or hasattr(x, "__array__"):
+    if isinstance(x, (np.ndarray, np.generic, DeviceArray, bool, int, float)) or hasattr(type(x), "__array__"):
         array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
         return ArraySpec(tuple(array.shape), array.dtype, name)
     raise DtypeError(
         f"{name or 'an argument'} has a spec {x!r}, which describes no array",
-        remedy="use a spec such as difc.f32[784, 10], or an example array",
+        remedy="use a spec such as difc.f32[784, 10] (difc.f32 for a scalar), or an example array",
     )
 
 

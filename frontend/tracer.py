@@ -16,11 +16,11 @@ from difc.array_methods import ArrayMethods
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim
-from difc.errors import ConcretizationError, MutationError, ShapeError, UnsupportedError
-from difc.source import user_frame_location
+from difc.errors import ConcretizationError, MutationError, ShapeError, SourceLocation, UnsupportedError
+from difc.source import user_frame_location, user_instruction
 from difc.tracing import Frame, constant, current_frame
 
-__all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "wrap"]
+__all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "stored_in_array", "wrap"]
 
 
 class Tracer(ArrayMethods):
@@ -74,6 +74,8 @@ class Tracer(ArrayMethods):
     def __iter__(self) -> Iterator[Any]:
         if not self.ndim:
             raise TypeError("iteration over a traced scalar")
+        if not isinstance(self.aval.shape[0], int):
+            raise _concretization(self, "iteration over an axis of run-time size", "use difc.scan or difc.map")
         return iter([self[i] for i in range(len(self))])
 
     def __repr__(self) -> str:
@@ -91,7 +93,11 @@ class Tracer(ArrayMethods):
         )
 
     def __float__(self) -> float:
-        raise _concretization(self, "float(x)", "keep it as an array: use x.astype(np.float64)")
+        raise _concretization(
+            self,
+            "float(x)",
+            "keep it as an array: use NumPy's functions instead of those of math, and x.astype(np.float64)",
+        )
 
     def __format__(self, spec: str) -> str:
         if not spec:
@@ -112,10 +118,19 @@ class Tracer(ArrayMethods):
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        instruction = user_instruction()
+        if instruction == "BINARY_SUBSCR":
+            raise _concretization(
+                self,
+                "an index of a NumPy array",
+                "use difc.numpy.asarray(a)[index]",
+            )
+        if instruction == "STORE_SUBSCR":
+            raise stored_in_array(user_frame_location())
         raise _concretization(
             self,
             "a NumPy array (as in np.array([x]) or np.asarray(x))",
-            "use np.stack([...]) to join traced values, and difc.numpy for functions that NumPy does not dispatch",
+            "use np.stack([...]) to join traced values, and difc.numpy or difc.scipy for what NumPy does not dispatch",
         )
 
     def item(self, *args: Any) -> NoReturn:
@@ -204,6 +219,15 @@ def _concretization(x: Tracer, wanted: str, remedy: str) -> ConcretizationError:
         f"a traced array ({x.aval}) has no numbers yet: {wanted} was asked for while its function is traced",
         where=user_frame_location(),
         remedy=remedy,
+    )
+
+
+def stored_in_array(where: SourceLocation | None) -> MutationError:
+    """Return the error for `y[i] = x` of a NumPy array `y`, where `i` or `x` is traced."""
+    return MutationError(
+        "a traced array cannot be stored in a NumPy array, which holds numbers",
+        where=where,
+        remedy="make the array with difc.numpy, and write y = y.at[index].set(value) for y[index] = value",
     )
 
 

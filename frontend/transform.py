@@ -327,7 +327,11 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             raise InputError("vmap: no argument is mapped", where=user_frame_location(), remedy="give in_axes an axis")
         if len(sizes) > 1:
             text = ", ".join(f"{size} ({name})" for size, name in sizes.items())
-            raise ShapeError(f"vmap: the mapped axes have different sizes: {text}", where=user_frame_location())
+            raise ShapeError(
+                f"vmap: the mapped axes have different sizes: {text}",
+                where=user_frame_location(),
+                remedy="map axes of one size; in_axes has None for an argument that is not mapped",
+            )
         (size,) = sizes
         inner = [
             a if axis is None else Aval((*a.shape[:axis], *a.shape[axis + 1 :]), a.dtype)
@@ -361,5 +365,9 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
 
 def _axis(name: str, axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
-        raise InputError(f"vmap: axis {axis} of {name} does not exist: it has {ndim} axes", where=user_frame_location())
+        raise InputError(
+            f"vmap: axis {axis} of {name} does not exist: it has {ndim} axes",
+            where=user_frame_location(),
+            remedy="choose another axis, or None for what is not mapped",
+        )
     return axis % ndim

@@ -6,6 +6,7 @@ container, so a damaged file never reaches native code.
 
 from __future__ import annotations
 
+import difflib
 import mmap
 import os
 import threading
@@ -50,7 +51,9 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
                 if got != len(archive):
                     raise ArtifactError(f"{name} changed while it was read", remedy="load it again")
         except FileNotFoundError as error:
-            raise ArtifactError(f"{name} does not exist", remedy="check the path") from error
+            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.vmfb")], n=1)
+            remedy = f"did you mean `{path.parent / near[0]}`?" if near else "check the path"
+            raise ArtifactError(f"{name} does not exist", remedy=remedy) from error
         except IsADirectoryError as error:
             raise ArtifactError(f"{name} is a folder", remedy="pass the .vmfb file in it") from error
         except OSError as error:

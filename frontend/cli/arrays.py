@@ -143,7 +143,10 @@ def _load(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror or error}", remedy="check the file") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"`{path}` is no array file: {error}", remedy="write it with np.save or np.savez") from error
+        why = "it is not one of NumPy's, or holds Python objects" if "allow_pickle" in str(error) else error
+        raise InputError(
+            f"`{path}` is no array file: {why}", remedy="write it with np.save or np.savez, from arrays of numbers"
+        ) from error
 
 
 def _restored(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -59,8 +59,8 @@ def compile_model(
         else:
             _emit(program, emit, chosen, out)
             return
-    seconds = time.perf_counter() - start
-    for path, size, target in lines:
+    for path, size, target, end in lines:
+        seconds, start = end - start, end
         typer.echo(f"{path}: {size_text(size)} for {target.name}, entries {', '.join(exports)}, {seconds:.2f} s")
 
 
@@ -74,6 +74,10 @@ def _traced(exports: Mapping[str, Export], model: Path) -> Program:
 def _check_output(output: Path | None, model: Path, emit: str) -> Path | None:
     """Return the file to write, before any time is spent on what goes into it."""
     out = output if output is not None or emit != "vmfb" else model.with_suffix(".vmfb")
+    if out == Path("-"):
+        if emit == "vmfb":
+            raise InputError("an artifact does not go to standard output", remedy="name a file with -o")
+        return None
     if out is not None:
         with check_writable(out):
             if out.is_dir():
@@ -90,7 +94,8 @@ def _output(out: Path, target: str, targets: Mapping[str, object]) -> Path:
 
 def _compile(
     program: Program, targets: Mapping[Path, Target], opt_level: int, stage: Callable[[str], None]
-) -> list[tuple[Path, int, Target]]:
+) -> list[tuple[Path, int, Target, float]]:
+    """Compile for each target; return the files, their sizes, and when each was written."""
     from difc.program import compile_program
 
     made = []
@@ -99,7 +104,7 @@ def _compile(
         module = compile_program(program, target, opt_level)
         with check_writable(path):
             module.save(path)
-        made.append((path, len(module.vmfb), target))
+        made.append((path, len(module.vmfb), target, time.perf_counter()))
     return made
 
 

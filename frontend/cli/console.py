@@ -73,9 +73,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent
 
 
 def write_text(text: str, path: Path | None) -> None:
-    """Write text to a file, or to standard output."""
+    """Write text to a file, or to standard output, which `-` stands for, too."""
     text = text if text.endswith("\n") else f"{text}\n"
-    if path is None:
+    if path in (None, Path("-")):
         typer.echo(text, nl=False)
         return
     with check_writable(path):

@@ -1,4 +1,4 @@
-# The CMake package of difc: `find_package(difc)` gives the function
+# The CMake package of difc: `find_package(difc)`, with `cmake -Ddifc_DIR="$(difc --cmake-dir)"`, gives the function
 #
 #   difc_add_module(<target> SOURCE model.py
 #                   [ENTRY name...]     functions to compile; default: all that the model exports
