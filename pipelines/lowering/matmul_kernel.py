@@ -26,7 +26,7 @@ __all__ = ["KERNELS", "SIZES", "kernel_text"]
 KERNELS = {"f32": 4, "f64": 8}
 #: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
 SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
-_BUFFER = 32768  # bytes; with a panel of 16 KB it fits a first-level cache of 48 KB, and IREE's limit for a stack
+_BUFFER = 32768  # bytes, for a first-level cache of 48 KB; with a panel of 24 KB within IREE's limit for a stack
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Tiles:
         """Return the tiles for a processor: two vectors a row, as many rows as leave registers for the operands."""
         columns = 2 * unit.bytes // KERNELS[element]
         tile_rows = 8 if unit.registers >= 32 else 6
-        return cls(tile_rows, 16 * tile_rows, columns, _BUFFER // (columns * KERNELS[element]))
+        return cls(tile_rows, 24 * tile_rows, columns, _BUFFER // (columns * KERNELS[element]))
 
 
 def _lines(*templates: str, count: int) -> str:
