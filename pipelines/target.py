@@ -159,6 +159,9 @@ class Target:
             f"--iree-hal-target-backends={self.backend}",
             f"--iree-opt-level=O{opt_level}",
             "--iree-input-demote-f64-to-f32=false",
+            # An artifact names no file of whoever compiled it, and is a fifth smaller.
+            "--iree-vm-bytecode-module-strip-source-map=true",
+            "--iree-hal-executable-debug-level=0",
             *self.options,
         )
 

@@ -202,3 +202,8 @@ def test_without_the_compiler_a_name_says_what_to_install() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "difc.grad needs `torch_mlir`, which is not installed\nRemedy: pip install 'difc[compiler]'\n"
+
+
+@pytest.mark.parametrize("target", ["cpu", "vulkan", "cuda"])
+def test_an_artifact_names_no_source_file(target: str) -> None:
+    assert Path(__file__).name.encode() not in difc.compile(lambda a: np.sin(a), f32[5], target=target).vmfb
