@@ -36,7 +36,7 @@ def _case(
         call = difc.jit(transform(difc, function(np, difc_linalg)))
         device = call(*given)[0].device if isinstance(call(*given), tuple) else call(*given).device
         on_device = tuple(difc.to_device(x, device) for x in given)
-        case = Case(title, goal, {"difc": lambda: call(*on_device)}, repeat=20, tolerance=tolerance)
+        case = Case(title, goal, {"difc": lambda: call(*on_device)}, tolerance=tolerance)
         case.result["difc"] = lambda: [np.asarray(x) for x in _flat(call(*on_device))]
 
         def peer(jax: Any) -> Callable[[], Any]:

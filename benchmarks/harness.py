@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["Case", "Row", "add_jax", "has", "measure"]
 
 _SETTLE = 0.05  # seconds; threads of OpenBLAS and XLA look for more work for some time after a call
+_TURN = 0.02  # seconds that count
 
 
 def has(package: str) -> bool:
@@ -31,7 +32,7 @@ class Case:
       numpy_goal: the same of difc / numpy.
       run: contestant -> a call that waits for its result.
       result: contestant -> a call that returns what must agree between contestants, or None.
-      repeat, number: repetitions, and calls in each.
+      repeat: how often each contestant has its turn.
       notes: contestants that are missing, and why.
     """
 
@@ -40,7 +41,6 @@ class Case:
     run: dict[str, Callable[[], object]]
     result: dict[str, Callable[[], list[np.ndarray]]] = field(default_factory=dict)
     repeat: int = 15
-    number: int = 1
     tolerance: float = 1e-3
     notes: list[str] = field(default_factory=list)
     numpy_goal: float | None = None
@@ -90,22 +90,24 @@ def check_equal(case: Case) -> None:
 def measure(case: Case) -> Row:
     """Run all contestants in turn, again and again; return medians and ratios.
 
-    Before its turn, each waits until the threads of the one before are idle, and runs once.
+    Before its turn, each waits until the threads of the one before are idle. The first half of its turn does not count:
+    processors are slow at first after a pause.
     """
     check_equal(case)
-    for call in case.run.values():
-        for _ in range(2):
-            call()
+    numbers = {name: max(1, round(_TURN / min(_seconds(call) for _ in range(3)))) for name, call in case.run.items()}
     times: dict[str, list[float]] = {name: [] for name in case.run}
     for _ in range(case.repeat):
         for name, call in case.run.items():
             time.sleep(_SETTLE)
-            call()
-            start = time.perf_counter()
-            for _ in range(case.number):
-                call()
-            times[name].append((time.perf_counter() - start) / case.number)
+            seconds = [_seconds(call) for _ in range(2 * numbers[name])]
+            times[name] += seconds[numbers[name] :]
     return Row.of(case, times)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def add_jax(case: Case, make: Callable[[Any], Callable[[], Any]], *, double: bool = False) -> None:

@@ -23,7 +23,7 @@ def matmul(name: str, m: int, k: int, n: int, dtype: str, goal: float | None, nu
         device = multiply(x, y).device
         on_device = difc.to_device(x, device), difc.to_device(y, device)
         title = f"matmul {m}x{k}x{n}, {np.dtype(dtype).name}"
-        case = Case(title, goal, {"difc": lambda: multiply(*on_device)}, numpy_goal=numpy_goal, repeat=25)
+        case = Case(title, goal, {"difc": lambda: multiply(*on_device)}, numpy_goal=numpy_goal)
         case.result["difc"] = lambda: [np.asarray(multiply(*on_device))]
         case.run["numpy"] = lambda: x @ y
         case.result["numpy"] = lambda: [x @ y]
