@@ -225,9 +225,10 @@ def _bound(bound: Any, size: Any, part: str, dim: int) -> int | None:
         if isinstance(left_out, int) and left_out >= 0:
             return -left_out or None
     if isinstance(bound, Tracer):
+        positions = "difc.numpy.arange(n)" if isinstance(bound, DimTracer) else "start + np.arange(size)"
         raise shape_error(
             f"the slice of dim {dim} has a traced {part}, so its size is not known when the function is traced",
-            "index with positions instead: x[start + np.arange(size)]",
+            f"index with positions instead: x[{positions}]",
         )
     return None if bound is None else operator.index(bound)
 

@@ -353,5 +353,5 @@ def _maker(tensor: ir.Value, through: Sequence[str] = ()) -> Any:
 
 def _remedy(operation: ir.Operation) -> str:
     if operation.name.startswith("fun."):
-        return "expand requests and inline calls before lowering"
+        return "expand requests and inline calls before lowering: run the pass `expand-ad`"
     return "remove the op, or lower it by hand into ops that have a lowering"

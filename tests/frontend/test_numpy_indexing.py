@@ -224,6 +224,7 @@ def test_known_slices_need_no_scatter() -> None:
         (lambda x: x[1.5], DtypeError, "an index must be an integer.*not float"),
         (lambda x: x[:5], ShapeError, "run-time size n, up to a limit.*x\\[1:\\]"),
         (lambda x: x[:, : x.sum().astype(int)], ShapeError, "traced stop.*np.arange"),
+        (lambda x: x[:, : x.shape[0]], ShapeError, r"traced stop.*x\[difc\.numpy\.arange\(n\)\]"),
         (lambda x: x[:, ::0], ShapeError, "step of 0"),
         (lambda x: x[:, np.ones(3, bool)], ShapeError, "a mask of size 3 does not fit dim 1 of size 5"),
         (lambda x: x.at[:, 0].set(np.ones(3)), ShapeError, r"a value of shape \[3\] does not fit"),

@@ -11,4 +11,4 @@ func.func @g(%x: tensor<3xf32>) -> tensor<3xf32> {
 
 // CHECK: error: 'fun.call' has no lowering
 // CHECK-NEXT: requests_left.mlir:8:8
-// CHECK: Remedy: expand requests and inline calls before lowering
+// CHECK: Remedy: expand requests and inline calls before lowering: run the pass `expand-ad`
