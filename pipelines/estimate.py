@@ -12,13 +12,15 @@ from typing import Any
 from difc.dialects import Aval, aval_of, functions_of
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
+from difc.pipelines.lowering.factor import CHOLESKY, LU
+from difc.pipelines.lowering.spectral import QR
 
 __all__ = ["estimate_driver", "estimate_work"]
 
 RUN_TIME_SIZE = 128  # what a dim counts that is known only at run time
 FLOPS_PER_US = 2e4  # of one core, in a contraction
 ELEMENTS_PER_US = 5e2  # of one core, elementwise
-SERIAL_SIZE = {"dif.cholesky": 128, "dif.lu": 512, "dif.qr": 384}  # of a matrix that one core factors alone
+SERIAL_SIZE = {"dif.cholesky": CHOLESKY, "dif.lu": LU, "dif.qr": QR}  # of a matrix that one core factors alone
 # of factorisations and solves: floating-point operations for each element of the result and row of the matrix
 _FACTOR_WORK = {
     "dif.cholesky": 1 / 3,

@@ -21,7 +21,7 @@ from difc.pipelines.lowering.factor_kernels import Form
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
-__all__: list[str] = []
+__all__ = ["CHOLESKY", "LU"]
 
 #: The largest sizes that are one call of a kernel, where sizes are known.
 CHOLESKY, LU = 128, 512

@@ -27,7 +27,7 @@ from difc.pipelines.lowering.spectral_qr import call_qr
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.target import VectorUnit
 
-__all__: list[str] = []
+__all__ = ["QR"]
 
 #: The most columns that `qr` reduces in one call of its kernel, where sizes are known.
 QR = 384
