@@ -28,10 +28,10 @@ Shape = tuple[int, ...]
 class Kind:
     """Shape, dtype and device of an array. Use `kind(...)`: equal kinds are one object while they are in use."""
 
-    __slots__ = ("__weakref__", "device", "dtype", "hal", "shape")
+    __slots__ = ("__weakref__", "device", "dtype", "shape")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any], device: Device) -> None:
-        self.shape, self.dtype, self.device, self.hal = shape, dtype, device, device.hal
+        self.shape, self.dtype, self.device = shape, dtype, device
 
 
 _kinds: weakref.WeakValueDictionary[tuple[Shape, np.dtype[Any], Device], Kind] = weakref.WeakValueDictionary()
@@ -97,7 +97,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         """Wrap the `VmRef` of a buffer view; made by `to_device` and by calls, not by users."""
         self._kind = kind
         self._ref = ref
-        self._within = kind.hal
+        self._within = kind.device.hal
         self._host: np.ndarray[Any, Any] | None = None
 
     @property
