@@ -24,7 +24,7 @@ from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, Size, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
-from difc.pipelines.lowering.matmul import Operand, is_worth_the_kernel, is_worth_turning, matmul
+from difc.pipelines.lowering.matmul import Operand, is_worth_swapping, is_worth_the_kernel, is_worth_turning, matmul
 from difc.pipelines.lowering.points import blocks_of
 from difc.pipelines.lowering.reduction import combine
 from difc.pipelines.lowering.regroup import regroup
@@ -101,10 +101,11 @@ def _(
 
 def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]) -> ir.Value:
     """Append the contraction; half floats accumulate in f32."""
-    if c.vectors is not None and names[-2:] == [LEFT, RIGHT]:
-        k = c.size_of(x.tensor, x.groups.index(SUM))
-        if is_worth_the_kernel([*([1, *sizes] if len(sizes) == 2 else sizes), k], element_type(dtype)):
-            return _in_kernel(c, x, y, sizes, k)
+    if c.vectors is not None:
+        known = dict(zip(names, sizes, strict=True))
+        matrices = [*(known.get(name, 1) for name in (BATCH, LEFT, RIGHT)), c.size_of(x.tensor, x.groups.index(SUM))]
+        if is_worth_the_kernel(matrices, element_type(dtype)):
+            return regroup(c, _in_kernel(c, x, y, matrices), matrices[:3], sizes)
     accumulator = F32 if dtype in (F16, BF16) else dtype
     count = c.size_of(x.tensor, x.groups.index(SUM))
     if c.target_kind == "vulkan" and not (isinstance(count, int) and count <= MOST_STEPS and _is_static(sizes)):
@@ -179,24 +180,30 @@ def _in_parts(
     return combine(c, Value(aval, base=partial_sums, sizes=shape), [0], accumulator, scalars.add, 0)
 
 
-def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: list[Size], k: Size) -> ir.Value:
-    """Append the contraction as a call of the matmul kernel."""
+def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: Sequence[Size]) -> ir.Value:
+    """Append the contraction, of sizes batch, m, n, k, as a call of the matmul kernel."""
     assert c.vectors is not None
-    *batch, m, n = sizes
+    batch, m, n, k = sizes
+    if is_worth_swapping(m, n):
+        swap = {BATCH: BATCH, SUM: SUM, LEFT: RIGHT, RIGHT: LEFT}
+        first, second = (_Operand(each.tensor, [swap[g] for g in each.groups]) for each in (y, x))
+        return c.transposed(_in_kernel(c, first, second, [batch, n, m, k]), [0, 2, 1], [batch, m, n])
+    known = {BATCH: batch, LEFT: m, RIGHT: n, SUM: k}
 
     def laid_out(operand: _Operand, wanted: list[str], *, as_it_lies: bool) -> Operand:
-        order = [operand.groups.index(name) for name in ([BATCH] if batch else []) + wanted]
-        read = [*order[:-2], *sorted(order[-2:])] if as_it_lies else order
+        heads, matrix = ([operand.groups.index(g) for g in gs if g in operand.groups] for gs in ([BATCH], wanted))
+        read = [*heads, *(sorted(matrix) if as_it_lies else matrix)]
+        turned = read != [*heads, *matrix]
         tensor, shape = operand.tensor, [c.size_of(operand.tensor, d) for d in read]
         if read != sorted(read):
             # A transpose fused into a producer that is used elsewhere too would run element by element.
             tensor = c.transposed(c.fence(tensor), read, shape)
-        return Operand(tensor if batch else c.expand(tensor, [[0, 1], [2]], [1, *shape]), turned=read != order)
+        lying = [known[g] for g in (reversed(wanted) if turned else wanted)]
+        return Operand(regroup(c, tensor, shape, [batch, *lying]), turned)
 
     left = laid_out(x, [LEFT, SUM], as_it_lies=not is_worth_turning(m, k))
     right = laid_out(y, [SUM, RIGHT], as_it_lies=True)
-    result = matmul(c, left, right, [*(batch or [1]), m, n, k], c.vectors)
-    return result if batch else c.collapse(result, [[0, 1], [2]])
+    return matmul(c, left, right, sizes, c.vectors)
 
 
 def _outer(

@@ -22,16 +22,14 @@ from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.matmul_kernel import KERNELS, kernel_text
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["Operand", "is_worth_the_kernel", "is_worth_turning", "matmul"]
+__all__ = ["Operand", "is_worth_swapping", "is_worth_the_kernel", "is_worth_turning", "matmul"]
 
-SMALLEST_SIDE = 32
-SMALLEST_WORK = 2**20  # multiplications, of all matrices of a batch together
+# What is smaller takes as long as IREE's own kernel, or is not worth one at all.
+SMALLEST_WORK = 2**19  # multiplications, of all matrices of a batch together
 SMALLEST_MATRIX = 2**17  # multiplications of each
-
-# What is narrow and small takes up to 1.7 times as long in the kernel, 10 us more, but in a module that has the kernel
-# anyhow saves one of IREE's, at 60 ms of compile time.
-NARROWEST_SIDE = 8
-SMALLEST_NARROW_WORK = 2**19
+SMALLEST_SIDE = 64  # of the longer side of a result: a panel
+FEWEST_COLUMNS = 4  # of some rows: IREE is good at the products of rows and a vector
+NARROW = 32  # half a panel
 
 # Of a left operand that is turned, the kernel reads each row of a tile from another page of memory. From so many
 # elements on it is faster to transpose it before: 1024x1024x1024 in f32 takes 17 ms instead of 26 ms.
@@ -57,17 +55,20 @@ def is_worth_the_kernel(sizes: Sequence[Size], element: ir.Type) -> bool:
     batch, m, n, k = (
         size if isinstance(size, int) else usual for size, usual in zip(sizes, (16, 128, 128, 128), strict=True)
     )
-    work, narrowest = m * n * k, min(n, k)
-    if m < SMALLEST_SIDE or narrowest < NARROWEST_SIDE or work < SMALLEST_MATRIX:
+    work = m * n * k
+    if max(m, n) < SMALLEST_SIDE or (is_worth_swapping(m, n) and n < FEWEST_COLUMNS):
         return False
-    if narrowest < SMALLEST_SIDE:
-        return SMALLEST_NARROW_WORK <= batch * work < SMALLEST_WORK
-    return batch * work >= SMALLEST_WORK
+    return work >= SMALLEST_MATRIX and batch * work >= SMALLEST_WORK
 
 
 def is_worth_turning(m: Size, k: Size) -> bool:
     """Say whether a left operand that is turned had better be transposed before the kernel than read as it lies."""
     return math.prod(size if isinstance(size, int) else 128 for size in (m, k)) >= LARGE_LEFT
+
+
+def is_worth_swapping(m: Size, n: Size) -> bool:
+    """Say whether a product had better be made transposed: a narrow right operand would leave most lanes idle."""
+    return isinstance(n, int) and n < NARROW and (not isinstance(m, int) or m >= NARROW)
 
 
 def matmul(c: Context, x: Operand, y: Operand, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:

@@ -6,10 +6,13 @@ A workgroup computes a panel of the result, `rows` x `columns`. For each slice o
 of the right operand into a buffer that fits the first cache, where neighbours in k lie side by side (read in place, a
 column of a matrix with a power of two of columns would map to a few cache lines only); a turned operand is transposed
 on the way, a square of vectors at a time. Then a tile of `tile_rows` x `columns` after the other is kept in registers
-while k runs: one vector load of the right operand and one broadcast of the left one for each row. (Goto and van de
+while k runs: some vector loads of the right operand and one broadcast of the left one for each row. (Goto and van de
 Geijn, "Anatomy of high-performance matrix multiplication", 2008, without the copy of the left operand: a row of a tile
-is read in order or, turned, beside the other rows.) Edges cost no other code: rows beyond the last are read from
-the last and not stored, columns beyond the last are masked where they are read and stored.
+is read in order or, turned, beside the other rows.) A tile begins at zero in the first slice, else at what the slices
+before have left in the result, where it goes: one tile after the other, as the processor multiplies on meanwhile.
+
+Edges cost no other code: rows beyond the last are the last once more, columns beyond the last are masked where they are
+read and stored.
 """
 
 from __future__ import annotations
@@ -26,24 +29,36 @@ __all__ = ["KERNELS", "SIZES", "kernel_text"]
 KERNELS = {"f32": 4, "f64": 8}
 #: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
 SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
-_BUFFER = 32768  # bytes, for a first-level cache of 48 KB; with a panel of 24 KB within IREE's limit for a stack
+#: Of many workgroups, a thread of IREE takes eight at a time; all but the first of eight have nothing to do here, as
+#: 24 panels would be two threads' work for the time of 32.
+_HANDED_OUT = 8
+_BUFFER = 32768  # bytes, for a first-level cache of 48 KB; IREE's limit for a stack too
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a kernel cuts its work: registers hold `tile_rows` x `columns`, a panel has `rows`, a buffer `depth` rows."""
+    """How a kernel cuts its work.
 
-    tile_rows: int
-    rows: int
+    Attributes:
+      lanes: elements of a vector.
+      columns: of a panel, some vectors.
+      depth: rows of the buffer.
+      tile_rows: of what registers hold, `tile_rows` x `columns`.
+      rows: of a panel, at most; panels are of one height.
+    """
+
+    lanes: int
     columns: int
     depth: int
+    tile_rows: int = 6
+    rows: int = 192
 
     @classmethod
     def of(cls, element: str, unit: VectorUnit) -> Tiles:
-        """Return the tiles for a processor: two vectors a row, as many rows as leave registers for the operands."""
-        columns = 2 * unit.bytes // KERNELS[element]
-        tile_rows = 8 if unit.registers >= 32 else 6
-        return cls(tile_rows, 24 * tile_rows, columns, _BUFFER // (columns * KERNELS[element]))
+        """Return the tiles for a processor: as many vectors a row as leave registers for the operands."""
+        lanes = unit.bytes // KERNELS[element]
+        columns = (4 if unit.registers >= 32 else 2) * lanes
+        return cls(lanes, columns, _BUFFER // (columns * KERNELS[element]))
 
 
 def _lines(*templates: str, count: int) -> str:
@@ -77,7 +92,7 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
     The squares of a turned operand may reach beyond its last column, which is repeated, and beyond the last step.
     """
     vector, flat = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>"
-    side, buffer = t.columns // 2, f"tensor<{t.depth}x{t.columns}x{element}>"
+    side, buffer = t.lanes, f"tensor<{t.depth}x{t.columns}x{element}>"
     half = f"vector<{side}x{element}>"
     read = _lines(
         "%j@ = arith.constant @ : index",
@@ -100,7 +115,6 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
         %lies = arith.cmpi eq, %y_turned, %c0 : index
         %to_copy = arith.select %lies, %slice, %c0 : index
         %to_turn = arith.select %lies, %c0, %slice : index
-        %inside = vector.create_mask %width : vector<{t.columns}xi1>
         %copied = scf.for %i = %c0 to %to_copy step %c1 iter_args(%to = %old) -> {buffer} {{
           %ki = arith.addi %k0, %i : index
           %start = arith.muli %ki, %n : index
@@ -133,7 +147,7 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     """
     t = Tiles.of(element, unit)
     vector, flat, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>", f"tensor<?x?x{element}>"
-    panel, buffer = f"tensor<{t.rows}x{t.columns}x{element}>", f"tensor<{t.depth}x{t.columns}x{element}>"
+    buffer, mask = f"tensor<{t.depth}x{t.columns}x{element}>", f"vector<{t.columns}xi1>"
     x = Array("x", "read", element, ("batch", "x_size"))
     y = Array("y", "read", element, ("batch", "y_size"))
     out = Array("out", "write", element, ("batch", "m", "n"))
@@ -141,10 +155,12 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     starts = _lines(
         "%i@ = arith.constant @ : index",
         "%r@ = arith.addi %row, %i@ : index",
-        "%in@ = arith.minui %r@, %last : index",
-        "%at@ = arith.addi %m0, %in@ : index",
-        "%s@ = arith.muli %at@, %x_m : index",
-        f"%z@ = vector.transfer_read %w0[%r@, %c0], %zero {{in_bounds = [true]}} : {panel}, {vector}",
+        "%is_row@ = arith.cmpi ult, %r@, %height : index",
+        "%in@ = arith.select %is_row@, %r@, %row : index",
+        "%at@ = arith.addi %m0, %r@ : index",
+        "%begin@ = arith.muli %at@, %x_m : index",
+        "%s@ = arith.select %is_row@, %begin@, %begin0 : index",
+        f"%z@ = vector.transfer_read %w0[%in@, %c0], %zero, %begun {{in_bounds = [true]}} : {matrix}, {vector}",
         count=rows,
     )
     fused = f"%f@ = vector.fma %v@, %y_row, %a@ : {vector}"
@@ -157,48 +173,58 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         count=rows,
     )
     ends = _lines(
-        f"%w@next = vector.transfer_write %tile#@, %w@[%r@, %c0] {{in_bounds = [true]}} : {vector}, {panel}", count=rows
+        f"%w@next = vector.transfer_write %tile#@, %w@[%in@, %c0], %inside {{in_bounds = [true]}} : {vector}, {matrix}",
+        count=rows,
     )
     accumulators = ", ".join(f"%a{i} = %z{i}" for i in range(rows))
     results, types = ", ".join(f"%f{i}" for i in range(rows)), ", ".join([vector] * rows)
     cuts = f"""
     %columns = arith.constant {t.columns} : index
-    %rows = arith.constant {t.rows} : index
-    %panels = arith.ceildivui %n, %columns : index"""
+    %tile_rows = arith.constant {t.tile_rows} : index
+    %most_rows = arith.constant {t.rows} : index
+    %handed_out = arith.constant {_HANDED_OUT} : index
+    %panels = arith.ceildivui %n, %columns : index
+    %fewest = arith.ceildivui %m, %most_rows : index"""
     across = f"""{cuts}
-    %down = arith.ceildivui %m, %rows : index
-    %across = arith.muli %panels, %down : index"""
+    %parts = arith.muli %panels, %fewest : index
+    %across = arith.muli %parts, %handed_out : index"""
     body = f"""{cuts}
-      %tile_rows = arith.constant {t.tile_rows} : index
       %depth = arith.constant {t.depth} : index
       %zero = arith.constant 0.0 : {element}
-      %zeros = arith.constant dense<0.0> : {vector}
-      %down = arith.divui %strip, %panels : index
-      %panel_number = arith.remui %strip, %panels : index
+      %even_rows = arith.ceildivui %m, %fewest : index
+      %tiles = arith.ceildivui %even_rows, %tile_rows : index
+      %rows = arith.muli %tiles, %tile_rows : index
+      %part_number = arith.divui %strip, %handed_out : index
+      %turn = arith.remui %strip, %handed_out : index
+      %works = arith.cmpi eq, %turn, %c0 : index
+      %k_end = arith.select %works, %k, %c0 : index
+      %down = arith.divui %part_number, %panels : index
+      %panel_number = arith.remui %part_number, %panels : index
       %n0 = arith.muli %panel_number, %columns : index
       %m0 = arith.muli %down, %rows : index
       %n_left = arith.subi %n, %n0 : index
       %width = arith.minui %n_left, %columns : index
       %m_left = arith.subi %m, %m0 : index
-      %height = arith.minui %m_left, %rows : index
-      %last = arith.subi %height, %c1 : index
+      %full_height = arith.minui %m_left, %rows : index
+      %height = arith.select %works, %full_height, %c0 : index
       %last_column = arith.subi %width, %c1 : index
       %x_lies = arith.cmpi eq, %x_turned, %c0 : index
       %x_m = arith.select %x_lies, %k, %c1 : index
       %x_k = arith.select %x_lies, %c1, %m : index
       {x.load("%x_flat")}
       {y.load("%y_flat")}
-      %panel_ = tensor.empty() : {panel}
-      %panel0 = scf.for %r = %c0 to %rows step %c1 iter_args(%p = %panel_) -> {panel} {{
-        %w = vector.transfer_write %zeros, %p[%r, %c0] {{in_bounds = [true]}} : {vector}, {panel}
-        scf.yield %w : {panel}
-      }}
+      %inside = vector.create_mask %width : {mask}
+      %part_ = tensor.empty(%height, %width) : {matrix}
       %buffer_ = tensor.empty() : {buffer}
-      %panel:2 = scf.for %k0 = %c0 to %k step %depth iter_args(%p0 = %panel0, %old = %buffer_) -> ({panel}, {buffer}) {{
+      %part:2 = scf.for %k0 = %c0 to %k_end step %depth
+          iter_args(%p0 = %part_, %old = %buffer_) -> ({matrix}, {buffer}) {{
+        %is_first = arith.cmpi eq, %k0, %c0 : index
+        %begun_ = arith.select %is_first, %c0, %width : index
+        %begun = vector.create_mask %begun_ : {mask}
         %k_left = arith.subi %k, %k0 : index
         %slice = arith.minui %k_left, %depth : index
 {_copy_of_columns(t, element)}
-        %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {panel} {{
+        %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {matrix} {{
 {starts}
           %tile:{rows} = scf.for %i = %c0 to %slice step %c1 iter_args({accumulators}) -> ({types}) {{
             %y_row = vector.transfer_read %buffer[%i, %c0], %zero {{in_bounds = [true]}} : {buffer}, {vector}
@@ -208,15 +234,9 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
             scf.yield {results} : {types}
           }}
 {ends}
-          scf.yield %w{rows} : {panel}
+          scf.yield %w{rows} : {matrix}
         }}
-        scf.yield %p1, %buffer : {panel}, {buffer}
+        scf.yield %p1, %buffer : {matrix}, {buffer}
       }}
-      %part_ = tensor.empty(%height, %width) : {matrix}
-      %part = scf.for %r = %c0 to %height step %c1 iter_args(%to = %part_) -> {matrix} {{
-        %v = vector.transfer_read %panel#0[%r, %c0], %zero {{in_bounds = [true]}} : {panel}, {vector}
-        %w = vector.transfer_write %v, %to[%r, %c0] {{in_bounds = [false]}} : {vector}, {matrix}
-        scf.yield %w : {matrix}
-      }}
-      {out.store_block("%part", ["%m0", "%n0"], ["%height", "%width"])}"""
+      {out.store_block("%part#0", ["%m0", "%n0"], ["%height", "%width"])}"""
     return executable(name, [x, y, out], SIZES, across, body)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import difc
 from difc import dialects as dif
 from difc.dialects import DYN, F32, F64, Aval
 from difc.dialects.mlir import ir
@@ -72,6 +73,33 @@ def test_a_batch() -> None:
     np.testing.assert_allclose(call(entries.between, [swapped, y])[0], x @ y.swapaxes(1, 2), rtol=0, atol=1e-4)
 
 
+#: Arguments of einsum, and their shapes.
+SUMS = {
+    "i,ij->j": ((600,), (600, 900)),
+    "i,ji->j": ((600,), (900, 600)),
+    "bi,bij->bj": ((2, 300), (2, 300, 900)),
+    "ib,bij->jb": ((300, 2), (2, 300, 900)),
+    "ij,jk->ik": ((128, 512), (512, 10)),
+    "ji,kj->ki": ((512, 128), (10, 512)),
+    "bij,bjk->kbi": ((2, 128, 300), (2, 300, 20)),
+}
+
+
+def test_rows_and_narrow_results() -> None:
+    """A row is a matrix of one row; the product with a narrow right operand is made transposed."""
+    arguments = [[RNG.standard_normal(shape) for shape in shapes] for shapes in SUMS.values()]
+
+    def f(arguments: list[list[np.ndarray]]) -> list[np.ndarray]:
+        return [np.einsum(sums, *each) for sums, each in zip(SUMS, arguments, strict=True)]
+
+    for dtype in (np.float32, np.float64):
+        rounded = [[x.astype(dtype) for x in each] for each in arguments]
+        module = difc.compile(f, rounded)
+        assert module.ir("linalg").count('"flow.dispatch"') == len(SUMS)
+        for sums, made, wanted in zip(SUMS, module(rounded), f(arguments), strict=True):
+            np.testing.assert_allclose(made, wanted, rtol=0, atol=1000 * np.finfo(dtype).eps, err_msg=sums)
+
+
 def static(m: int, n: int, k: int, dtype: np.dtype = F32) -> Function:
     emit, _ = function(1, 0, dtype, 0)
     return emit, [Aval((m, k), dtype), Aval((k, n), dtype)]
@@ -101,11 +129,12 @@ def test_transposes_only_a_large_left_operand(size: int, transposes: int) -> Non
         ((None, None, None, None), "f32", True),
         ((64, 64, 64, 64), "f32", True),
         ((1, 64, 64, 64), "f32", False),  # too little work
-        ((1000, 16, 64, 64), "f32", False),  # too few rows
-        ((1, 128, 10, 4096), "f32", False),  # too few columns
-        ((1, 128, 10, 512), "f32", True),  # for so little work they will do
-        ((1, 128, 7, 700), "f32", False),  # too few for that, too
-        ((1, 16, 512, 64), "f32", False),  # too few rows for that
+        ((1000, 16, 64, 64), "f32", False),  # too little in each
+        ((1, 1, 1024, 1024), "f32", True),  # a row
+        ((1, 1024, 1, 1024), "f32", False),  # a column
+        ((1, 128, 10, 512), "f32", True),
+        ((1, 512, 512, 4), "f32", True),
+        ((1, 20, 20, 5000), "f32", False),  # too small a result
         ((1, 512, 512, 512), "i32", False),
         ((1, 512, 512, 512), "f16", False),
     ],
