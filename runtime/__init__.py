@@ -1,7 +1,8 @@
 """Loading compiled modules and calling them: `load`, `available`, `to_device`.
 
-This package needs NumPy, optree and IREE's runtime, and imports no compiler; of difc only `difc.errors` and
-`difc.config`. Invariant: what is wrong with a file, an argument or a device is an error of `difc.errors`.
+This package needs NumPy, optree and IREE's runtime, and imports no compiler; of difc only `difc.errors`,
+`difc.config` and `difc.source`. Invariant: what is wrong with a file, an argument or a device is an error of
+`difc.errors`.
 """
 
 from __future__ import annotations

@@ -41,6 +41,10 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
         data, name = memoryview(source).cast("B"), "the artifact"
         archive = _allocate(data.nbytes, name)
         archive.write(data)
+    elif not isinstance(source, str | os.PathLike):
+        raise ArtifactError(
+            f"an artifact is a path or bytes, not a {type(source).__name__}", remedy="pass the path of a .vmfb file"
+        )
     else:
         path = Path(source)
         name = f"`{path}`"
@@ -65,17 +69,24 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
 def write(path: str | os.PathLike[str], contents: Any) -> None:
     """Write bytes to a file, which is whole at every moment: they are written beside it and renamed.
 
+    What is there and is no file, such as a pipe or `/dev/null`, is written to instead of replaced.
+
     Raises:
       OSError: where the file cannot be written.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    target = Path(os.path.realpath(path))
+    special = target.exists() and not target.is_file()
+    temporary = target if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with temporary.open("xb") as file:
+        with temporary.open("wb" if special else "xb") as file:
             file.write(contents)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if not special:
+            temporary.replace(target)
+    except BaseException as error:
+        if not special:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise type(error)(error.errno, error.strerror, str(path)) from None  # the other name says nothing
         raise
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from difc.errors import DifcError, InputError
-from difc.runtime.array import DeviceArray, kind, to_device
+from difc.runtime.array import DeviceArray, kind, refuse_subclass, to_device
 from difc.runtime.device import Device
-from difc.runtime.signature import ArraySpec
+from difc.runtime.signature import DTYPES, ArraySpec
 
 __all__ = ["Dims", "as_argument"]
 
@@ -37,7 +37,8 @@ def as_argument(value: Any, spec: ArraySpec, device: Device, dims: Dims, entry: 
     array: Any = value if type(value) is DeviceArray else _as_numpy(value, spec, entry)
     if array.dtype != spec.dtype:
         library = "ml_dtypes" if spec.dtype.kind == "V" else "np"
-        remedy = f"pass `{_argument(spec)}.astype({library}.{spec.dtype.name})`"
+        cast = f"pass `{_argument(spec)}.astype({library}.{spec.dtype.name})`"
+        remedy = cast if array.dtype.name in DTYPES else f"pass an array of {spec}"  # text and complex numbers
         raise _misfit(entry, spec, array, remedy, "dtype")
     if len(array.shape) != len(spec.shape):
         remedy = f"pass an array with {len(spec.shape)} dimension(s)"
@@ -58,6 +59,7 @@ def as_argument(value: Any, spec: ArraySpec, device: Device, dims: Dims, entry: 
 
 def _as_numpy(value: Any, spec: ArraySpec, entry: str) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ndarray | np.generic):
+        refuse_subclass(value, f"`{entry}`: argument `{_argument(spec)}`: ")
         array = np.asarray(value)
     elif isinstance(value, bool | int | float | list | tuple):
         return _weak(value, spec, entry)

@@ -17,10 +17,10 @@ import iree.runtime as rt
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from difc.errors import MutationError
+from difc.errors import InputError, MutationError, SourceLocation
 from difc.runtime.device import Device, device
 
-__all__ = ["DeviceArray", "Kind", "kind", "to_device"]
+__all__ = ["DeviceArray", "Kind", "kind", "refuse_subclass", "to_device"]
 
 Shape = tuple[int, ...]
 
@@ -50,6 +50,26 @@ def kind(shape: Shape, dtype: np.dtype[Any], device: Device) -> Kind:
     return found
 
 
+def refuse_subclass(value: Any, what: str = "", where: SourceLocation | None = None) -> None:
+    """Raise for an array whose class gives its elements a meaning that `np.asarray` would drop without a word.
+
+    Args:
+      what: how the message begins.
+      where: the user's place.
+
+    Raises:
+      InputError: for a masked array, or a matrix, whose `*` is a matrix product.
+    """
+    if type(value) is np.ndarray or not isinstance(value, np.ndarray):
+        return
+    if isinstance(value, np.ma.MaskedArray):
+        remedy = "pass x.filled(number), and the mask beside it"
+        raise InputError(f"{what}a masked array would lose its mask", where=where, remedy=remedy)
+    if isinstance(value, np.matrix):
+        remedy = "pass np.asarray(x), and write @ for matrix products"
+        raise InputError(f"{what}a np.matrix would lose its meaning of *", where=where, remedy=remedy)
+
+
 def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
     """Copy an array to a device; a `DeviceArray` that is there already is returned as it is.
 
@@ -59,6 +79,7 @@ def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
 
     Raises:
       DeviceError: for a device that is not present.
+      InputError: for a masked array or a matrix.
       UnsupportedError: for another dtype.
 
     Example:
@@ -70,6 +91,7 @@ def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
         if value.device is target:
             return value
         value = value.numpy()
+    refuse_subclass(value)
     array = np.asarray(value)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))

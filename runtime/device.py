@@ -11,7 +11,9 @@ driver of Vulkan is open, two threads of IREE (3.13) spin in it, idle or not; an
 from __future__ import annotations
 
 import difflib
+import functools
 import math
+import os
 import re
 import threading
 import weakref
@@ -25,7 +27,7 @@ from difc import config
 from difc.errors import ArtifactError, DeviceError, UnsupportedError
 from difc.runtime.signature import DTYPES
 
-__all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device"]
+__all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device", "preferred"]
 
 INSTANCE = rt.VmInstance()
 # What a sleeping thread or a debugger holds when Python ends is no leak of the program: nanobind would list all of it.
@@ -114,6 +116,7 @@ class Device:
         driver = DRIVERS[self.driver]
         self.is_local, self._memory, self._usage = driver.local, driver.memory, driver.usage
         self.hal = hal
+        self._process = os.getpid()
         self.hal_module = rt.create_hal_module(INSTANCE, hal)
         self._allocator = hal.allocator
         self._upload = self._allocator.allocate_buffer_copy
@@ -123,6 +126,11 @@ class Device:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.name,)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it runs anything in this process: a fork copies a device without its threads, which would hang."""
+        return self.driver == "local-sync" or self._process == os.getpid()
 
     def to_device(self, array: np.ndarray[Any, Any]) -> Any:
         """Copy a host array of a dtype in `DTYPES` to the device; return its `HalBufferView`.
@@ -203,6 +211,7 @@ class Device:
 _devices: weakref.WeakValueDictionary[str, Device] = weakref.WeakValueDictionary()
 _kept: list[Device] = []  # those of the processor, which keep memory for the next call
 _lock = threading.Lock()
+_LOADED_IN = os.getpid()
 
 
 def device(name: str | Device | None = None) -> Device:
@@ -210,7 +219,7 @@ def device(name: str | Device | None = None) -> Device:
 
     Args:
       name: `local-sync`, `local-task`, `vulkan` or `cuda`, the last two with an optional `:index`. `None` takes the
-        setting `device` (`DIFC_DEVICE`), else `local-task`.
+        setting `device` (`DIFC_DEVICE`), else `local-task`, or `local-sync` where the process has one core.
 
     Raises:
       DeviceError: for an unknown name, or a device that is not present here.
@@ -221,15 +230,15 @@ def device(name: str | Device | None = None) -> Device:
     """
     if isinstance(name, Device):
         return name
-    name = name or config.get("device") or "local-task"
+    name = name or preferred("local-task")
     opened = _devices.get(name)
-    if opened is not None:
+    if opened is not None and opened.is_here:
         return opened
     driver, index = _parse(name)
     canonical = driver if index == 0 else f"{driver}:{index}"
     with _lock:
         opened = _devices.get(canonical)
-        if opened is None:
+        if opened is None or not opened.is_here:
             opened = _devices[canonical] = Device(canonical, _open(driver, index))
             if opened.is_local:
                 _kept.append(opened)
@@ -237,12 +246,30 @@ def device(name: str | Device | None = None) -> Device:
         return opened
 
 
+def preferred(recommended: str) -> str:
+    """Return the setting `device` (`DIFC_DEVICE`), else what is recommended for this process.
+
+    On its only core, `local-task` would take twice the time of `local-sync`: the thread that calls and the one that
+    computes are in each other's way.
+    """
+    chosen = config.get("device")
+    if chosen:
+        return chosen
+    return "local-sync" if recommended == "local-task" and _cores() == 1 else recommended
+
+
+@functools.cache
+def _cores() -> int:
+    """Return how many cores the process may use; containers and `taskset` lend some of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def available() -> dict[str, str | None]:
     """Return, for each kind of device, `None` if one is present here, else the reason why not."""
     reasons: dict[str, str | None] = {}
     for driver in DRIVERS:
         try:
-            found = rt.get_driver(driver).query_available_devices()
+            found = _driver(driver).query_available_devices()
             reasons[driver] = None if found else _NONE_LISTED
         except Exception as error:
             reasons[driver] = brief(error)
@@ -268,9 +295,14 @@ def _parse(name: str) -> tuple[str, int]:
     return driver, int(index or 0)
 
 
+def _driver(name: str) -> Any:
+    """Return IREE's driver; IREE keeps them, and one from before a fork has lost its threads."""
+    return rt.get_driver(name) if os.getpid() == _LOADED_IN else rt._binding.create_hal_driver(name)
+
+
 def _open(driver: str, index: int) -> Any:
     try:
-        hal_driver = rt.get_driver(driver)
+        hal_driver = _driver(driver)
         infos = hal_driver.query_available_devices()
         if index < len(infos):
             return hal_driver.create_device(infos[index], allocators=_CACHING if DRIVERS[driver].local else None)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from iree.runtime import HalBufferView, VmVariantList
 
-from difc.errors import DeviceError, InputError
+from difc.errors import DeviceError, DifcError, InputError, UnsupportedError
 from difc.runtime.arguments import Dims, as_argument
 from difc.runtime.array import DeviceArray, Kind, kind
 from difc.runtime.device import Device, brief
 from difc.runtime.signature import ArraySpec, Signature
 from difc.runtime.tree import flatten_arguments, tree_structure
+from difc.source import shortened
 
 __all__ = ["Entry"]
 
@@ -40,6 +41,7 @@ class Entry:
         self.name = signature.entry
         self.__doc__ = signature.meta.get("doc") or f"{signature}"
         self._invoke, self._function, self._lock = context.invoke, function, lock
+        self._can_be_lost = device.driver != "local-sync"
         self._takes = len(signature.inputs)
         self._gives = len(signature.outputs)
         self._takes_leaves = signature.in_tree == tree_structure(((0,) * self._takes, {}))
@@ -54,6 +56,15 @@ class Entry:
     def __repr__(self) -> str:
         return f"<entry {self.signature} on {self.device.name}>"
 
+    def __copy__(self) -> Entry:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Entry:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedError(f"the entry `{self.name}` cannot be pickled alone", remedy="pickle its module")
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; the arguments have the signature's structure, shapes and dtypes.
 
@@ -62,10 +73,13 @@ class Entry:
           DeviceError: where the device fails.
         """
         leaves: Sequence[Any] = args
-        if kwargs or not self._takes_leaves or len(args) != self._takes:
-            signature = self.signature
-            leaves = flatten_arguments(self.name, signature.in_tree, args, kwargs, signature.arg_names)
-        outputs = self._run(leaves)
+        try:
+            if kwargs or not self._takes_leaves or len(args) != self._takes:
+                signature = self.signature
+                leaves = flatten_arguments(self.name, signature.in_tree, args, kwargs, signature.arg_names)
+            outputs = self._run(leaves)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
         if self._only_kind is not None:
             return DeviceArray(self._only_kind, outputs.get_as_ref(0))
         results = self._wrap(outputs)
@@ -82,6 +96,11 @@ class Entry:
 
     def _run(self, leaves: Sequence[Any]) -> Any:
         """Invoke the function; return IREE's list of results."""
+        if self._can_be_lost and not self.device.is_here:
+            raise DeviceError(
+                f"`{self.name}` cannot run here: this process was forked after `{self.device.name}` was opened",
+                remedy='load the module in this process, or start it with multiprocessing.get_context("spawn")',
+            )
         inputs = VmVariantList(self._takes)
         push = inputs.push_ref
         for leaf, checked in zip(leaves, self._checked):  # noqa: B905 - lengths are equal, and this is the hot loop

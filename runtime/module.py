@@ -10,22 +10,23 @@ import difflib
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
 import iree.runtime as rt
 
-from difc import config
-from difc.errors import ArtifactError, EntryError, InputError
+from difc.errors import ArtifactError, DifcError, EntryError, InputError
 from difc.runtime.archive import Archive, read, write
-from difc.runtime.device import DRIVERS, INSTANCE, Device, brief
+from difc.runtime.device import DRIVERS, INSTANCE, Device, brief, preferred
 from difc.runtime.device import device as open_device
 from difc.runtime.invoke import Entry
 from difc.runtime.processor import check_processor
 from difc.runtime.signature import REFLECTION_KEY, ArraySpec, Signature
+from difc.source import shortened
 
-__all__ = ["Module", "load", "read_signatures"]
+__all__ = ["Module", "load", "load_traced", "read_signatures"]
 
 _DRIVERS_OF_TARGET = {
     "cpu": ("local-task", "local-sync"),
@@ -37,6 +38,9 @@ _DRIVERS_OF_TARGET = {
 
 def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device: str | Device | None = None) -> Module:
     """Load an artifact. This makes native code of the artifact callable: load only files that you trust.
+
+    Results come in the containers that the function returned. A named tuple is of your own class where the module that
+    defines the class is imported already; else it is of a class with the same name and fields. Loading imports nothing.
 
     Args:
       source: the path of a .vmfb file made by `difc compile`, or its bytes.
@@ -51,11 +55,29 @@ def load(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device
       >>> module = load("model.vmfb")  # doctest: +SKIP
       >>> module.loss(params, x)  # doctest: +SKIP
     """
+    try:
+        return load_traced(source, {}, device)
+    except DifcError as error:
+        raise shortened(error)  # noqa: B904 - it is the same error
+
+
+def load_traced(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    traced: Mapping[str, Signature],
+    device: str | Device | None = None,
+) -> Module:
+    """Load an artifact as `load` does, with the containers of signatures of this process instead of its own.
+
+    Args:
+      traced: the signatures, by entry, whose pytrees have the classes of the function that was traced.
+    """
     archive, name = read(source)
     vm_module = _module_of(archive, name)
     functions, signatures = _entries(vm_module, name)
+    for entry, known in traced.items():
+        signatures[entry] = replace(signatures[entry], in_tree=known.in_tree, out_tree=known.out_tree)
     target, recommended = _requirements(signatures)
-    opened = open_device(device or config.get("device") or recommended)
+    opened = open_device(device or preferred(recommended))
     drivers = _DRIVERS_OF_TARGET.get(target.partition(":")[0], tuple(DRIVERS))
     if opened.driver not in drivers:
         raise ArtifactError(
@@ -171,12 +193,27 @@ class Module:
         write(path, self._archive)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._only()(*args, **kwargs)
+        try:
+            return self._only()(*args, **kwargs)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def __getattr__(self, name: str) -> Entry:
         if name.startswith("_"):  # never an entry; copy and pickle ask for such names before __init__ ran
             raise AttributeError(name)
-        return self._lookup(name)
+        try:
+            return self._lookup(name)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
+
+    def __copy__(self) -> Module:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Module:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (bytes(self._archive), self._device)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._entries})

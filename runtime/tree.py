@@ -1,14 +1,17 @@
 """Pytrees of an entry: their JSON form, and flattening the arguments of a call.
 
 Owns the codec between `optree.PyTreeSpec` and JSON, and the messages for arguments whose containers do not fit. Imports
-neither IREE nor the other files of the runtime. Invariant: `decode_tree(encode_tree(spec)) == spec` for all specs of
-built-in containers; only named tuples come back as another class (one per name and fields, shared by all modules).
+neither IREE nor the other files of the runtime. Invariants: `decode_tree(encode_tree(spec)) == spec` for all specs of
+built-in containers, and of named tuples whose class can be found; reading a signature imports no module and runs no
+code of the user, so a class is found only where the program has imported it.
 """
 
 from __future__ import annotations
 
 import collections
 import functools
+import operator
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -17,9 +20,12 @@ from optree import PyTreeKind, PyTreeSpec
 
 from difc.errors import ArtifactError, InputError, UnsupportedError
 
-__all__ = ["NAMESPACE", "decode_tree", "encode_tree", "flatten_arguments", "tree_structure"]
+__all__ = ["IMPORT_NAME", "NAMESPACE", "decode_tree", "encode_tree", "flatten_arguments", "tree_structure"]
 
 NAMESPACE = "difc"
+IMPORT_NAME = "__difc_import_name__"
+"""What a module has that was imported under another name than programs would import it by, as a model file is."""
+
 LEAF = "*"
 _KEY_TYPES = (str, int, float, bool)
 _NAMES = {
@@ -36,10 +42,30 @@ def tree_structure(tree: Any) -> PyTreeSpec:
     return optree.tree_structure(tree, none_is_leaf=False, namespace=NAMESPACE)
 
 
+def _namedtuple(module: str, qualified: str, fields: tuple[str, ...]) -> Any:
+    """Return the class of a named tuple if its module is imported and it has these fields still, else a stand-in."""
+    try:
+        found: Any = operator.attrgetter(qualified)(sys.modules[module])
+    except (KeyError, AttributeError):
+        found = None
+    if optree.is_namedtuple_class(found) and found._fields == fields:
+        return found
+    return _stand_in(qualified.rpartition(".")[2], fields)
+
+
 @functools.cache
-def _namedtuple(name: str, fields: tuple[str, ...]) -> type:
-    """Return one class per name and fields, so that results of one module fit another."""
-    return collections.namedtuple(name, fields)
+def _stand_in(name: str, fields: tuple[str, ...]) -> Any:
+    """Return one class per name and fields, so that results of one module fit another; its values can be pickled."""
+    body = {
+        "__slots__": (),
+        "__doc__": f"Stands for a class `{name}({', '.join(fields)})` that this program had not imported.",
+        "__reduce__": lambda self: (_restore, (name, fields, tuple(self))),
+    }
+    return type(name, (collections.namedtuple(name, fields),), body)
+
+
+def _restore(name: str, fields: tuple[str, ...], items: tuple[Any, ...]) -> Any:
+    return _stand_in(name, fields)._make(items)
 
 
 def encode_tree(spec: PyTreeSpec) -> Any:
@@ -70,8 +96,9 @@ def encode_tree(spec: PyTreeSpec) -> Any:
                 )
         return {_NAMES[kind]: [[key, child] for key, child in zip(keys, children, strict=True)]}
     if kind == PyTreeKind.NAMEDTUPLE:
-        cls = spec.type
-        return {"namedtuple": cls.__name__, "fields": list(cls._fields), "items": children}  # type: ignore[union-attr]
+        cls: Any = spec.type
+        module = getattr(sys.modules.get(cls.__module__), IMPORT_NAME, cls.__module__)
+        return {"namedtuple": cls.__qualname__, "module": module, "fields": list(cls._fields), "items": children}
     name = getattr(spec.type, "__qualname__", str(spec.type))
     raise UnsupportedError(
         f"an exported entry cannot take or return a `{name}`: a loaded module could not rebuild it",
@@ -102,8 +129,8 @@ def _skeleton(node: Any) -> Any:
             return {key: _skeleton(item) for key, item in items}
         case {"ordered": items}:
             return collections.OrderedDict((key, _skeleton(item)) for key, item in items)
-        case {"namedtuple": str(name), "fields": fields, "items": items}:
-            return _namedtuple(name, tuple(fields))(*[_skeleton(item) for item in items])
+        case {"namedtuple": str(name), "module": str(module), "fields": fields, "items": items}:
+            return _namedtuple(module, name, tuple(fields))._make(_skeleton(item) for item in items)
     raise ArtifactError(f"the signature has an unknown pytree node: {node!r}")
 
 

@@ -6,7 +6,9 @@ Whole modules are loaded and called where the container accepts the bytes, so wh
 from __future__ import annotations
 
 import io
+import os
 import random
+import threading
 import zipfile
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 
 from difc.errors import ArtifactError
 from difc.runtime import load
-from difc.runtime.archive import read
+from difc.runtime.archive import read, write
 
 X = np.arange(16, dtype=np.float32)
 
@@ -110,3 +112,30 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ArtifactError, match="cannot be read: Not a directory"):
         read(tmp_path / "file" / "x.vmfb")
+    with pytest.raises(ArtifactError, match="an artifact is a path or bytes, not a int\nRemedy: pass the path"):
+        read(3)  # type: ignore[arg-type]
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write(pipe, b"artifact")
+    reader.join()
+    assert got == [b"artifact"]
+    assert pipe.is_fifo()
+    link.symlink_to("target")
+    write(link, b"artifact")
+    assert link.is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"artifact"
+
+
+def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path, error in ((tmp_path / "none" / "x.vmfb", FileNotFoundError), (tmp_path / "folder", IsADirectoryError)):
+        with pytest.raises(error) as caught:
+            write(path, b"")
+        assert caught.value.filename == str(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["folder"]

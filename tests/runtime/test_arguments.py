@@ -178,6 +178,20 @@ def test_no_array_at_all(value: Any) -> None:
         _convert(value, (), F32)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.ma.masked_array([1.0, 2.0], mask=[0, 1], dtype=F32), "a masked array would lose its mask\nRemedy: pass x"),
+        (np.ones((1, 1), F32).view(np.matrix), "a np.matrix would lose its meaning of \\*\nRemedy: pass np.asarray"),
+    ],
+)
+def test_arrays_of_another_meaning(value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=rf"`step`: argument `params\['w'\]`: {message}"):
+        _convert(value, value.shape, F32)
+    with pytest.raises(InputError, match=f"^{message}"):
+        to_device(value)
+
+
 def test_unreadable_values() -> None:
     with pytest.raises(InputError, match=r"cannot be read as an array: .*inhomogeneous"):
         _convert([[1, 2], [3]], (2, 2), F32)

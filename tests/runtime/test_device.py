@@ -14,7 +14,7 @@ import pytest
 from difc import config
 from difc.errors import DeviceError, UnsupportedError
 from difc.runtime import available, to_device
-from difc.runtime.device import DRIVERS, brief, device
+from difc.runtime.device import DRIVERS, brief, device, preferred
 from difc.runtime.signature import DTYPES
 from tests.runtime.artifacts import every_device
 
@@ -43,9 +43,18 @@ def test_a_gpu_is_open_while_something_is_on_it(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_setting_names_the_default() -> None:
-    assert device().name == "local-task"
+    assert device().name == preferred("local-task")
     with config.override(device="local-sync"):
         assert device().name == "local-sync"
+
+
+def test_a_process_with_one_core_has_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("difc.runtime.device._cores", lambda: 1)
+    assert device().name == preferred("local-task") == "local-sync"
+    assert preferred("vulkan") == "vulkan"
+    with config.override(device="local-task"):
+        assert device().name == "local-task"
+    assert device("local-task").name == "local-task"
 
 
 def test_available_has_a_reason_for_each_absence() -> None:

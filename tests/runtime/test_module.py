@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
+import subprocess
+import sys
+import traceback
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from difc import config
-from difc.errors import ArtifactError, DeviceError, EntryError, InputError
+from difc.errors import ArtifactError, DeviceError, DifcError, EntryError, InputError, UnsupportedError
 from difc.runtime import ArraySpec, Module, available, load
+from difc.runtime.module import load_traced
 from tests.runtime.artifacts import ADD_BODY, F32_16, add_artifact, binary, build, compile_text, signature
 
 X = np.arange(16, dtype=np.float32)
@@ -39,7 +45,7 @@ def test_an_unknown_entry_lists_the_others(several: Module) -> None:
     ):
         several.trainstep(X, X)
     assert not hasattr(several, "nonsense")
-    assert copy.copy(several).entries == several.entries
+    assert copy.copy(several) is copy.deepcopy(several) is several
 
 
 def test_a_call_of_several_entries_is_an_error(several: Module) -> None:
@@ -144,8 +150,90 @@ def test_save_and_load(tmp_path: Path, add: Module, add_bytes: bytes) -> None:
     np.testing.assert_array_equal(load(str(path))(X, X), X + X)
 
 
+def test_a_module_can_be_pickled(add: Module) -> None:
+    again = pickle.loads(pickle.dumps(add))
+    assert again.device is add.device
+    np.testing.assert_array_equal(again(X, X), X + X)
+    with pytest.raises(UnsupportedError, match="the entry `add` cannot be pickled alone\nRemedy: pickle its module"):
+        pickle.dumps(add.entries["add"])
+    assert copy.copy(add.entries["add"]) is copy.deepcopy(add.entries["add"]) is add.entries["add"]
+
+
+def test_containers_of_this_process(add_bytes: bytes) -> None:
+    class Sum(NamedTuple):
+        total: Any
+
+    own = signature("add", [F32_16, F32_16], [F32_16], out_tree=Sum(0))
+    module = load_traced(add_bytes, {"add": own})
+    assert type(module(X, X)) is Sum
+    assert module.signature().meta == load(add_bytes).signature().meta
+
+
+WRONG: dict[str, Any] = {
+    "dtype": lambda module: module(X, X.astype(np.float64)),
+    "shape": lambda module: module(X, X[:3]),
+    "number": lambda module: module(X),
+    "structure": lambda module: module(X, {"x": X}),
+    "entry": lambda module: module.ad(X, X),
+    "an entry": lambda module: module.entries["add"](X, object()),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_call_shows_one_frame_of_the_runtime(add: Module, what: str) -> None:
+    with pytest.raises(DifcError) as caught:
+        WRONG[what](add)
+    assert [entry.name for entry in caught.traceback][1] == "<lambda>"
+    assert len(caught.traceback) == 3
+    text = "".join(traceback.format_exception(caught.value))
+    assert text.count("Traceback") == 1  # what NumPy or optree said first is left out
+    with config.override(traceback="full"), pytest.raises(DifcError) as caught:
+        WRONG[what](add)
+    assert len(caught.traceback) > 3
+
+
+def test_loading_shows_one_frame_of_the_runtime(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        load(tmp_path / "none.vmfb")
+    assert [entry.name for entry in caught.traceback] == ["test_loading_shows_one_frame_of_the_runtime", "load"]
+    assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from difc.errors import DeviceError
+from difc.runtime import load, to_device
+
+path, x = sys.argv[1], np.ones(16, np.float32)
+tasks, sync = load(path, "local-task"), load(path, "local-sync")
+tasks(x, x), sync(x, x)
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+try:
+    tasks(x, x)
+except DeviceError as error:
+    assert "this process was forked after `local-task` was opened" in str(error), error
+    assert 'get_context("spawn")' in str(error), error
+    assert (np.asarray(sync(x, x)) == 2).all()
+    assert (np.asarray(load(path, "local-task")(x, x)) == 2).all()
+    assert (to_device(x, "local-task").numpy() == 1).all()
+    os._exit(7)
+os._exit(1)
+"""
+
+
+def test_after_a_fork(tmp_path: Path, add: Module) -> None:
+    """The threads of local-task stay behind: a call would hang."""
+    add.save(tmp_path / "add.vmfb")
+    done = subprocess.run([sys.executable, "-c", FORKED, tmp_path / "add.vmfb"], timeout=20, check=False)
+    assert done.returncode == 7
+
+
 def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, add: Module) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        add.save(tmp_path / "folder")
+    for path in (tmp_path / "folder", tmp_path / "missing" / "add.vmfb"):
+        with pytest.raises(OSError, match=f"'{path}'$"):
+            add.save(path)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

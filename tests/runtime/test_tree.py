@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import pickle
+import sys
 from typing import Any, NamedTuple
 
 import optree
@@ -41,11 +43,38 @@ def test_round_trip_through_json(tree: Any) -> None:
     assert again.unflatten(leaves) == spec.unflatten(leaves)
 
 
-def test_namedtuples_are_rebuilt_by_name_and_fields() -> None:
+class Outer:
+    class Inner(NamedTuple):
+        x: Any
+
+
+def test_namedtuples_are_of_the_class_that_is_imported() -> None:
+    for tree in (Point(0, (0,)), Outer.Inner([0, Point(0, 0)])):
+        spec = tree_structure(tree)
+        assert decode_tree(json.loads(json.dumps(encode_tree(spec)))) == spec
+
+
+def test_namedtuples_that_are_not_imported_have_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     node = encode_tree(tree_structure(Point(0, (0,))))
-    again = decode_tree(node).unflatten([1, 2])
-    assert (type(again).__name__, again._fields, again) == ("Point", ("x", "y"), (1, (2,)))
-    assert type(decode_tree(node).unflatten([1, 2])) is type(again)
+    assert node["module"] == __name__
+    for changes in ({"module": "this"}, {"module": "no.such.module"}, {"namedtuple": "Points"}, {"fields": ["x", "z"]}):
+        again = decode_tree({**node, **changes}).unflatten([1, 2])
+        name, fields = changes.get("namedtuple", "Point"), tuple(changes.get("fields", ["x", "y"]))
+        assert (type(again).__name__, again._fields, again) == (name, fields, (1, (2,)))
+        assert type(decode_tree({**node, **changes}).unflatten([1, 2])) is type(again)
+        restored = pickle.loads(pickle.dumps(again))
+        assert (type(restored), restored) == (type(again), again)
+    assert "this" not in sys.modules  # a signature imports nothing
+    monkeypatch.setattr(sys.modules[__name__], "Point", "another thing")
+    assert decode_tree(node).type is not Point
+
+
+def test_namedtuples_within_functions_have_a_stand_in() -> None:
+    class Local(NamedTuple):
+        x: Any
+
+    again = decode_tree(encode_tree(tree_structure(Local(0)))).unflatten([1])
+    assert (type(again).__name__, again) == ("Local", (1,))
 
 
 def test_custom_nodes_are_an_error_at_export() -> None:
