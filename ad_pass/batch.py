@@ -14,15 +14,15 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import ShapeError, UnsupportedError
 
-__all__ = ["add_batch", "batch_block", "batch_values", "move_axis"]
+__all__ = ["add_batch", "batch_block", "batch_values", "move_dim"]
 
 
-def move_axis(x: ir.Value, source: int, to: int) -> ir.Value:
-    """Return `x` with one dim moved (NumPy moveaxis)."""
-    if source == to:
+def move_dim(x: ir.Value, source: int, target: int) -> ir.Value:
+    """Return `x` with one dim moved to another place, the others in order. (NumPy moveaxis)"""
+    if source == target:
         return x
     order = [d for d in range(aval_of(x).ndim) if d != source]
-    order.insert(to, source)
+    order.insert(target, source)
     return dif.transpose(x, permutation=order)
 
 
@@ -91,7 +91,7 @@ def batch_block(
         arguments = list(block.arguments)
         first = mapped.index(True)
         amount = width if isinstance(width, int) else dif.dim(arguments[first], dimension=in_axes[first])
-        ins = [move_axis(a, axis, 0) if axis != -1 else a for a, axis in zip(arguments, in_axes, strict=True)]
+        ins = [move_dim(a, axis, 0) if axis != -1 else a for a, axis in zip(arguments, in_axes, strict=True)]
         outs, batched = batch_values(body, amount, ins, mapped)
         final = []
         for i, (y, mark, axis) in enumerate(zip(outs, batched, out_axes, strict=True)):
@@ -104,6 +104,6 @@ def batch_block(
                     )
                 final.append(y)
             else:
-                final.append(move_axis(y if mark else add_batch(y, amount), 0, axis))
+                final.append(move_dim(y if mark else add_batch(y, amount), 0, axis))
         return_(block, final, location)
     return block

@@ -1,9 +1,8 @@
 """Derivatives of whole functions: `f_jvp`, `f_fwd`, `f_lin`, `f_bwd`, `f_vjp`, `f_vmap`, and the expansion of requests.
 
 `Derivatives` adds functions to a module and remembers them, so that equal requests share one function. A function is
-made flat (calls inlined, requests expanded) before it is differentiated, innermost request first: that is all that
-nesting
-takes.
+made flat (calls inlined, requests expanded) before it is differentiated, innermost request first: nesting takes no more
+than that.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
 from difc.errors import NotDifferentiableError
 
-__all__ = ["Derivatives", "Forward", "expand_requests"]
+__all__ = ["LINEAR_ARGS", "Derivatives", "Forward", "expand_requests"]
 
 LINEAR_ARGS = "dif.linear_args"
 
@@ -38,8 +37,8 @@ class Forward:
 
     Attributes:
       fwd: symbol of `f_fwd`: primals -> results, then residuals.
-      lin: symbol of `f_lin`: a tangent for each marked primal, then residuals -> a tangent for each result in
-      `out_mask`. out_mask: the results that depend (differentiably) on a marked primal.
+      lin: symbol of `f_lin`: a tangent for each marked primal, then residuals -> one for each result in `out_mask`.
+      out_mask: the results that depend (differentiably) on a marked primal.
       num_residuals: how many residuals there are.
     """
 

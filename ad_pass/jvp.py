@@ -16,13 +16,13 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import NotDifferentiableError
 
-__all__ = ["jvp_block"]
+__all__ = ["interleave", "jvp_block"]
 
 
 def jvp_block(
     block: ir.Block, primals: Sequence[ir.Value], tangents: Sequence[Tangent], *, linearize: bool = False
 ) -> tuple[list[ir.Value], list[Tangent]]:
-    """Re-emit a block on `primals` through the current builder, with the tangent of every value.
+    """Re-emit what a block uses on `primals` through the current builder, with the tangent of every value.
 
     Args:
       block: a body that ends with `fun.yield` or `func.return`.
@@ -40,8 +40,7 @@ def jvp_block(
     outer = builder.location
     values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, primals, strict=True))
     dots: dict[ir.Value, Tangent] = dict(zip(block.arguments, tangents, strict=True))
-    for operation in block.operations:
-        operation = operation.operation
+    for operation in _used(block):
         ins = [values[v] for v in operation.operands]
         ts: list[Tangent] = [dots[v] for v in operation.operands]
         if dif.is_terminator(operation):
@@ -58,13 +57,24 @@ def jvp_block(
                 raise NotDifferentiableError(
                     f"{operation.name} has no derivative rule",
                     where=user_location(operation.location),
-                    remedy="pass the value through difc.stop_gradient, or give the function a custom derivative",
+                    remedy="pass the value through difc.stop_gradient",
                 )
             outs, out_ts = rule(Node.of(operation), ins, ts)
             out_ts = [t if is_float(aval_of(v).dtype) else Zero(aval_of(v)) for v, t in zip(outs, out_ts, strict=True)]
         values.update(zip(operation.results, outs, strict=True))
         dots.update(zip(operation.results, out_ts, strict=True))
     raise AssertionError("a block without a terminator")
+
+
+def _used(block: ir.Block) -> list[Any]:
+    """Return the operations that what the block ends with depends on, so that of the others no derivative is asked."""
+    used, wanted = [], set()
+    for operation in reversed(list(block.operations)):
+        operation = operation.operation
+        if dif.is_terminator(operation) or any(result in wanted for result in operation.results):
+            used.append(operation)
+            wanted.update(operation.operands)
+    return used[::-1]
 
 
 def interleave(mask: Sequence[bool], marked: Sequence[Any], others: Sequence[Any]) -> list[Any]:

@@ -2,8 +2,7 @@
 
 There is no partial evaluator. The builder puts an op into the *linear* block if any operand is linear, else into the
 *primal* block; a primal operand of a linear op becomes a *residual*, an extra argument of the linear block. Values that
-cost
-next to nothing (constants, zeros, ramps and their broadcasts) are computed again instead.
+cost next to nothing (constants, zeros, ramps and their broadcasts) are computed again instead.
 """
 
 from __future__ import annotations
@@ -41,9 +40,6 @@ class LinearizeBuilder(Builder):
         self._linear = set(linear_arguments)
         self.residuals: dict[ir.Value, ir.Value] = {}
         self._sizes: dict[tuple[ir.Value, int], ir.Value] = {}  # so that a size is one residual
-
-    def is_linear(self, value: ir.Value) -> bool:
-        return value in self._linear
 
     def residual(self, value: ir.Value) -> ir.Value:
         """Return the stand-in of a primal value in the linear block."""

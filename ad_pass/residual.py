@@ -2,9 +2,8 @@
 
 Residuals of a body are needed once per step, so each stored one is a tape. Many follow from others by elementwise code
 that costs next to nothing where they are used. The choice is a minimum cut: among all sets of values from which every
-residual can be computed again by cheap ops, the one with the fewest bytes. (As in rematerialization by min-cut of
-PyTorch's
-partitioner; Dinic's algorithm for the flow.)
+residual can be computed again by cheap ops, the one with the fewest bytes. (As in the min-cut rematerialization of
+PyTorch's partitioner; Dinic's algorithm for the flow.)
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from difc import dialects as dif
 from difc.ad_pass.registry import Node
 from difc.dialects import Aval, Builder, ScanParts, aval_of, clone_op, new_block, yielded
 from difc.dialects.locations import user_location
+from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import reify
 from difc.errors import NotDifferentiableError
@@ -70,7 +71,7 @@ class SizeFinder:
             return list(aval.shape)
         known = self._value_of(value)
         if known is not None:
-            return [d if isinstance(d, int) else dif.dim(known, dimension=i) for i, d in enumerate(aval.shape)]
+            return sizes_of(known)
         owner = value.owner
         if isinstance(owner, ir.Block):
             return self._argument_sizes(value)

@@ -1,7 +1,6 @@
 """Symbolic zeros, and the small constructions that derivative rules share.
 
-A zero tangent or cotangent is the Python object `Zero`; it becomes an SSA value only where a region or a result needs
-one.
+A zero tangent or cotangent is the Python object `Zero`; it becomes a value only where a body or a result needs one.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import Aval, aval_of
+from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
 
 __all__ = [
     "Linear",
+    "Tangent",
     "Zero",
     "add_tangents",
     "const_like",
@@ -51,7 +52,7 @@ def shape_of(x: ir.Value | Linear) -> list[int | ir.Value]:
     """Return the sizes of an array: ints, and i64 scalars for the dims that are known only at run time."""
     if isinstance(x, Linear):
         return list(x.aval.shape) if x.aval.is_static else x.sizes()
-    return [d if isinstance(d, int) else dif.dim(x, dimension=i) for i, d in enumerate(aval_of(x).shape)]
+    return sizes_of(x)
 
 
 def zeros_of(sizes: Sequence[int | ir.Value], dtype: np.dtype) -> ir.Value:

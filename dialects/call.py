@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.dialects.base import OPS, Bools, Ints, Results, Symbol, attributes_of, op
-from difc.dialects.control import _fits
 from difc.dialects.locations import verification_error
 from difc.dialects.mlir import func, ir
-from difc.dialects.types import Aval, aval_of, is_float, same_dim
+from difc.dialects.types import Aval, aval_of, fits, is_float, same_dim
 from difc.errors import DifcError, ShapeError
 
 __all__ = ["REQUESTS", "call", "functions_of", "jvp", "verify", "vjp", "vmap"]
@@ -122,7 +121,7 @@ def _call_problem(operation: Any, functions: dict[str, func.FuncOp]) -> str | No
         if len(found) != len(wanted):
             return f"has {len(found)} {what}s where @{callee} needs {len(wanted)}"
         for i, (a, b) in enumerate(zip(found, wanted, strict=True)):
-            if not _fits(a, b):
+            if not fits(a, b):
                 return f"has {what} {i} of type {a} where @{callee} needs {b}"
     return None
 

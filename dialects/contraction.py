@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Ints, op
-from difc.dialects.shape import _check_dims
-from difc.dialects.types import Aval, is_float, is_integer, same_dim
+from difc.dialects.types import Aval, check_dims, is_float, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["dot_general", "free_dims"]
@@ -28,8 +27,8 @@ def dot_general(
         raise DtypeError(f"dot_general: operand dtypes differ: {lhs} and {rhs}")
     if not (is_float(lhs.dtype) or is_integer(lhs.dtype)):
         raise DtypeError(f"dot_general takes numbers, not {lhs.dtype}")
-    _check_dims("dot_general", (*lhs_batch, *lhs_contract), lhs.ndim)
-    _check_dims("dot_general", (*rhs_batch, *rhs_contract), rhs.ndim)
+    check_dims("dot_general", (*lhs_batch, *lhs_contract), lhs.ndim)
+    check_dims("dot_general", (*rhs_batch, *rhs_contract), rhs.ndim)
     if len(lhs_batch) != len(rhs_batch) or len(lhs_contract) != len(rhs_contract):
         raise ShapeError("dot_general: the operands name different numbers of batch or contracting dims")
     message = f"dot_general: sizes of contracting or batch dims of {lhs} and {rhs}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from difc.dialects.base import Bool, Bools, Int, op
 from difc.dialects.mlir import ir
-from difc.dialects.types import BOOL, DYN, I64, Aval, aval_of, same_dim
+from difc.dialects.types import BOOL, DYN, I64, Aval, aval_of, fits, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["ScanParts", "cond", "scan", "scan_parts", "yield_", "yielded"]
@@ -25,20 +25,11 @@ def yielded(block: ir.Block) -> list[ir.Value]:
     return list(list(block.operations)[-1].operation.operands)
 
 
-def _fits(given: Aval, wanted: Aval) -> bool:
-    """Say whether a value of type `given` may stand where `wanted` is declared; a dynamic dim fits any size."""
-    return (
-        given.dtype == wanted.dtype
-        and given.ndim == wanted.ndim
-        and all(a is DYN or b is DYN or a == b for a, b in zip(given.shape, wanted.shape, strict=True))
-    )
-
-
 def _check_avals(what: str, given: Sequence[Aval], wanted: Sequence[Aval]) -> None:
     if len(given) != len(wanted):
         raise ShapeError(f"{what}: {len(given)} values for {len(wanted)} places")
     for i, (a, b) in enumerate(zip(given, wanted, strict=True)):
-        if not _fits(a, b):
+        if not fits(a, b):
             raise ShapeError(f"{what}: value {i} is {a}, not {b}")
 
 

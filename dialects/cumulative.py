@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Bool, Int, OpDef, op
-from difc.dialects.elementwise import _check_dtype
-from difc.dialects.shape import _check_dims
-from difc.dialects.types import Aval, same_shape
+from difc.dialects.types import Aval, check_dims, check_dtype, same_shape
 from difc.errors import DtypeError
 
 __all__ = ["CUMULATIVE", "cummax", "cummin", "cumprod", "cumsum", "recurrence"]
@@ -15,8 +13,8 @@ CUMULATIVE: list[OpDef] = []
 
 def _cumulative(name: str, kinds: str, doc: str) -> OpDef:
     def infer(x: Aval, *, axis: Int, reverse: Bool) -> Aval:
-        _check_dtype(name, x.dtype, kinds)
-        _check_dims(name, (axis,), x.ndim)
+        check_dtype(name, x.dtype, kinds)
+        check_dims(name, (axis,), x.ndim)
         return Aval(x.shape, x.dtype)
 
     infer.__doc__ = doc
@@ -41,8 +39,8 @@ def recurrence(factor: Aval, x: Aval, *, axis: Int, reverse: Bool) -> Aval:
     If `reverse`, it starts from the end: y[i] = factor[i] * y[i + 1] + x[i]. Linear in `x`. The steps are done in
     order, so a factor of 0 forgets all that came before, as long as that is finite.
     """
-    _check_dtype("recurrence", x.dtype, "float|integer")
-    _check_dims("recurrence", (axis,), x.ndim)
+    check_dtype("recurrence", x.dtype, "float|integer")
+    check_dims("recurrence", (axis,), x.ndim)
     if factor.dtype != x.dtype:
         raise DtypeError(f"recurrence: dtypes differ: {factor} and {x}")
     return Aval(same_shape("recurrence", factor, x), x.dtype)

@@ -5,12 +5,8 @@ Operands have equal shapes and dtypes; broadcasting and promotion end in the fro
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
 from difc.dialects.base import Dtype, OpDef, Str, op
-from difc.dialects.types import BOOL, Aval, is_float, is_integer, same_shape
+from difc.dialects.types import BOOL, Aval, check_dtype, same_shape
 from difc.errors import DtypeError
 
 __all__ = [
@@ -72,22 +68,13 @@ __all__ = [
     "xor",
 ]
 
-Kinds = dict[str, Callable[[np.dtype], bool]]
-KINDS: Kinds = {"float": is_float, "integer": is_integer, "bool": lambda d: d == BOOL}
-
-
-def _check_dtype(name: str, dtype: np.dtype, kinds: str) -> None:
-    if not any(KINDS[kind](dtype) for kind in kinds.split("|")):
-        raise DtypeError(f"{name} takes {kinds.replace('|', ' or ')} elements, not {dtype}")
-
-
 UNARY: list[OpDef] = []
 BINARY: list[OpDef] = []
 
 
 def _unary(name: str, kinds: str, doc: str) -> OpDef:
     def infer(x: Aval) -> Aval:
-        _check_dtype(name, x.dtype, kinds)
+        check_dtype(name, x.dtype, kinds)
         return Aval(x.shape, x.dtype)
 
     infer.__doc__ = doc
@@ -99,7 +86,7 @@ def _binary(name: str, kinds: str, doc: str) -> OpDef:
     def infer(x: Aval, y: Aval) -> Aval:
         if x.dtype != y.dtype:
             raise DtypeError(f"{name}: operand dtypes differ: {x} and {y}")
-        _check_dtype(name, x.dtype, kinds)
+        check_dtype(name, x.dtype, kinds)
         return Aval(same_shape(name, x, y), x.dtype)
 
     infer.__doc__ = doc

@@ -145,6 +145,9 @@ def log_det(a: Aval, packed: Aval, permutation: Aval) -> Aval:
 
 @op
 def det(x: Aval) -> Aval:
-    """The determinant. Its derivative, det(x) tr(x^-1 dx), exists for singular matrices, too, and is right there."""
+    """The determinant. Its derivatives exist for singular matrices, too.
+
+    They are right there up to the second, and beyond it where the rank is short by no more than two.
+    """
     _check_square("det", x)
     return Aval(x.shape[:-2], x.dtype)

@@ -12,9 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from difc.dialects.base import Int, Ints, Str, op
-from difc.dialects.elementwise import _check_dtype
-from difc.dialects.shape import _check_dims
-from difc.dialects.types import I64, Aval, is_integer, same_dim
+from difc.dialects.types import I64, Aval, check_dims, check_dtype, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = [
@@ -43,7 +41,7 @@ def _gathered_shape(name: str, x: Aval, indices: Aval, axes: tuple[int, ...], ba
         raise ShapeError(f"{name}: mode {mode!r} is not one of {', '.join(MODES)}")
     if not is_integer(indices.dtype):
         raise DtypeError(f"{name}: indices must be integers, not {indices}")
-    _check_dims(name, axes, x.ndim)
+    check_dims(name, axes, x.ndim)
     if not 0 <= batch <= x.ndim or any(a < batch for a in axes) or indices.ndim < batch + 1:
         raise ShapeError(f"{name}: {batch} batch dims do not fit {x}, indices {indices} and axes {list(axes)}")
     if indices.shape[-1] != len(axes):
@@ -83,14 +81,14 @@ def scatter(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mo
 @op
 def scatter_add(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
     """A copy of `x` with `updates` added at the points; repeated points add up. The transpose of `gather`."""
-    _check_dtype("scatter_add", x.dtype, "float|integer")
+    check_dtype("scatter_add", x.dtype, "float|integer")
     return _scatter("scatter_add", x, indices, updates, axes, batch, mode)
 
 
 @op
 def scatter_mul(x: Aval, indices: Aval, updates: Aval, *, axes: Ints, batch: Int, mode: Str) -> Aval:
     """A copy of `x` multiplied by `updates` at the points; repeated points multiply."""
-    _check_dtype("scatter_mul", x.dtype, "float|integer")
+    check_dtype("scatter_mul", x.dtype, "float|integer")
     return _scatter("scatter_mul", x, indices, updates, axes, batch, mode)
 
 

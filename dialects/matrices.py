@@ -21,6 +21,7 @@ from difc.dialects.shape import broadcast_in_dim, reshape, transpose
 from difc.dialects.types import I32, aval_of
 
 __all__ = [
+    "Size",
     "add_diagonal_axis",
     "cholesky_cotangent",
     "cholesky_tangent",

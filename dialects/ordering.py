@@ -7,8 +7,7 @@ sorted values are gathered by them, so sorting needs no derivative of its own.
 from __future__ import annotations
 
 from difc.dialects.base import Int, Str, op
-from difc.dialects.shape import _check_dims
-from difc.dialects.types import I64, Aval, same_dim
+from difc.dialects.types import I64, Aval, check_dims, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["SIDES", "argsort", "searchsorted"]
@@ -19,7 +18,7 @@ SIDES = ("left", "right")
 @op
 def argsort(x: Aval, *, axis: Int) -> Aval:
     """The positions (i64) along `axis` of the elements in increasing order; equal elements keep theirs (stable)."""
-    _check_dims("argsort", (axis,), x.ndim)
+    check_dims("argsort", (axis,), x.ndim)
     return Aval(x.shape, I64)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Int, Ints, OpDef, op
-from difc.dialects.elementwise import _check_dtype
-from difc.dialects.shape import _check_dims
-from difc.dialects.types import I64, Aval
+from difc.dialects.types import I64, Aval, check_dims, check_dtype
 from difc.errors import ShapeError
 
 __all__ = [
@@ -25,8 +23,8 @@ REDUCTIONS: list[OpDef] = []
 
 def _reduction(name: str, kinds: str, doc: str) -> OpDef:
     def infer(x: Aval, *, axes: Ints) -> Aval:
-        _check_dtype(name, x.dtype, kinds)
-        _check_dims(name, axes, x.ndim)
+        check_dtype(name, x.dtype, kinds)
+        check_dims(name, axes, x.ndim)
         return Aval(tuple(d for i, d in enumerate(x.shape) if i not in axes), x.dtype)
 
     infer.__doc__ = doc
@@ -51,7 +49,7 @@ reduce_or = _reduction(
 
 
 def _arg_reduction(name: str, x: Aval, axis: int) -> Aval:
-    _check_dims(name, (axis,), x.ndim)
+    check_dims(name, (axis,), x.ndim)
     if x.shape[axis] == 0:
         raise ShapeError(f"{name}: {x} is empty along axis {axis}")
     return Aval(tuple(d for i, d in enumerate(x.shape) if i != axis), I64)

@@ -6,15 +6,10 @@ import math
 
 from difc.dialects.base import Int, Ints, Shape, op
 from difc.dialects.creation import fill_sizes
-from difc.dialects.types import Aval, same_dim
+from difc.dialects.types import Aval, check_dims, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["broadcast_in_dim", "concatenate", "pad", "reshape", "reverse", "slice", "transpose"]
-
-
-def _check_dims(name: str, dims: tuple[int, ...], rank: int) -> None:
-    if len(set(dims)) != len(dims) or not all(0 <= d < rank for d in dims):
-        raise ShapeError(f"{name}: dimensions {list(dims)} are not distinct dimensions of a rank-{rank} array")
 
 
 @op
@@ -23,7 +18,7 @@ def broadcast_in_dim(x: Aval, *sizes: Aval, shape: Shape, dimensions: Ints) -> A
 
     `dimensions` must increase. A dynamic dim of `x` is taken as equal to its result dim, never as a 1 to repeat.
     """
-    _check_dims("broadcast_in_dim", dimensions, len(shape))
+    check_dims("broadcast_in_dim", dimensions, len(shape))
     if len(dimensions) != x.ndim or list(dimensions) != sorted(dimensions):
         raise ShapeError(f"broadcast_in_dim: {list(dimensions)} are not increasing dimensions for each of {x}")
     filled = fill_sizes("broadcast_in_dim", shape, sizes)
@@ -46,7 +41,7 @@ def reshape(x: Aval, *sizes: Aval, shape: Shape) -> Aval:
 @op
 def transpose(x: Aval, *, permutation: Ints) -> Aval:
     """Permute dims: dim i of the result is dim `permutation[i]` of `x`."""
-    _check_dims("transpose", permutation, x.ndim)
+    check_dims("transpose", permutation, x.ndim)
     if len(permutation) != x.ndim:
         raise ShapeError(f"transpose: permutation {list(permutation)} is not of all dims of {x}")
     return Aval(tuple(x.shape[d] for d in permutation), x.dtype)
@@ -55,7 +50,7 @@ def transpose(x: Aval, *, permutation: Ints) -> Aval:
 @op
 def concatenate(x: Aval, y: Aval, *, dimension: Int) -> Aval:
     """Join two arrays along one dim; all other dims are equal. (Longer lists are trees of this op.)"""
-    _check_dims("concatenate", (dimension,), x.ndim)
+    check_dims("concatenate", (dimension,), x.ndim)
     if x.dtype != y.dtype:
         raise DtypeError(f"concatenate: operand dtypes differ: {x} and {y}")
     if x.ndim != y.ndim:
@@ -110,5 +105,5 @@ def pad(x: Aval, value: Aval, *, low: Ints, high: Ints, interior: Ints) -> Aval:
 @op
 def reverse(x: Aval, *, dimensions: Ints) -> Aval:
     """Reverse the order of elements along each of `dimensions`."""
-    _check_dims("reverse", dimensions, x.ndim)
+    check_dims("reverse", dimensions, x.ndim)
     return Aval(x.shape, x.dtype)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Int, OpDef, op
-from difc.dialects.elementwise import _check_dtype
-from difc.dialects.types import Aval, same_shape
+from difc.dialects.types import Aval, check_dtype, same_shape
 from difc.errors import DtypeError
 
 __all__ = [
@@ -31,7 +30,7 @@ SPECIAL: list[OpDef] = []
 
 def _special(name: str, doc: str) -> OpDef:
     def infer(x: Aval) -> Aval:
-        _check_dtype(name, x.dtype, "float")
+        check_dtype(name, x.dtype, "float")
         return Aval(x.shape, x.dtype)
 
     infer.__doc__ = doc
@@ -51,7 +50,7 @@ bessel_i1e = _special("bessel_i1e", "e^-|x| I1(x), the scaled modified Bessel fu
 @op
 def polygamma(x: Aval, *, order: Int) -> Aval:
     """The derivative of digamma of an order, which is 0 for digamma itself: (d/dx)^(order + 1) log gamma(x)."""
-    _check_dtype("polygamma", x.dtype, "float")
+    check_dtype("polygamma", x.dtype, "float")
     if not 0 <= order <= MOST_DERIVATIVES:
         raise DtypeError(f"polygamma: the order {order} is not between 0 and {MOST_DERIVATIVES}")
     return Aval(x.shape, x.dtype)
@@ -64,7 +63,7 @@ def _incomplete(name: str, doc: str) -> OpDef:
     def infer(a: Aval, x: Aval) -> Aval:
         if a.dtype != x.dtype:
             raise DtypeError(f"{name}: operand dtypes differ: {a} and {x}")
-        _check_dtype(name, x.dtype, "float")
+        check_dtype(name, x.dtype, "float")
         return Aval(same_shape(name, a, x), x.dtype)
 
     infer.__doc__ = doc

@@ -51,8 +51,8 @@ def qr(x: Aval, *, complete: Bool) -> list[Aval]:
 def eigh(x: Aval, *, lower: Bool) -> list[Aval]:
     """Eigenvalues, ascending, and eigenvectors (as columns) of symmetric matrices, of which one triangle is read.
 
-    Derivative: of the eigenvalues always; of the vectors where the values are distinct. Vectors of equal values have
-    a derivative of NaN or infinity, as in JAX.
+    Derivative, by the triangle that is read: of the eigenvalues always; of the vectors where the values are distinct.
+    Vectors of equal values have a derivative of NaN or infinity, as in JAX.
     """
     _check_matrix("eigh", x)
     *batch, m, n = x.shape

@@ -30,12 +30,16 @@ __all__ = [
     "NamedDim",
     "SizedAval",
     "aval_of",
+    "check_dims",
+    "check_dtype",
     "dtype_from_mlir",
     "dtype_to_mlir",
+    "fits",
     "is_float",
     "is_integer",
     "same_dim",
     "same_shape",
+    "short_name",
     "tensor_type",
 ]
 
@@ -140,11 +144,35 @@ def same_shape(op: str, *avals: Aval) -> tuple[Any, ...]:
     return shape
 
 
+def fits(given: Aval, wanted: Aval) -> bool:
+    """Say whether a value of type `given` may stand where `wanted` is declared; a dynamic dim fits any size."""
+    return (
+        given.dtype == wanted.dtype
+        and given.ndim == wanted.ndim
+        and all(a is DYN or b is DYN or a == b for a, b in zip(given.shape, wanted.shape, strict=True))
+    )
+
+
+def check_dims(op: str, dims: tuple[int, ...], rank: int) -> None:
+    """Check that an op names distinct dims of an array of a rank."""
+    if len(set(dims)) != len(dims) or not all(0 <= d < rank for d in dims):
+        raise ShapeError(f"{op}: dimensions {list(dims)} are not distinct dimensions of a rank-{rank} array")
+
+
+def check_dtype(op: str, dtype: np.dtype, kinds: str) -> None:
+    """Check that an op takes elements of a dtype: `kinds` is one or more of float, integer and bool, with | between."""
+    own = "float" if is_float(dtype) else "integer" if is_integer(dtype) else "bool" if dtype == BOOL else ""
+    if own not in kinds.split("|"):
+        raise DtypeError(f"{op} takes {kinds.replace('|', ' or ')} elements, not {dtype}")
+
+
 # ---- dtype <-> element type --------------------------------------------------------------------
 
 
 def dtype_to_mlir(dtype: np.dtype) -> ir.Type:
     """Return the element type of a dtype; unsigned integers stay unsigned in the dialect."""
+    if not dtype.isnative:
+        raise DtypeError(f"dtype {dtype} has not this machine's byte order", remedy='use x.dtype.newbyteorder("=")')
     if dtype == BOOL:
         return ir.IntegerType.get_signless(1)
     if dtype == BF16:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, BOOL, DYN, Aval, Builder, aval_of, context, is_float, new_block
+from difc.dialects import BF16, BOOL, DYN, Aval, Builder, context, is_float, new_block
 from difc.dialects.body import add_function, return_
+from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
 
 __all__ = ["DTYPES", "FLOAT", "Case", "Input", "module_of", "sizes"]
@@ -117,4 +118,4 @@ def module_of(fn: Callable[..., Any], avals: Sequence[Aval], name: str = "f") ->
 
 def sizes(x: ir.Value) -> tuple[int | ir.Value, ...]:
     """Return the shape of a value, with i64 scalars for dynamic dims."""
-    return tuple(d if isinstance(d, int) else dif.dim(x, dimension=i) for i, d in enumerate(aval_of(x).shape))
+    return tuple(sizes_of(x))

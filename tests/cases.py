@@ -107,6 +107,7 @@ def _elementwise() -> Iterator[Case]:
         x = Input((3,), "T", 0.5, 2)
         yield Case(f"{op}_shared", f"dif.{op}", partial(_of_product_and_sum, dif.OPS[f"dif.{op}"]), (x, x))
     yield Case("pow_square", "dif.pow", lambda x: dif.pow(x, _full_like(x, 2.0)), (Input((4,)),))
+    yield Case("pow_inverse", "dif.pow", lambda x: dif.pow(x, _full_like(x, -3.0)), (Input((4,), "T", 0.5, 2),))
     yield Case("scalar", "dif.mul", lambda x: dif.mul(x, dif.sin(x)), (Input(()),), dynamic=False)
     for direction in dif.elementwise.COMPARISONS:
         fn = partial(dif.compare, direction=direction)

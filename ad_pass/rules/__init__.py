@@ -1,6 +1,6 @@
 """The rules of every op, one file for each op family; importing this package fills the tables of `ad_pass.registry`."""
 
-from difc.ad_pass.rules import (
+from difc.ad_pass.rules import (  # noqa: F401 - importing a family registers its rules
     contraction,
     control,
     control_batch,
@@ -17,21 +17,3 @@ from difc.ad_pass.rules import (
     special,
     spectral,
 )
-
-__all__ = [
-    "contraction",
-    "control",
-    "control_batch",
-    "convolution",
-    "creation",
-    "cumulative",
-    "elementwise",
-    "factor",
-    "indexing",
-    "ordering",
-    "reduction",
-    "scan",
-    "shape",
-    "special",
-    "spectral",
-]

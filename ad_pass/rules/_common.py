@@ -1,6 +1,7 @@
 """Constructions that the rules of several op families share: mapped operands, sizes, permutations, ranges.
 
-Imports the dialect and `zero` only; registers nothing. Everything here works with dims that are known only at run time.
+Imports the dialect, `batch` and `zero` only; registers nothing. Everything here works with dims that are known only at
+run time.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from difc import dialects as dif
+from difc.ad_pass.batch import add_batch, move_dim
 from difc.ad_pass.zero import scalar, shape_of
-from difc.dialects import DYN, I64, aval_of
+from difc.dialects import DYN, I64
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
 
@@ -79,22 +81,12 @@ def permuted(x: ir.Value, permutation: Sequence[int]) -> ir.Value:
     return dif.transpose(x, permutation=tuple(permutation))
 
 
-def move_dim(x: ir.Value, source: int, target: int) -> ir.Value:
-    """Return `x` with one dim moved to another place, the others in order."""
-    order = [d for d in range(aval_of(x).ndim) if d != source]
-    order.insert(target, source)
-    return permuted(x, order)
-
-
 # ---- mapped operands -----------------------------------------------------------------------------
 
 
 def mapped(x: ir.Value, size: Size, batched: bool) -> ir.Value:
     """Return `x` with the mapped axis as dim 0, repeating it there unless it has one already."""
-    if batched:
-        return x
-    rank = aval_of(x).ndim
-    return dif.broadcast_in_dim(x, shape=(size, *shape_of(x)), dimensions=tuple(range(1, rank + 1)))
+    return x if batched else add_batch(x, size)
 
 
 def mapped_all(size: Size, batched: Sequence[bool], operands: Sequence[ir.Value]) -> list[ir.Value]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.batch import add_batch, batch_values, move_axis
+from difc.ad_pass.batch import add_batch, batch_values, move_dim
 from difc.ad_pass.registry import BATCH, Node
 from difc.ad_pass.rules.control import as_tuple, build_body
 from difc.ad_pass.zero import shape_of
@@ -95,7 +95,7 @@ def _scan_batch(
             break
         carry_flags = grown
     carry = _batched(parts.carry, flags.carry, carry_flags, size)
-    xs = [move_axis(x, 0, 1) if f else x for x, f in zip(parts.xs, flags.xs, strict=True)]
+    xs = [move_dim(x, 0, 1) if f else x for x, f in zip(parts.xs, flags.xs, strict=True)]
     extra = [] if isinstance(size, int) else [size]
     declared = [aval_of(v) for v in list(body.arguments)[:nc]]
     types = [
@@ -126,7 +126,7 @@ def _scan_batch(
             regions=[build_body(types, fill)],
         )
     )
-    ys = [move_axis(y, 1, 0) if f else y for y, f in zip(results[nc:], out[nc:], strict=True)]
+    ys = [move_dim(y, 1, 0) if f else y for y, f in zip(results[nc:], out[nc:], strict=True)]
     return [*results[:nc], *ys], [*carry_flags, *out[nc:]]
 
 

@@ -100,7 +100,20 @@ def _is(direction: str, x: ir.Value, number: float) -> ir.Value:
     return dif.compare(x, const_like(x, number), direction=direction)
 
 
+def _number(x: ir.Value) -> float | None:
+    """Return the number that an array repeats, if it is known."""
+    while not isinstance(x.owner, ir.Block) and x.owner.operation.name == dif.broadcast_in_dim.name:
+        x = x.owner.operation.operands[0]
+    if isinstance(x.owner, ir.Block) or x.owner.operation.name != dif.constant.name:
+        return None
+    value = Node.of(x.owner).attributes["value"]
+    return float(value) if value.ndim == 0 else None
+
+
 def _pow_x(t: ir.Value, out: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    number = _number(y)
+    if number:
+        return dif.mul(t, dif.mul(y, dif.pow(x, const_like(y, number - 1.0))))
     # d(x^y)/dx = y x^(y-1). At x = y = 0 the exponent is replaced, for 0 * inf would be NaN; it is kept at y = 0
     # elsewhere, where the derivative of this expression by y is 1/x.
     both_zero = dif.and_(_is("eq", x, 0.0), _is("eq", y, 0.0))
@@ -143,11 +156,15 @@ defjvp(dif.log2, lambda t, y, x: dif.div(t, dif.mul(x, const_like(x, math.log(2.
 defjvp(dif.log10, lambda t, y, x: dif.div(t, dif.mul(x, const_like(x, math.log(10.0)))))
 defjvp(dif.sqrt, lambda t, y, x: dif.div(dif.mul(t, const_like(x, 0.5)), y))
 defjvp(dif.rsqrt, lambda t, y, x: dif.mul(t, dif.mul(const_like(x, -0.5), dif.div(y, x))))
-defjvp(dif.cbrt, lambda t, y, x: dif.div(t, dif.mul(const_like(x, 3.0), dif.mul(y, y))))
 defjvp(dif.sin, lambda t, y, x: dif.mul(t, dif.cos(x)))
 defjvp(dif.cos, lambda t, y, x: dif.neg(dif.mul(t, dif.sin(x))))
 defjvp(dif.tan, lambda t, y, x: dif.mul(t, dif.add(const_like(x, 1.0), dif.mul(y, y))))
 defjvp(dif.logistic, lambda t, y, x: dif.mul(t, dif.mul(y, dif.sub(const_like(x, 1.0), y))))
+
+
+def _cbrt(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    inverse = dif.div(const_like(y, 1.0), y)  # its square has derivatives at 0 and infinity; that of y does not
+    return dif.mul(t, dif.mul(const_like(x, 1 / 3), dif.mul(inverse, inverse)))
 
 
 def _tanh(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
@@ -163,6 +180,7 @@ def _erfc(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
     return dif.neg(_erf(t, y, x))
 
 
+defjvp(dif.cbrt, _cbrt)
 defjvp(dif.tanh, _tanh)
 defjvp(dif.erf, _erf)
 defjvp(dif.erfc, _erfc)
@@ -196,9 +214,10 @@ def _over_length(t: ir.Value, along: ir.Value, x: ir.Value, y: ir.Value) -> ir.V
 
 
 def _part_of_length(t: ir.Value, out: ir.Value, x: ir.Value) -> ir.Value:
-    """Return t x / out; at a length of 0, where a derivative does not exist, it is 0."""
+    """Return t x / out; at a length of 0, where a derivative does not exist, it is 0, as are those of higher order."""
     nothing = dif.compare(out, zeros_like(out), direction="eq")
-    return dif.mul(t, dif.div(x, dif.select(nothing, const_like(out, 1.0), out)))
+    ratio = dif.div(x, dif.select(nothing, const_like(out, 1.0), out))
+    return dif.mul(t, dif.select(nothing, zeros_like(x), ratio))
 
 
 defjvp(dif.asin, lambda t, y, x: dif.div(t, _leg(x)))

@@ -6,7 +6,8 @@ all of that is linear in the tangent, reverse mode is made of the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc import dialects as dif
@@ -14,7 +15,7 @@ from difc.ad_pass.jvp import jvp_block
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp, deftranspose, zero_tangents
 from difc.ad_pass.rules._common import Size, mapped, mapped_all, move_dim, product
 from difc.ad_pass.zero import Tangent, Zero, const_like, shape_of, zeros_like
-from difc.dialects import I64, Builder, OpDef, aval_of, clone_op, current_builder, matrices, new_block
+from difc.dialects import I32, Builder, OpDef, aval_of, clone_op, current_builder, matrices, new_block
 from difc.dialects.matrices import (
     add_diagonal_axis,
     diagonal,
@@ -42,22 +43,24 @@ defjvp(dif.cholesky, lambda t, factor, x: dif.cholesky_tangent(factor, t))
 defbatch(dif.cholesky, lambda size, batched, x: dif.cholesky(x))
 
 
-def _along_factor(formula: Callable[..., ir.Value]) -> Callable[..., ir.Value]:
-    """Return the partial derivative by the factor of an op with a formula."""
-
-    def partial(t: ir.Value, out: ir.Value, factor: ir.Value, x: ir.Value) -> ir.Value:
-        block = new_block([factor.type, x.type])
-        with dif.use_builder(Builder(block, current_builder().location)):
-            dif.yield_(formula(*block.arguments))
-        _, (tangent,) = jvp_block(block, [factor, x], [t, Zero(aval_of(x))])
-        assert isinstance(tangent, ir.Value)
-        return tangent
-
-    return partial
+def _tangent_along(
+    formula: Callable[..., ir.Value], primals: Sequence[ir.Value], tangents: Sequence[Tangent]
+) -> ir.Value:
+    """Return the tangent of a formula."""
+    block = new_block([x.type for x in primals])
+    with dif.use_builder(Builder(block, current_builder().location)):
+        dif.yield_(formula(*block.arguments))
+    _, (tangent,) = jvp_block(block, primals, tangents)
+    assert isinstance(tangent, ir.Value)
+    return tangent
 
 
 def _linear_in_tangent(opdef: OpDef, transpose: OpDef, formula: Callable[..., ir.Value]) -> None:
-    defjvp(opdef, _along_factor(formula), lambda t, out, factor, x: opdef(factor, t))
+    defjvp(
+        opdef,
+        lambda t, out, factor, x: _tangent_along(formula, [factor, x], [t, Zero(aval_of(x))]),
+        lambda t, out, factor, x: opdef(factor, t),
+    )
     deftranspose(opdef, 1, lambda ct, factor, x: transpose(factor, ct))
     defbatch(opdef, lambda size, batched, *operands: opdef(*mapped_all(size, batched, operands)))
 
@@ -128,13 +131,17 @@ def _lu_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> tup
     top, first = (_rows(x, 0, size) if tall else x for x in (packed, t))
     inner = _solve(top, _solve(top, first, unit_diagonal=True), left_side=False, lower=False)
     lower, upper = triangle(inner, "gt"), triangle(inner, "le")
-    unit = dif.select(triangle_mask(top, "eq"), const_like(top, 1.0), triangle(top, "gt"))
-    moved = dif.add(matmul(unit, lower), matmul(upper, triangle(top, "le")))
+    moved = dif.add(matmul(_unit_lower(top), lower), matmul(upper, triangle(top, "le")))
     if tall:
         below = _solve(top, _rows(t, size, rows), left_side=False, lower=False)
         below = dif.sub(below, matmul(_rows(packed, size, rows), upper))
         moved = dif.concatenate(moved, below, dimension=aval_of(packed).ndim - 2)
     return outs, [moved, *zero_tangents([pivots, permutation])]
+
+
+def _unit_lower(packed: ir.Value) -> ir.Value:
+    """The factor L of packed square factors."""
+    return dif.select(triangle_mask(packed, "eq"), const_like(packed, 1.0), triangle(packed, "gt"))
 
 
 def _rows(x: ir.Value, start: int, limit: int) -> ir.Value:
@@ -193,46 +200,87 @@ defbatch(dif.log_det, lambda size, batched, *operands: dif.log_det(*mapped_all(s
 
 # ---- det -----------------------------------------------------------------------------------------
 
+#: How many of the smallest pivots are replaced by others.
+_REPLACED = 2
 
-def _det_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> tuple[list[ir.Value], list[Tangent]]:
-    """The trace of adj(x) t, without a division by the smallest pivot.
 
-    With u the smallest diagonal element of U, in row k, and V as U but with 1 there, U^-1 det(U) is
-    d (u V^-1 + (1 - u) V^-1 e_k e_k^T V^-1), where d is the product of the other ones. If d is 0, two pivots are, and
-    so are all cofactors: then any V will do, and it gets 1 for every 0.
+def _det_by_regular_matrix(x: ir.Value) -> ir.Value:
+    """A function with the derivatives of the determinant, also where x is singular: det(w) det(1 + e^T w^-1 h).
+
+    a is x times two reflections, w = a - h e^T is a with its smallest pivots replaced; h and e are constants. Where
+    more pivots than these are 0, the constant factor is, as all derivatives up to that order should be.
+
+    Without the reflections there could be more zeros among the pivots than ranks missing: a column that depends on
+    those before it leaves a row unused. When columns are mixed, the last ones are those that depend on the others.
     """
-    (x,), (t,) = primals, tangents
-    packed, pivots, permutation = dif.lu(x)
-    sign, pivot = permutation_sign(pivots, aval_of(x).dtype), diagonal(packed)
-    out = dif.mul(sign, dif.reduce_prod(pivot, axes=(aval_of(pivot).ndim - 1,)))
-    if isinstance(t, Zero):
-        return [out], zero_tangents([out])
-    solved = _solve(packed, rows_at(t, permutation), unit_diagonal=True)
-    return [out], [dif.mul(sign, _adjugate_trace(solved, packed, pivot))]
+    a = _reflected(_reflected(x, dif.sqrt), dif.rsqrt)
+    packed, pivots, permutation = dif.lu(dif.stop_gradient(a))
+    pivot, rank = diagonal(packed), aval_of(pivots).ndim
+    place = _place_by_size(pivot)
+    replaced = _replaced(pivot, dif.compare(place, const_like(place, _REPLACED), direction="lt"))
+    sign = permutation_sign(pivots, aval_of(a).dtype)
+    constant = dif.mul(sign, dif.reduce_prod(replaced, axes=(rank - 1,)))
+    nothing = dif.compare(replaced, zeros_like(pivot), direction="eq")
+    replaced = dif.select(nothing, const_like(pivot, 1.0), replaced)
+
+    shape, along = (*shape_of(pivot), _REPLACED), tuple(range(rank))
+    places = dif.broadcast_in_dim(place, shape=shape, dimensions=along)
+    e = dif.compare(places, dif.iota(shape=shape, dtype=I32, dimension=rank), direction="eq")
+    e = dif.convert(e, dtype=aval_of(a).dtype)
+    gap = dif.broadcast_in_dim(dif.sub(pivot, replaced), shape=shape, dimensions=along)
+    h = matmul(_unit_lower(packed), dif.mul(e, gap))
+    rows = dif.reshape(permutation, shape=(*shape[:-1], 1))
+    h = dif.scatter(zeros_like(h), rows, h, axes=(rank - 1,), batch=rank - 1, mode="clip")
+    w = dif.sub(a, matmul(h, e, transpose_y=True))
+    packed = dif.select(triangle_mask(packed, "eq"), add_diagonal_axis(replaced, -1), packed)
+    logarithm = dif.log_det(w, packed, permutation)
+    ratio = dif.exp(dif.sub(logarithm, dif.stop_gradient(logarithm)))  # det(w) / det(w), the second one constant
+    inner = matmul(e, dif.lu_solve(w, packed, permutation, h, transpose_a=False), transpose_x=True)
+    inner = dif.add(inner, dif.convert(triangle_mask(inner, "eq"), dtype=aval_of(a).dtype))
+    return dif.mul(dif.mul(constant, ratio), _det_of_two(inner))
 
 
-def _adjugate_trace(x: ir.Value, packed: ir.Value, pivot: ir.Value) -> ir.Value:
-    """The trace of det(U) U^-1 x."""
+def _reflected(x: ir.Value, curve: OpDef) -> ir.Value:
+    """Return x (1 - 2 v v^T / v^T v), where v_i = curve(i + 1)."""
+    *lead, size = shape_of(x)
+    place = dif.iota(shape=(*lead[:-1], size, 1), dtype=aval_of(x).dtype, dimension=len(lead) - 1)
+    v = curve(dif.add(place, const_like(place, 1.0)))
+    square = matmul(v, v, transpose_x=True)
+    scaled = matmul(v, dif.div(const_like(square, 2.0), square))
+    return dif.sub(x, matmul(matmul(x, v), scaled, transpose_y=True))
+
+
+def _replaced(pivot: ir.Value, chosen: ir.Value) -> ir.Value:
+    """Return pivots, the chosen ones replaced by the size of the smallest other one, or by 1 if it is 0."""
     last = aval_of(pivot).ndim - 1
-    shape = tuple(shape_of(pivot))
-    along = dif.iota(shape=shape, dtype=I64, dimension=last)
-    smallest = dif.argmin(dif.abs(pivot), axis=last)
-    here = dif.compare(
-        along, dif.broadcast_in_dim(smallest, shape=shape, dimensions=tuple(range(last))), direction="eq"
-    )
-    one, zero = const_like(pivot, 1.0), zeros_like(pivot)
-    others = dif.reduce_prod(dif.select(here, one, pivot), axes=(last,))
-    u = dif.reduce_sum(dif.select(here, pivot, zero), axes=(last,))
-    replaced = dif.select(here, one, dif.select(dif.compare(pivot, zero, direction="eq"), one, pivot))
-    matrix = dif.select(triangle_mask(packed, "eq"), add_diagonal_axis(replaced, -1), packed)
-    column = dif.reshape(dif.select(here, one, zero), shape=(*shape, 1))  # e_k
-    right = _solve(matrix, column, lower=False)
-    left = _solve(matrix, column, lower=False, transpose_a=True)
-    trace = dif.reduce_sum(diagonal(_solve(matrix, x, lower=False)), axes=(last,))
-    corner = dif.reshape(matmul(matmul(left, x, transpose_x=True), right), shape=tuple(shape_of(trace)))
-    both = dif.add(dif.mul(u, trace), dif.mul(dif.sub(const_like(u, 1.0), u), corner))
-    return dif.mul(others, both)
+    sizes = dif.select(chosen, const_like(pivot, math.inf), dif.abs(pivot))
+    least = dif.reduce_min(sizes, axes=(last,))
+    usual = dif.and_(*(dif.compare(least, const_like(least, end), direction="ne") for end in (0.0, math.inf)))
+    least = dif.select(usual, least, const_like(least, 1.0))
+    least = dif.broadcast_in_dim(least, shape=tuple(shape_of(pivot)), dimensions=tuple(range(last)))
+    return dif.select(chosen, least, pivot)
 
 
-JVP[dif.det.name] = _det_jvp
+def _place_by_size(x: ir.Value) -> ir.Value:
+    """The place, i32, that each element of vectors has among them by its absolute value."""
+    size, last = dif.abs(x), aval_of(x).ndim - 1
+    mine, other = add_diagonal_axis(size, -2), add_diagonal_axis(size, -1)
+    before = dif.and_(dif.compare(other, mine, direction="eq"), triangle_mask(mine, "gt"))
+    before = dif.or_(before, dif.compare(other, mine, direction="lt"))
+    return dif.reduce_sum(dif.convert(before, dtype=I32), axes=(last + 1,))
+
+
+def _det_of_two(x: ir.Value) -> ir.Value:
+    """The determinants of 2 by 2 matrices."""
+    lead = shape_of(x)[:-2]
+
+    def element(i: int, j: int) -> ir.Value:
+        limits = [*(d if isinstance(d, int) else -1 for d in lead), i + 1, j + 1]
+        found = dif.slice(x, start=(*(0 for _ in lead), i, j), limit=limits, stride=(1,) * len(limits))
+        return dif.reshape(found, shape=tuple(lead))
+
+    return dif.sub(dif.mul(element(0, 0), element(1, 1)), dif.mul(element(0, 1), element(1, 0)))
+
+
+defjvp(dif.det, lambda t, y, x: _tangent_along(_det_by_regular_matrix, [x], [t]))
 defbatch(dif.det, lambda size, batched, x: dif.det(x))

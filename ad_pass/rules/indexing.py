@@ -133,8 +133,9 @@ def _product_shares(
 ) -> tuple[ir.Value, ir.Value]:
     """Each gets the product of the others.
 
-    With z the zeros among the others, that is the product of the rest times 1, the sum of z, or 0 where there are no,
-    one, or more of them: a sum that is 0, but has a derivative. (So derivatives are right up to the second.)
+    With s and q the sums of the zeros among the others and of their squares, that is the product of the rest times 1,
+    s, (s^2 - q) / 2 or 0 where there are no, one, two or more of them: all are 0, but have the derivatives of products
+    of zeros. (So derivatives are right up to the third.)
     """
     of_x = dif.scatter_mul(const_like(x, 1.0), indices, updates, **form)
     if fixed:
@@ -151,8 +152,12 @@ def _product_shares(
     (mark_x, zero_x, rest_x), (mark, zero, rest) = split(x), split(updates)
     product = dif.gather(dif.scatter_mul(rest_x, indices, rest, **form), indices, **form)
     count, none, one = others(mark_x, mark), zeros_like(updates), const_like(updates, 1.0)
-    zeros = dif.select(dif.compare(count, one, direction="eq"), others(zero_x, zero), none)
-    zeros = dif.select(dif.compare(count, none, direction="eq"), one, zeros)
+    single, squares = others(zero_x, zero), others(dif.mul(zero_x, zero_x), dif.mul(zero, zero))
+    double = dif.mul(dif.sub(dif.mul(single, single), squares), const_like(updates, 0.5))
+    zeros = none
+    for number, product_of_zeros in ((2, double), (1, single), (0, one)):
+        here = dif.compare(count, const_like(count, number), direction="eq")
+        zeros = dif.select(here, product_of_zeros, zeros)
     return of_x, dif.mul(dif.div(product, rest), zeros)
 
 

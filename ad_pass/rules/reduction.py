@@ -34,8 +34,8 @@ deflinear(dif.reduce_sum, lambda ct, x, axes: _spread(ct, x, axes))
 
 
 def _extremum(t: ir.Value, y: ir.Value, x: ir.Value, *, axes: Ints) -> ir.Value:
-    """The mean of the tangents of the elements that are equal to the result."""
-    hits = dif.compare(x, _spread(y, x, axes), direction="eq")
+    """The mean of the tangents of the elements that are equal to the result, or NaN as it is."""
+    hits = dif.or_(dif.compare(x, _spread(y, x, axes), direction="eq"), dif.compare(x, x, direction="ne"))
     count = dif.reduce_sum(dif.convert(hits, dtype=I32), axes=axes)  # counted in integers: exact in every float dtype
     return dif.div(
         dif.reduce_sum(dif.select(hits, t, zeros_like(x)), axes=axes), dif.convert(count, dtype=aval_of(x).dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
@@ -19,6 +20,14 @@ __all__: list[str] = []
 
 def _times(x: ir.Value, number: float) -> ir.Value:
     return dif.mul(x, const_like(x, number))
+
+
+def _polynomial(x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
+    """Return the sum of coefficients times x^0, x^1, ..."""
+    total = const_like(x, coefficients[-1])
+    for number in reversed(coefficients[:-1]):
+        total = dif.add(dif.mul(total, x), const_like(x, number))
+    return total
 
 
 # ---- gamma functions -----------------------------------------------------------------------------
@@ -82,9 +91,20 @@ defjvp(dif.gammainc_by_order, _twice_by_order, _density_by_order)
 # ---- error functions -----------------------------------------------------------------------------
 
 
+#: From here on the asymptotic series of erfcx has full precision. In (_FAR / x)^2 its coefficients are small numbers:
+#: (-1)^k (2k - 1)!! / (2 _FAR^2)^k.
+_FAR = 10.0
+_ERFCX = [(-1) ** k * math.factorial(2 * k) / math.factorial(k) / (4 * _FAR**2) ** k for k in range(1, 15)]
+
+
 def _erfcx(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
-    """2 x y - 2 / sqrt(pi)."""
-    return dif.mul(t, _times(dif.sub(dif.mul(x, y), const_like(x, 1 / math.sqrt(math.pi))), 2.0))
+    """2 x y - 2 / sqrt(pi); for large x, where that cancels, its series."""
+    far, one = dif.compare(x, const_like(x, _FAR), direction="ge"), const_like(x, 1.0)
+    near = dif.sub(dif.mul(dif.select(far, one, x), y), const_like(x, 1 / math.sqrt(math.pi)))
+    inverse = dif.div(const_like(x, _FAR), dif.select(far, x, const_like(x, _FAR)))
+    square = dif.mul(inverse, inverse)
+    series = _times(dif.mul(square, _polynomial(square, _ERFCX)), 1 / math.sqrt(math.pi))
+    return dif.mul(t, _times(dif.select(far, series, near), 2.0))
 
 
 def _growth(y: ir.Value) -> ir.Value:
@@ -104,11 +124,18 @@ def _i0e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
     return dif.mul(t, dif.sub(dif.bessel_i1e(x), dif.mul(dif.sign(x), y)))
 
 
+#: Coefficients of (2 / x) I1(x) as a series in (x / 2)^2.
+_I1 = [1 / (math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
+
+
 def _i1e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
-    """i0e(x) - (sign(x) + 1 / x) i1e(x), with i1e(x) / x = 1/2 at 0."""
-    at_zero = dif.compare(x, zeros_like(x), direction="eq")
-    safe = dif.select(at_zero, const_like(x, 1.0), x)
-    ratio = dif.select(at_zero, const_like(x, 0.5), dif.div(y, safe))
+    """i0e(x) - sign(x) i1e(x) - i1e(x) / x, the last by its series near 0, where derivatives of a quotient cancel."""
+    size, one = dif.abs(x), const_like(x, 1.0)
+    near = dif.compare(size, one, direction="lt")
+    inside = dif.select(near, x, one)
+    series = _polynomial(_times(dif.mul(inside, inside), 0.25), _I1)
+    series = dif.mul(_times(dif.exp(dif.neg(dif.select(near, size, one))), 0.5), series)
+    ratio = dif.select(near, series, dif.div(y, dif.select(near, one, x)))
     return dif.mul(t, dif.sub(dif.bessel_i0e(x), dif.add(dif.mul(dif.sign(x), y), ratio)))
 
 

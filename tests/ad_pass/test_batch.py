@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import difc
-from difc.ad_pass.batch import add_batch, move_axis
+from difc.ad_pass.batch import add_batch, move_dim
 from difc.ad_pass.registry import BATCH
 from difc.dialects import DYN, F64, Aval, functions_of, interpreter
 from difc.errors import UnsupportedError
@@ -27,8 +27,8 @@ def ops(program: Program) -> list[Any]:
 
 
 @pytest.mark.parametrize(("source", "to"), [(0, 0), (0, 2), (2, 0), (1, 2), (2, 1)])
-def test_move_axis(source: int, to: int) -> None:
-    module = module_of(lambda a: move_axis(a, source, to), [Aval((2, 3, 4), F64)])
+def test_move_dim(source: int, to: int) -> None:
+    module = module_of(lambda a: move_dim(a, source, to), [Aval((2, 3, 4), F64)])
     np.testing.assert_array_equal(interpreter.run(module, "f", x)[0], np.moveaxis(x, source, to))
 
 

@@ -30,6 +30,11 @@ def test_where_no_tangent_flows_nothing_is_added() -> None:
     assert sorted(o.name for o in ops(program)) == ["dif.add", "dif.exp", "dif.mul", "dif.mul", "dif.sin"]
 
 
+def test_what_is_not_used_is_left_out() -> None:
+    program = made(lambda a: (np.sin(np.exp(a)), a * a)[1], f64[3], mask=(True,))
+    assert {o.name for o in ops(program)} == {"dif.mul", "dif.add"}
+
+
 def test_a_result_without_a_tangent_gets_zeros() -> None:
     program = made(lambda a, b: (np.sin(a), b * b), f64[3], f64[3], mask=(False, True))
     a = np.ones(3)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from difc import dialects as dif
-from difc.dialects import Aval
+from difc.dialects import F64, Aval
+from difc.dialects.matrices import splat
 from difc.dialects.mlir import ir
 from tests.cases import module_of
 from tests.harness import Program, check_identity
@@ -65,11 +66,13 @@ POINTS = (
     Point("pow_zero", dif.pow, ([0.0] * 4, [0.0, 1.0, 2.0, 3.0]), ([0, 1, 0, 0], [0, 0, 0, 0])),
     Point("pow_root", dif.pow, ([0.0], [0.5]), ([INF], [0])),
     Point("pow_negative", lambda x: dif.pow(x, dif.constant(value=np.full(2, 3.0))), ([-2.0, -1.0],), ([12, 3],)),
+    Point("pow_inverse", lambda x: dif.pow(x, splat(-2.0, x)), ([INF, 0.0, 1e-100],), ([0, -INF, -2e300],)),
     Point("pow_exponent_zero", dif.pow, ([2.0, 1.0], [0.0, 0.0]), ([0, 0], [np.log(2), 0])),
     Point("reduce_max", partial(dif.reduce_max, axes=(0,)), ([1.0, 3.0, 3.0],), ([0, 0.5, 0.5],)),
     Point("reduce_max_all", partial(dif.reduce_max, axes=(0, 1)), (np.zeros((2, 2)),), (np.full((2, 2), 0.25),)),
     Point("reduce_min", partial(dif.reduce_min, axes=(1,)), ([[1.0, 1.0], [0.0, 2.0]],), ([[0.5, 0.5], [1, 0]],)),
     Point("reduce_max_infinite", partial(dif.reduce_max, axes=(0,)), ([-INF, -INF],), ([0.5, 0.5],)),
+    Point("reduce_max_nan", partial(dif.reduce_max, axes=(0,)), ([3.0, np.nan, np.nan],), ([0, 0.5, 0.5],)),
     Point("reduce_prod_one_zero", partial(dif.reduce_prod, axes=(0,)), ([2.0, 0.0, 3.0],), ([0, 6, 0],)),
     Point("reduce_prod_two_zeros", partial(dif.reduce_prod, axes=(0,)), ([0.0, 0.0, 3.0],), ([0, 0, 0],)),
     Point("scatter", at_rows(dif.scatter, "fill"), (np.ones(3), REPEATED, np.ones(4)), ([0, 0, 1], [0, 1, 0, 1])),
@@ -156,3 +159,39 @@ def test_second_derivative_of_products_at_repeated_points(size: int) -> None:
         for i, j in itertools.permutations(cell, 2):
             expected[i, j] = np.prod([at[k] for k in cell if k not in (i, j)])
     np.testing.assert_array_equal(hessian(product, x, updates), expected)
+
+
+def along(f: Program, order: int, *arrays: np.ndarray) -> np.ndarray:
+    """Return a derivative along the line through a point (the first half of the arrays) in a direction (the other)."""
+    reals = len(arrays) // 2
+    for k in range(order):
+        f = f.jvp((*(True for _ in range(reals)), *(False for _ in range(k * reals))))
+    points, directions = arrays[:reals], arrays[reals:]
+    return f(*points, *(d for _ in range(order) for d in directions))[-1]
+
+
+def test_third_derivative_of_products_with_zeros_at_repeated_points() -> None:
+    arrays = [np.array(a, float) for a in ([5, 0, 0], [0, 7, 0, 2], [1, 2, 3], [4, 5, 6, 7])]
+    x, updates, to_x, to_updates = arrays
+    fn = partial(dif.scatter_mul, axes=(0,), batch=0, mode="clip")
+    f = Program.of(module_of(lambda x, u: fn(x, dif.constant(value=REPEATED), u), [Aval((3,), F64), Aval((4,), F64)]))
+    lines = np.polynomial.Polynomial
+    cells = [lines([a, b]) for a, b in zip(x, to_x, strict=True)]
+    for place, a, b in zip(REPEATED[:, 0], updates, to_updates, strict=True):
+        cells[place] = cells[place] * lines([a, b])
+    np.testing.assert_allclose(along(f, 3, *arrays), [c.deriv(3)(0.0) for c in cells])
+
+
+@pytest.mark.parametrize(
+    ("op", "order", "at", "expected"),
+    [
+        (dif.cbrt, 2, [0.0, INF, -8.0], [-INF, 0, 1 / 144]),
+        (dif.erfcx, 3, [9.0, 100.0], [-4.8602294650050741e-4, -3.3834458206019571e-8]),
+        (dif.bessel_i1e, 3, [1e-6, 0.7], [1.8749965000032812, 0.50917030232853824]),
+        (lambda x: dif.hypot(x, dif.stop_gradient(x)), 2, [0.0], [0.0]),
+    ],
+    ids=["cbrt", "erfcx", "bessel_i1e", "hypot"],
+)
+def test_derivatives_of_higher_order(op: Callable[..., ir.Value], order: int, at: list, expected: list) -> None:
+    f, x = Program.of(module_of(op, [Aval((len(at),), F64)])), np.array(at)
+    np.testing.assert_allclose(along(f, order, x, np.ones_like(x)), expected, rtol=1e-9)
