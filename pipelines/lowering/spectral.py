@@ -1,6 +1,7 @@
 """Orthogonal factorisations: programs of the dialect, of which only what is used is lowered.
 
-The rotations that `eigh` and `svd` spend their time in are a kernel on the CPU, and a program elsewhere.
+On the CPU `eigh` goes by way of tridiagonal matrices, and `svd` by way of bidiagonal ones, all by kernels; elsewhere
+rows are rotated until they are orthogonal.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering import spectral_programs as programs
 from difc.pipelines.lowering.composition import composed, composed_used
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import Size
+from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.regroup import regroup
+from difc.pipelines.lowering.spectral_bidiagonal import call_bidiagonal
+from difc.pipelines.lowering.spectral_golub_kahan import call_singular_values, call_singular_vectors
 from difc.pipelines.lowering.spectral_householder import householder, upper_rows
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
-from difc.pipelines.lowering.spectral_kernel import call_jacobi
+from difc.pipelines.lowering.spectral_ql import call_eigenvalues, call_eigenvectors
 from difc.pipelines.lowering.spectral_qr import call_qr
+from difc.pipelines.lowering.spectral_text import padded
+from difc.pipelines.lowering.spectral_tridiagonal import call_tridiagonal
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.target import VectorUnit
 
@@ -93,22 +98,28 @@ def _small_qr(
     return [_array(x.aval.dtype, q, [batch, m, columns]) if used[0] else None, r]
 
 
-def _orthogonal(c: Context, arrays: Sequence[Value]) -> list[Value]:
-    """Return stacks with their rows rotated alike, so that those of the first are orthogonal."""
-    if c.vectors is None:
-        return composed(c, orthogonal_rows, *arrays)
-    sizes = [*c.sizes(arrays[0]), *(c.size(x, 2) for x in arrays[1:])]
-    found = call_jacobi(c, [c.tensor(x) for x in arrays], sizes, c.vectors)
-    return [Value(x.aval, base=y, sizes=c.sizes(x)) for x, y in zip(arrays, found, strict=True)]
-
-
 @lowering(dif.eigh)
 def _eigh(c: Context, outs: list[Out], x: Value, *, lower: bool) -> list[Any]:
     if 0 in c.sizes(x):
         return _of_nothing(c, outs)
-    rows, *rest = composed(c, partial(programs.eigh_rows, lower=lower), _stack(c, x))
-    (rows,) = _orthogonal(c, [rows])
-    return _unstacked(c, outs, composed_used(c, _used(outs), programs.eigh_from_rows, rows, *rest))
+    if c.vectors is None:
+        rows, *rest = composed(c, partial(programs.eigh_rows, lower=lower), _stack(c, x))
+        (rows,) = composed(c, orthogonal_rows, rows)
+        return _unstacked(c, outs, composed_used(c, _used(outs), programs.eigh_from_rows, rows, *rest))
+    a, *rest = composed(c, partial(programs.eigh_prepared, lower=lower), _stack(c, x))
+    found = composed(c, programs.eigh_finished, *rest, *_eigen(c, a, c.vectors, vectors=_used(outs)[1]))
+    return _unstacked(c, outs, [*found, None][:2])
+
+
+def _eigen(c: Context, x: Value, unit: VectorUnit, *, vectors: bool) -> list[Value]:
+    """Return the eigenvalues of a stack of symmetric matrices, with elements of at most 1, and perhaps the vectors."""
+    batch, n, _ = c.sizes(x)
+    sizes = [batch, n, padded(c, n, str(element_of(c.tensor(x))), unit)]
+    reduced = call_tridiagonal(c, c.tensor(x), sizes, unit)
+    if not vectors:
+        return [_array(x.aval.dtype, call_eigenvalues(c, reduced, sizes, unit), [batch, n])]
+    values, found = call_eigenvectors(c, reduced, sizes, unit)
+    return [_array(x.aval.dtype, values, [batch, n]), _array(x.aval.dtype, found, [batch, n, n])]
 
 
 @lowering(dif.svd)
@@ -123,12 +134,26 @@ def _svd_of_stack(c: Context, x: Value, full: bool, used: Sequence[bool]) -> lis
     if isinstance(m, int) and isinstance(n, int) and m < n:
         v, s, uh = _svd_of_stack(c, _transposed(c, x), full, used[::-1])
         return [_transposed(c, uh), s, _transposed(c, v)]
-    rows, turn, *rest = composed(c, programs.svd_rows, x)
-    if used[0]:
-        rows, turn = _orthogonal(c, [rows, turn])
-    else:
-        (rows,) = _orthogonal(c, [rows])
-    return composed_used(c, used, partial(programs.svd_from_rows, full=full), rows, turn, *rest)
+    if c.vectors is None:
+        rows, turn, *rest = composed(c, programs.svd_rows, x)
+        found = composed(c, orthogonal_rows, rows, *[turn] * used[0])
+        return composed_used(c, used, partial(programs.svd_from_rows, full=full), *[*found, turn][:2], *rest)
+    vectors = used[0] or used[2]
+    a, scale, is_finite, *rest = composed(c, partial(programs.svd_prepared, vectors=vectors), x)
+    found = _singular(c, a, c.vectors, vectors=vectors)
+    return composed_used(c, used, partial(programs.svd_finished, full=full), *found, scale, is_finite, *rest)
+
+
+def _singular(c: Context, x: Value, unit: VectorUnit, *, vectors: bool) -> list[Value]:
+    """Return u, s, vh of a stack of square matrices with elements of at most 1; without `vectors`, x in their place."""
+    batch, n, _ = c.sizes(x)
+    line, square = [batch, n], [batch, n, n]
+    sizes = [batch, n, padded(c, n, str(element_of(c.tensor(x))), unit)]
+    reduced = call_bidiagonal(c, c.tensor(x), sizes, unit)
+    if not vectors:
+        return [x, _array(x.aval.dtype, call_singular_values(c, reduced, sizes, unit), line), x]
+    found = call_singular_vectors(c, reduced, sizes, unit)
+    return [_array(x.aval.dtype, y, shape) for y, shape in zip(found, (square, line, square), strict=True)]
 
 
 def _transposed(c: Context, x: Value | None) -> Any:

@@ -20,7 +20,7 @@ from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
 
-__all__ = ["eye_like", "householder", "minimum", "repeated", "upper_rows"]
+__all__ = ["eye_like", "householder", "minimum", "negligible", "repeated", "upper_rows"]
 
 #: Up to this many columns are one panel; more are panels of `PANEL`.
 ONE_PANEL, PANEL = 64, 32
@@ -115,7 +115,7 @@ def _reflector(column: ir.Value, row: ir.Value) -> tuple[ir.Value, ir.Value]:
     norm = dif.sqrt(dif.add(dif.mul(head, head), tail))
     is_positive = dif.compare(head, splat(0, head), direction="ge")
     beta = dif.select(is_positive, dif.neg(norm), norm)
-    is_done = dif.compare(tail, splat(0, tail), direction="eq")
+    is_done = dif.compare(tail, splat(negligible(aval_of(column).dtype), tail), direction="lt")
     tau = dif.select(is_done, splat(0, head), dif.div(dif.sub(beta, head), dif.select(is_done, splat(1, beta), beta)))
     lead = dif.select(is_done, splat(1, head), dif.sub(head, beta))
     v = dif.div(below, repeated(lead, [batch, m], (0,)))
@@ -138,6 +138,12 @@ def _q(panels: _Panels, batch: Size, m: Size, columns: Size, dtype: np.dtype) ->
 def _reflected(v: ir.Value, t: ir.Value, x: ir.Value, *, transpose: bool) -> ir.Value:
     """Return x - V T V^T x, or with T transposed."""
     return dif.sub(x, matmul(v, matmul(t, matmul(v, x, transpose_x=True), transpose_x=transpose)))
+
+
+def negligible(dtype: np.dtype) -> float:
+    """Return the sum of squares below which it has lost digits to underflow; elements are of at most about 1."""
+    info = np.finfo(dtype)
+    return float(info.tiny / info.eps)
 
 
 # ---- arrays --------------------------------------------------------------------------------------

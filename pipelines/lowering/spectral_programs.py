@@ -1,4 +1,4 @@
-"""`eigh` and `svd` as programs of other ops, before and after the rotations of `spectral_jacobi.py`.
+"""`eigh` and `svd` as programs of other ops, before and after rotations: kernels, or those of `spectral_jacobi.py`.
 
 They work on stacks [b, m, n]. Matrices that are not finite are replaced by zeros on the way in and by NaN on the way
 out, so that they neither keep a loop running nor touch their neighbours; the others are scaled.
@@ -26,7 +26,15 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
 from difc.pipelines.lowering.spectral_householder import eye_like, minimum, repeated
 
-__all__ = ["eigh_from_rows", "eigh_rows", "pinv_from_svd", "svd_from_rows", "svd_rows"]
+__all__ = [
+    "eigh_finished",
+    "eigh_from_rows",
+    "eigh_prepared",
+    "eigh_rows",
+    "pinv_from_svd",
+    "svd_from_rows",
+    "svd_rows",
+]
 
 
 # ---- what both spectral ops need -----------------------------------------------------------------
@@ -94,14 +102,24 @@ def _vanishing(x: ir.Value) -> float:
 # ---- eigh ----------------------------------------------------------------------------------------
 
 
+def eigh_prepared(x: ir.Value, *, lower: bool) -> Values:
+    """Return the symmetric matrices with elements of at most 1; then what `eigh_finished` needs."""
+    half = triangle(x, "ge" if lower else "le")
+    other = matrix_transpose(triangle(x, "gt" if lower else "lt"))
+    return list(_prepared(dif.add(half, other)))
+
+
+def eigh_finished(scale: ir.Value, is_finite: ir.Value, values: ir.Value, *vectors: ir.Value) -> Values:
+    """Return eigenvalues [b, n] and, if they are there, eigenvectors: of what `eigh_prepared` was given."""
+    return _finished(is_finite, [dif.mul(values, repeated(scale, sizes_of(values), (0,))), *vectors])
+
+
 def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
     """Return rows to be made orthogonal: they become multiples of the eigenvectors. Then what `eigh_from_rows` needs.
 
     They are 1.5 I + A, with A scaled to a norm of at most 1: the shift makes it definite and well conditioned.
     """
-    half = triangle(x, "ge" if lower else "le")
-    other = matrix_transpose(triangle(x, "gt" if lower else "lt"))
-    a, scale, is_finite = _prepared(dif.add(half, other))
+    a, scale, is_finite = eigh_prepared(x, lower=lower)
     square = matmul(a, a)
     norm = _over_matrix(dif.reduce_sum, dif.mul(square, square))
     for _ in range(2):
@@ -197,6 +215,43 @@ def _completed(columns: ir.Value, complete: bool) -> ir.Value:
     rows = dif.reduce_sum(triangle(r, "eq"), axes=(2,))  # the diagonal, 1 or -1 where a column was there
     signs = dif.select(dif.compare(rows, splat(0, rows), direction="lt"), splat(-1, rows), splat(1, rows))
     return dif.mul(q, repeated(signs, [batch, *sizes_of(q)[1:]], (0, 2)))
+
+
+def svd_prepared(x: ir.Value, *, vectors: bool) -> Values:
+    """Return square matrices with elements of at most 1, then what `svd_finished` needs for values, or `vectors` too.
+
+    They are the R of x, where it is not square, or L, the transposed R of that (m >= n where sizes are known).
+    """
+    a, scale, is_finite = _prepared(x)
+    _, m, n = sizes_of(a)
+    if isinstance(m, int) and m == n:
+        return [a, scale, is_finite]
+    q, r = dif.qr(a, complete=False)
+    if isinstance(m, int) and isinstance(n, int):
+        return [r, scale, is_finite, *[q] * vectors]
+    other, transposed = dif.qr(matrix_transpose(r), complete=False)
+    return [matrix_transpose(transposed), scale, is_finite, *[q, other] * vectors]
+
+
+def svd_finished(
+    u: ir.Value,
+    s: ir.Value,
+    vh: ir.Value,
+    scale: ir.Value,
+    is_finite: ir.Value,
+    q: ir.Value | None = None,
+    other: ir.Value | None = None,
+    *,
+    full: bool,
+) -> Values:
+    """Return `u`, `s` and `vh` of what `svd_prepared` was given, from those of what it returned."""
+    u = u if q is None else matmul(q, u)
+    vh = vh if other is None else matmul(vh, other, transpose_y=True)
+    if full and q is not None:
+        u = _completed(u, True)
+    if full and other is not None:
+        vh = matrix_transpose(_completed(matrix_transpose(vh), True))
+    return _finished(is_finite, [u, dif.mul(s, repeated(scale, sizes_of(s), (0,))), vh])
 
 
 # ---- pinv ----------------------------------------------------------------------------------------

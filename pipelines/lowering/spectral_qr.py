@@ -14,6 +14,7 @@ from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.factor_tiles import Tile
 from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.kernel_text import Array, executable
+from difc.pipelines.lowering.spectral_text import constants
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
@@ -42,10 +43,7 @@ def _kernel(name: str, element: str, unit: VectorUnit) -> str:
     scales, taus = (Array(name, "write", element, ("batch", "n")) for name in ("scales", "taus"))
     numbers = f"tensor<?x{element}>"
     body = f"""
-      %columns = arith.constant {t.columns} : index
-      %zero = arith.constant 0.0 : {element}
-      %one_ = arith.constant 1.0 : {element}
-      %none = arith.constant dense<0.0> : {t.vector}
+      {constants(t)}
       %ones = arith.constant dense<1.0> : {t.vector}
       %k = arith.minui %m, %n : index
       %last = arith.subi %k, %c1 : index
@@ -118,7 +116,7 @@ def _reflector(t: Tile, numbers: str) -> str:
         %minus = arith.negf %norm : {t.element}
         %is_positive = arith.cmpf oge, %head, %zero : {t.element}
         %beta = arith.select %is_positive, %minus, %norm : {t.element}
-        %is_done = arith.cmpf oeq, %tail, %zero : {t.element}
+        %is_done = arith.cmpf olt, %tail, %negligible : {t.element}
         %difference = arith.subf %head, %beta : {t.element}
         %lead = arith.select %is_done, %one_, %difference : {t.element}
         %diagonal = arith.select %is_done, %head, %beta : {t.element}

@@ -106,6 +106,11 @@ def _with_values(values: Any, dtype: Any) -> np.ndarray:
     return _symmetric((q * values) @ q.T / 2)[None].astype(dtype)
 
 
+def _with_small_rows(dtype: np.dtype) -> np.ndarray:
+    """Return matrices whose rows, in no order, are small: so is what is left of columns, and squares lose digits."""
+    return (_random(20, 33, 33) * 10 ** np.random.default_rng(0).uniform(-30, 0, (20, 33, 1))).astype(dtype)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 3), (2, 3, 5), (1, 4, 1), (1, 1, 4), (1, 70, 66), (1, 66, 70)])
 def test_qr_has_the_signs_of_lapack(dtype: np.dtype, shape: tuple[int, ...]) -> None:
@@ -127,6 +132,11 @@ def test_programs_for_sizes_known_at_run_time(shape: tuple[int, ...]) -> None:
         check_svd(x, interpreted(partial(svd_program, full=full), x, dynamic=True))
     if shape[1] == shape[2]:
         check_eigh(_symmetric(x), interpreted(eigh_program, _symmetric(x), dynamic=True))
+
+
+def test_qr_of_small_rows() -> None:
+    x = _with_small_rows(DTYPES[0])
+    check_qr(x, interpreted(partial(householder, complete=False), x))
 
 
 def difficult(dtype: np.dtype) -> dict[str, np.ndarray]:
@@ -196,9 +206,57 @@ def test_compiled_for_any_sizes(dtype: np.dtype) -> None:
     assert _is_orthonormal(q)
     divisors = np.where(scales, scales, 1)
     np.testing.assert_allclose(q @ r / divisors, x[0] / divisors, atol=20 * np.finfo(dtype).eps)
+    x = _with_small_rows(dtype)
+    check_qr(x, call(entries.qr, [x]))
+    check_svd(x, call(entries.svd, [x]))
     for x in difficult(dtype).values():
         check_eigh(x, call(entries.eigh, [x]))
         check_svd(x, call(entries.svd, [x]))
+
+
+def _many_rows(dtype: np.dtype) -> np.ndarray:
+    """Return symmetric matrices of many rows whose values or sizes are special; the last one is not finite."""
+    spectra = [np.geomspace(1, 1e-20, 131), np.geomspace(1e-20, 1, 131), np.repeat([0.0, 1.0, -1.0], [50, 50, 31])]
+    beside = np.diag(np.ones(130), 1)
+    wilkinson = np.diag(np.abs(np.arange(131.0) - 65)) + beside + beside.T
+    plain, infinite = _symmetric(_random(131, 131)), np.full((131, 131), np.inf)
+    found = [*(_with_values(values, dtype)[0] for values in spectra), wilkinson, plain, np.zeros((131, 131)), infinite]
+    return np.stack(found).astype(dtype)
+
+
+def test_many_rows() -> None:
+    """More rows than are reflected, swept or kept in vectors at a time; values are the same where vectors go unused."""
+
+    def both(x: ir.Value) -> Any:
+        values = [dif.eigh(x, lower=True)[0], dif.svd(x, full=False)[1]]
+        return [*values, *dif.eigh(x, lower=True), *dif.svd(x, full=False)]
+
+    entries = compiled(build({t.name: (both, [Aval((DYN, 131, 131), t)]) for t in DTYPES}), 2)
+    for dtype in DTYPES:
+        x = _many_rows(dtype)
+        found = call(getattr(entries, dtype.name), [x])
+        assert all(np.isnan(y[-1]).all() for y in found)
+        x, (w_alone, s_alone, w, v, u, s, vh) = x[:-1], [y[:-1] for y in found]
+        check_eigh(x, [w, v])
+        check_svd(x, [u, s, vh])
+        expected = np.linalg.eigvalsh(x.astype(np.float64))
+        near = 66 * np.finfo(dtype).eps * np.abs(expected).max(-1, keepdims=True)  # as of LAPACK's without vectors
+        assert (np.abs(w - expected) <= near).all()
+        assert (np.abs(s - np.sort(np.abs(expected))[:, ::-1]) <= near).all()
+        np.testing.assert_array_equal(w_alone, w)
+        np.testing.assert_array_equal(s_alone, s)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bidiagonal_blocks(dtype: np.dtype) -> None:
+    """Zeros on the diagonal cut a block, wherever they are; so do those beside it, and singular blocks have none."""
+    generator = np.random.default_rng(3)
+    d, e = generator.normal(size=(2, 40, 24))
+    d[:30][generator.random((30, 24)) < 0.3] = 0
+    e[:20][generator.random((20, 24)) < 0.3] = 0
+    d[30:], e[30:] = 1, np.linspace(-4, 4, 10)[:, None]
+    x = np.stack([np.diag(a) + np.diag(b[1:], 1) for a, b in zip(d, e, strict=True)]).astype(dtype)
+    check_svd(x, call(compiled(build({"f": (CHECKS["svd"][0], [Aval(x.shape, dtype)])})).f, [x]))
 
 
 def test_qr_of_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
