@@ -15,6 +15,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import Aval, aval_of
+from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32
 
@@ -85,10 +86,6 @@ def simpler(form: Form, lhs: Aval, rhs: Aval, target_kind: str) -> Rewriting | N
     return None
 
 
-def _shape(x: ir.Value) -> list[int | ir.Value]:
-    return [d if isinstance(d, int) else dif.dim(x, dimension=i) for i, d in enumerate(aval_of(x).shape)]
-
-
 def _zero(x: ir.Value) -> ir.Value:
     return dif.constant(value=np.array(0, aval_of(x).dtype))
 
@@ -148,13 +145,13 @@ def _in_phases(form: Form, dim: int, x: ir.Value, w: ir.Value) -> ir.Value:
     taps = -(-window // d)
     # kernel: [.., window, .., in, out] -> [.., taps, .., in, out * d], the last r first
     w = _pad(w, dim, 0, taps * d - window)
-    shape = _shape(w)
+    shape = sizes_of(w)
     w = dif.reshape(w, shape=(*shape[:dim], taps, d, *shape[dim + 1 :]))
     w = _moved(dif.reverse(w, dimensions=(dim + 1,)), dim + 1, len(shape))
     w = dif.reshape(w, shape=(*shape[:dim], taps, *shape[dim + 1 : -1], _times(shape[-1], d)))
     found = form.with_dim(dim, lhs_dilation=1, low=-first, high=last + taps - size).of(x, w)
     # result: [.., q, .., out * d] -> [.., q * d, .., out]
-    *outer, _ = _shape(found)
+    *outer, _ = sizes_of(found)
     found = _moved(dif.reshape(found, shape=(*outer, shape[-1], d)), len(outer) + 1, axis + 1)
     total = (last - first + 1) * d
     found = dif.reshape(found, shape=(*outer[:axis], total, *outer[axis + 1 :], shape[-1]))
@@ -191,16 +188,16 @@ def _strided(form: Form, dim: int, x: ir.Value, w: ir.Value) -> ir.Value:
 
 def _matmul(x: ir.Value, w: ir.Value) -> ir.Value:
     last = aval_of(x).ndim - 1
-    w = dif.reshape(w, shape=_shape(w)[-2:])
+    w = dif.reshape(w, shape=sizes_of(w)[-2:])
     return dif.dot_general(x, w, lhs_batch=(), rhs_batch=(), lhs_contract=(last,), rhs_contract=(0,))
 
 
 def _first_dim_as_batch(form: Form, x: ir.Value, w: ir.Value) -> ir.Value:
     """Take a dim along which the window has one element as more images."""
-    images, first, *rest = _shape(x)
+    images, first, *rest = sizes_of(x)
     x = dif.reshape(x, shape=(_times(images, first), *rest))
-    found = form.without(0).of(x, dif.reshape(w, shape=_shape(w)[1:]))
-    return dif.reshape(found, shape=(images, first, *_shape(found)[1:]))
+    found = form.without(0).of(x, dif.reshape(w, shape=sizes_of(w)[1:]))
+    return dif.reshape(found, shape=(images, first, *sizes_of(found)[1:]))
 
 
 def _sum_over_first_dim(form: Form, x: ir.Value, w: ir.Value) -> ir.Value:

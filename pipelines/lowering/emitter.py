@@ -20,6 +20,7 @@ __all__ = [
     "UNSIGNED",
     "Emitter",
     "Size",
+    "dynamic_sizes",
     "element_of",
     "identity_map",
     "projection",

@@ -1,5 +1,7 @@
 """Factorisations and triangular solves: kernels on the CPU, elsewhere programs of the dialect (`factor_columns.py`).
 
+Programs end in small matrices, for which there are kernels (`factor_small.py`).
+
 A kernel works on one matrix with one core. Large matrices are cut in halves, so that most of the work is in matmuls and
 in solves with many right-hand sides, which all cores share.
 """
@@ -18,6 +20,8 @@ from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import Size
 from difc.pipelines.lowering.factor_calls import call_cholesky, call_lu, call_solve
 from difc.pipelines.lowering.factor_kernels import Form
+from difc.pipelines.lowering.factor_parts import PANEL
+from difc.pipelines.lowering.factor_small import small_cholesky, small_solve
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
@@ -38,11 +42,20 @@ def _is_large(size: Size, limit: int) -> bool:
     return isinstance(size, int) and size > limit
 
 
+def _is_small(size: Size) -> bool:
+    return isinstance(size, int) and size <= PANEL
+
+
 @lowering(dif.cholesky)
 def _cholesky(c: Context, out: Out, x: Value) -> Value:
     size = out.sizes[-1]
-    if c.vectors is None or 0 in out.sizes:
-        return composed(c, factor_columns.cholesky, x)[0]
+    if 0 in out.sizes:
+        return x
+    if c.vectors is None:
+        if not _is_small(size):
+            return composed(c, factor_columns.cholesky, x)[0]
+        tensor, flat = _stack(c, x)
+        return out.value(regroup(c, small_cholesky(c, out.dtype, tensor, flat[0]), flat, out.sizes))
     if _is_large(size, CHOLESKY):
         return composed(c, partial(factor_columns.cholesky_by_halves, limit=CHOLESKY), x)[0]
     (turned,) = composed(c, matrices.matrix_transpose, x)  # its upper triangle is what is read
@@ -59,7 +72,10 @@ def _cholesky_tangent(c: Context, out: Out, factor: Value, t: Value) -> Value:
 
 @lowering(dif.cholesky_cotangent)
 def _cholesky_cotangent(c: Context, out: Out, factor: Value, ct: Value) -> Value:
-    return composed(c, partial(factor_columns.cholesky_cotangent, limit=CHOLESKY), factor, ct)[0]
+    program = matrices.cholesky_cotangent
+    if c.vectors is not None:
+        program = partial(factor_columns.cholesky_cotangent, limit=CHOLESKY)
+    return composed(c, program, factor, ct)[0]
 
 
 @lowering(dif.triangular_solve)
@@ -74,7 +90,13 @@ def _triangular_solve(
     transpose_a: bool,
     unit_diagonal: bool,
 ) -> Value:
-    if c.vectors is None or 0 in out.sizes:
+    if 0 in out.sizes:
+        return b
+    if c.vectors is None:
+        if left_side and not transpose_a and _is_small(c.sizes(a)[-1]):
+            right, flat = _stack(c, b)
+            solved = small_solve(c, out.dtype, _stack(c, a)[0], right, flat, lower=lower, unit=unit_diagonal)
+            return out.value(regroup(c, solved, flat, out.sizes))
         form = {"left_side": left_side, "lower": lower, "transpose_a": transpose_a, "unit_diagonal": unit_diagonal}
         return composed(c, partial(factor_columns.triangular_solve, **form), a, b)[0]
     if not left_side:

@@ -1,29 +1,28 @@
-"""Cholesky factors and triangular solves as programs of the dialect: column by column, blocks by matmuls.
+"""Cholesky factors and triangular solves as programs of the dialect: panels of some columns, or halves of a matrix.
 
-A column is a step of a scan over whole stacks of matrices. Matrices of a size known at compile time are cut in halves
-until a block is small: the work between the blocks is matmuls and solves with blocks. Every target can take this, and
-the interpreter, too.
+A panel is a step of a scan over whole stacks of matrices: the small block on the diagonal is an op that
+`factor_small.py` makes one kernel of, and a matmul takes the panel off what is left. Every target can take this, and
+the interpreter, too. Halves are what kernels of CPUs want: few matrices that fit them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import aval_of, matrices
-from difc.dialects.matrices import matmul, matrix_transpose, sizes_of, splat, strict, triangle
+from difc.dialects.matrices import matmul, matrix_transpose, sizes_of, splat, symmetric, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_parts
 from difc.pipelines.lowering.factor_parts import (
-    column_loop,
+    diagonal_block,
     flat,
     half_of,
-    is_cut,
     joined,
-    outer,
+    panel_at,
+    panel_loop,
     part,
     places,
     repeated_along,
@@ -36,7 +35,6 @@ __all__ = [
     "cholesky_by_halves",
     "cholesky_cotangent",
     "lower_factor",
-    "substitute",
     "triangular_solve",
 ]
 
@@ -79,10 +77,16 @@ def lower_factor(upper: ir.Value) -> ir.Value:
 
 
 def _cholesky(x: ir.Value) -> ir.Value:
-    size = sizes_of(x)[-1]
-    if not is_cut(size):
-        return _cholesky_columns(x, size)
-    return _halved(x, factor_parts.BLOCK, _cholesky, partial(substitute, lower=True, unit=False))
+    """Return factors, and something without meaning above their diagonals, panel by panel."""
+
+    def step(start: ir.Value, rest: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        columns = panel_at(rest, start, 2)
+        corner = dif.cholesky(diagonal_block(columns, start))
+        rows = _solve(corner, matrix_transpose(columns), lower=True)
+        new = dif.select(places(rows, start, 2, "ge"), rows, splat(0.0, rows))
+        return [dif.sub(rest, matmul(new, new, transpose_x=True))], [new]
+
+    return matrix_transpose(panel_loop(sizes_of(x)[-1], symmetric(x), [], step))
 
 
 def _halved(
@@ -131,20 +135,6 @@ def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     return joined((start, above), (matrix_transpose(below), corner))
 
 
-def _cholesky_columns(x: ir.Value, size: int | ir.Value) -> ir.Value:
-    def step(k: ir.Value, rest: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
-        column = slice_at(rest, k, 2)
-        pivot = slice_at(column, k, 1)
-        positive = dif.compare(pivot, splat(0.0, pivot), direction="gt")
-        root = dif.sqrt(dif.select(positive, pivot, splat(np.nan, pivot)))
-        scaled = dif.div(column, repeated_along(root, column, (0,)))
-        new = dif.select(places(column, k, 1, "ge"), scaled, splat(0.0, column))
-        return [dif.sub(rest, outer(new, new))], [new]
-
-    _, columns = column_loop(size, [x], [], step)
-    return dif.transpose(columns, permutation=(1, 2, 0))
-
-
 # ---- triangular_solve ----------------------------------------------------------------------------
 
 
@@ -157,31 +147,27 @@ def triangular_solve(
         right, transpose_a = matrix_transpose(right), not transpose_a
     if transpose_a:
         matrix, lower = matrix_transpose(matrix), not lower
-    x = substitute(matrix, right, lower, unit_diagonal)
+    known = aval_of(a).shape[-1]
+    if isinstance(known, int) and known <= factor_parts.PANEL:
+        x = _solve(matrix, right, lower, unit_diagonal)
+    else:
+        x = _substitute(matrix, right, lower, unit_diagonal)
     return dif.reshape(x if left_side else matrix_transpose(x), shape=tuple(sizes_of(b)))
 
 
-def substitute(a: ir.Value, b: ir.Value, lower: bool, unit: bool) -> ir.Value:
-    size = sizes_of(a)[-1]
-    if not is_cut(size):
-        return _substitute_columns(a, b, size, lower, unit)
-    cut = half_of(size, factor_parts.BLOCK)
-    parts = [slice(cut), slice(cut, None)]
-    first, second = parts if lower else reversed(parts)
-    everything = slice(None)
-    one = substitute(part(a, first, first), part(b, first, everything), lower, unit)
-    rest = dif.sub(part(b, second, everything), matmul(part(a, second, first), one))
-    two = substitute(part(a, second, second), rest, lower, unit)
-    return dif.concatenate(*((one, two) if lower else (two, one)), dimension=1)
+def _solve(a: ir.Value, b: ir.Value, lower: bool, unit: bool = False) -> ir.Value:
+    return dif.triangular_solve(a, b, left_side=True, lower=lower, transpose_a=False, unit_diagonal=unit)
 
 
-def _substitute_columns(a: ir.Value, b: ir.Value, size: int | ir.Value, lower: bool, unit: bool) -> ir.Value:
-    def step(k: ir.Value, rest: ir.Value, a: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
-        column, x = slice_at(a, k, 2), slice_at(rest, k, 1)
-        if not unit:
-            x = dif.div(x, repeated_along(slice_at(column, k, 1), x, (0,)))
-        below = dif.select(places(column, k, 1, strict(lower, unit=True)), column, splat(0.0, column))
-        return [dif.sub(rest, outer(below, x))], [x]
+def _substitute(a: ir.Value, b: ir.Value, lower: bool, unit: bool) -> ir.Value:
+    """Return the solution of a stack of systems, panel by panel."""
 
-    _, rows = column_loop(size, [b], [a], step, reverse=not lower)
-    return dif.transpose(rows, permutation=(1, 0, 2))
+    def step(start: ir.Value, rest: ir.Value, a: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        columns = panel_at(a, start, 2)
+        corner = diagonal_block(columns, start)
+        x = _solve(corner, panel_at(rest, start, 1), lower, unit)
+        end = dif.add(start, splat(factor_parts.PANEL, start))
+        others = places(columns, end, 1, "ge") if lower else places(columns, start, 1, "lt")
+        return [dif.sub(rest, matmul(dif.select(others, columns, splat(0.0, columns)), x))], [x]
+
+    return panel_loop(sizes_of(a)[-1], b, [a], step, reverse=not lower)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.matrices import diagonal, matmul, permutation_sign, rows_at, sizes_of, splat
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_parts
-from difc.pipelines.lowering.factor_columns import substitute
 from difc.pipelines.lowering.factor_parts import (
     column_loop,
     flat,
@@ -54,7 +52,7 @@ def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     size = sizes_of(x)[-1]
     if not is_cut(size):
         return _lu_columns(x, size)
-    return _lu_halved(x, factor_parts.BLOCK, _lu, partial(substitute, lower=True, unit=True))
+    return _lu_halved(x, factor_parts.BLOCK, _lu, _unit_solve)
 
 
 def _lu_halved(

@@ -1,4 +1,4 @@
-"""What programs for matrices are made of: loops over columns, slices, blocks, and where to cut a matrix in two.
+"""What programs for matrices are made of: loops over columns and panels, blocks, and where to cut a matrix in two.
 
 Matrices come as stacks with one batch dim. Builds ops of the dialect; knows no lowering but the loop's form.
 """
@@ -17,11 +17,14 @@ from difc.pipelines.lowering.composition import loop
 
 __all__ = [
     "column_loop",
+    "diagonal_block",
     "flat",
     "half_of",
     "is_cut",
     "joined",
     "outer",
+    "panel_at",
+    "panel_loop",
     "part",
     "places",
     "repeated_along",
@@ -31,7 +34,8 @@ __all__ = [
 ]
 
 ROUND = 32  # what sizes above a limit are made multiples of, before they are cut
-BLOCK = 64  # the largest size that is done column by column, where there is a choice
+BLOCK = 64  # the largest size of what `factor_lu.py` does column by column, where there is a choice
+PANEL = 16  # the columns of a panel
 
 # ---- loops over columns --------------------------------------------------------------------------
 
@@ -63,6 +67,45 @@ def places(like: ir.Value, k: ir.Value, axis: int, direction: str, dtype: np.dty
     """Return where the position along an axis compares so with k, a scalar or one number for each of the stack."""
     position = dif.iota(shape=tuple(sizes_of(like)), dtype=dtype, dimension=axis)
     return dif.compare(position, repeated_along(k, like, range(aval_of(k).ndim)), direction=direction)
+
+
+def panel_loop(
+    size: int | ir.Value,
+    rest: ir.Value,
+    consts: Sequence[ir.Value],
+    step: Callable[..., tuple[list[ir.Value], list[ir.Value]]],
+    reverse: bool = False,
+) -> ir.Value:
+    """Append a loop of `step(start, rest, *consts) -> [rest], [rows]` over panels, and join the rows of all of them.
+
+    The rows are [batch, PANEL, m], the result [batch, size, m]: what comes after `size` in the last panel is left out.
+    """
+    if isinstance(size, int):
+        count: int | ir.Value = -(-size // PANEL)
+    else:
+        count = dif.div(dif.add(size, splat(PANEL - 1, size)), splat(PANEL, size))
+    _, rows = column_loop(count, [rest], consts, lambda k, *values: step(dif.mul(k, splat(PANEL, k)), *values), reverse)
+    row = dif.iota(shape=(size, 1), dtype=I64, dimension=0)
+    panel = dif.div(row, splat(PANEL, row))
+    inside = dif.sub(row, dif.mul(panel, splat(PANEL, row)))
+    found = dif.gather(rows, dif.concatenate(panel, inside, dimension=1), axes=(0, 2), batch=0, mode="clip")
+    return dif.transpose(found, permutation=(1, 0, 2))
+
+
+def panel_at(x: ir.Value, start: ir.Value, axis: int) -> ir.Value:
+    """Return the slices of a stack from `start` on, as many as a panel has, along an axis; zeros past its end."""
+    first = dif.iota(shape=(PANEL, 1), dtype=I64, dimension=0)
+    index = dif.add(first, dif.broadcast_in_dim(start, shape=(PANEL, 1), dimensions=()))
+    found = dif.gather(x, index, axes=(axis,), batch=0, mode="fill")
+    return dif.transpose(found, permutation=(1, 2, 0) if axis == 2 else (1, 0, 2))
+
+
+def diagonal_block(columns: ir.Value, start: ir.Value) -> ir.Value:
+    """Return the rows of a panel from `start` on, with ones on the diagonal where the matrix has ended."""
+    block, size = panel_at(columns, start, 1), sizes_of(columns)[1]
+    left = dif.sub(size_scalar(size), start)
+    after = dif.and_(triangle_mask(block, "eq"), places(block, left, 2, "ge"))
+    return dif.select(after, splat(1.0, block), block)
 
 
 def outer(x: ir.Value, y: ir.Value) -> ir.Value:

@@ -12,7 +12,7 @@ from difc.dialects import window_dims
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection
-from difc.pipelines.lowering.points import as_index, host_point, lies_inside, minus, window_block
+from difc.pipelines.lowering.points import as_index, host_point, lies_inside, minus, table_of, window_block
 from difc.pipelines.lowering.scalars import number
 from difc.pipelines.lowering.values import Value
 
@@ -106,7 +106,7 @@ def _(c: Context, out: Out, x: Value, indices: Value, *, axes: tuple[int, ...], 
         found = Value(out.aval, base=row, dims=dims, sizes=out.sizes)
         zero = number(c, out.dtype, 0)
         return found if mode == "clip" else c.elementwise(out, [found], lambda a: c.select(inside, a, zero))
-    source, table = c.readable(x), c.readable(indices)
+    source, table = c.readable(x), table_of(c, indices)
     loops = [*range(points), *range(points, rank)]
 
     def body(_: ir.Value) -> list[ir.Value]:

@@ -1,7 +1,8 @@
 """Loops inside a kernel: over scalars, in the body of a generic, one for each element of its result.
 
 They run on every target (a lane is a thread on GPUs), but are not vectorized; where many elements are read in order, a
-reduction is better. A tensor that a loop reads is computed before, in a kernel of its own.
+reduction is better. A tensor that a loop reads is computed before, in a kernel of its own. `counted` can also be a loop
+of the host, over tensors.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ its loops together, and then ends them, so that results are wrong."""
 
 
 def counted(
-    c: Emitter, start: Size, stop: Size, state: Sequence[ir.Value], step: Callable[..., Sequence[ir.Value]]
+    c: Emitter,
+    start: Size,
+    stop: Size,
+    state: Sequence[ir.Value],
+    step: Callable[..., Sequence[ir.Value]],
+    by: int = 1,
 ) -> list[ir.Value]:
-    """Return the scalars of `state` after `step(index, *state)` for each index from `start` up to `stop`."""
-    bounds = [c.index(start), c.index(stop), c.index(1)]
+    """Return what is left of `state` after `step(index, *state)` for each `by`-th index from `start` up to `stop`."""
+    bounds = [c.index(start), c.index(stop), c.index(by)]
     loop = c.operation("scf.for", [*bounds, *state], [v.type for v in state], regions=1)
     block = c.block(loop.regions[0], [c.index_type, *(v.type for v in state)])
     with c.within(block):

@@ -18,7 +18,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, BOOL, F16, F32, I32, I64, is_float
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, Size, identity_map, projection
-from difc.pipelines.lowering.kernel_loops import partition_point
+from difc.pipelines.lowering.kernel_loops import counted, partition_point
 from difc.pipelines.lowering.points import blocks_of, minus
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import compare, convert, number
@@ -164,15 +164,12 @@ def _merged(c: Context, keys: ir.Value, positions: ir.Value, rows: Size, count: 
     else:
         last = c.index_cast(minus(c, count, 1), c.i64)
         steps = minus(c, 64, c.index_cast(c.value("math.ctlz", [last], c.i64), c.index_type))
-    types = [keys.type, positions.type]
-    bounds = [c.index(0), c.index(steps), c.index(1)]
-    loop = c.operation("scf.for", [*bounds, keys, positions], types, regions=1)
-    block = c.block(loop.regions[0], [c.index_type, *types])
-    with c.within(block):
-        step, old_keys, old_positions = block.arguments
+
+    def merge(step: ir.Value, keys: ir.Value, positions: ir.Value) -> Sequence[ir.Value]:
         width = c.value("arith.shli", [c.index(_BLOCK), step], c.index_type)
-        c.operation("scf.yield", _merge_step(c, old_keys, old_positions, rows, size, width))
-    return loop.results[1]
+        return _merge_step(c, keys, positions, rows, size, width)
+
+    return counted(c, 0, steps, [keys, positions], merge)[1]
 
 
 def _merge_step(

@@ -6,13 +6,16 @@ import numpy as np
 
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
-from difc.pipelines.lowering.context import Context
+from difc.pipelines.lowering.context import Context, is_computed
 from difc.pipelines.lowering.elementwise import HOST_DTYPES
 from difc.pipelines.lowering.emitter import SIGNED, Size
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["as_index", "blocks_of", "host_point", "lies_inside", "minus", "window_block"]
+__all__ = ["as_index", "blocks_of", "host_point", "lies_inside", "minus", "table_of", "window_block"]
+
+#: A table of more indices than these is computed in a kernel of its own.
+_SMALL = 1 << 10
 
 
 def minus(c: Context, size: Size, other: Size) -> Size:
@@ -37,6 +40,16 @@ def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:
 def as_index(c: Context, scalar: ir.Value, dtype: np.dtype) -> ir.Value:
     """Return an integer as an `index`; unsigned ones beyond i64 become negative, which is outside as well."""
     return c.index_cast(convert(c, dtype, scalar, I64), c.index_type)
+
+
+def table_of(c: Context, indices: Value) -> ir.Value:
+    """Return indices as a tensor that a kernel may read by position.
+
+    Where IREE (3.13) fuses what computes them with a kernel that reads them, it can keep all of them in one thread.
+    """
+    table, count = c.readable(indices), c.product(c.sizes(indices))
+    is_small = isinstance(count, int) and count <= _SMALL
+    return c.fence(table) if is_computed(table) and not is_small else table
 
 
 def host_point(indices: Value, count: int) -> list[ir.Value] | None:

@@ -1,4 +1,4 @@
-"""Powers of one element: of integers, which wrap around, and of floats to small whole exponents, as products.
+"""Powers of one element: of integers, which wrap around, and of floats to known whole exponents, as products.
 
 Other powers of floats are an expansion.
 """
@@ -12,18 +12,22 @@ from difc.dialects.types import is_float
 from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.expansions.power import power as expansion
 from difc.pipelines.lowering.functions import expanded
-from difc.pipelines.lowering.scalars import compare, mul, number
+from difc.pipelines.lowering.scalars import compare, div, mul, number
 
 __all__ = ["power"]
 
 _float_power = expanded(expansion)
+#: The largest exponent of a reciprocal that is computed by a product; a derivative has one more than its function.
+_MOST = 66
 
 
 def power(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Raise to a power; small whole constants become products."""
+    """Raise to a power; small whole constants become products, and negative ones their reciprocals."""
     known = c.number(y)
     if known is not None and known in (1, 2, 3, 4):
         return _product(c, dtype, x, int(known))
+    if known is not None and is_float(dtype) and -_MOST <= known < 0 and known == int(known):
+        return div(c, dtype, number(c, dtype, 1), _product(c, dtype, x, -int(known)))
     if not is_float(dtype):
         return _integer_power(c, dtype, x, y)
     return _float_power(c, dtype, x, y)

@@ -20,8 +20,8 @@ from difc.dialects.types import I32, I64
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, Size, element_of, identity_map, projection
-from difc.pipelines.lowering.kernel_loops import MOST_STEPS
-from difc.pipelines.lowering.points import as_index, blocks_of, host_point, lies_inside, minus, window_block
+from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
+from difc.pipelines.lowering.points import as_index, blocks_of, host_point, lies_inside, minus, table_of, window_block
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
 from difc.pipelines.lowering.tensors import TensorEmitter
@@ -207,14 +207,24 @@ def _few_at_a_time(
     keys: Sequence[int],
     body: Callable[..., list[ir.Value]],
 ) -> ir.Value:
-    """Append scatters of few points each, where their number is known."""
+    """Append scatters of few points each: one after the other, or, if their number is unknown, a loop on the host."""
     count = c.size_of(updates, 0)
-    if not isinstance(count, int) or count <= MOST_STEPS:
-        return c.scatter(updates, points, target, keys, body)
-    for first in range(0, count, MOST_STEPS):
-        part = partial(_leading, c, first=first, size=min(MOST_STEPS, count - first))
-        target = c.scatter(part(updates), part(points), target, keys, body)
-    return target
+
+    def write(first: Size, size: Size, into: ir.Value) -> ir.Value:
+        part = partial(_leading, c, first=first, size=size)
+        return c.scatter(part(updates), part(points), into, keys, body)
+
+    if isinstance(count, int):
+        for first in range(0, count, MOST_STEPS):
+            target = write(first, min(MOST_STEPS, count - first), target)
+        return target
+
+    def step(first: ir.Value, into: ir.Value) -> list[ir.Value]:
+        left = c.value("arith.subi", [count, first], c.index_type)
+        size = c.value("arith.minsi", [left, c.index(MOST_STEPS)], c.index_type)
+        return [write(first, size, into)]
+
+    return counted(c, 0, count, [target], step, by=MOST_STEPS)[0]
 
 
 def _leading(c: Context, x: ir.Value, first: int, size: int) -> ir.Value:
@@ -231,7 +241,7 @@ def _coordinates(
 ) -> tuple[ir.Value, ir.Value | None]:
     """Return the i32 coordinates of all points, batch dims first and moved inside, and which points were inside."""
     points = indices.aval.ndim - 1
-    table, dtype = c.readable(indices), indices.aval.dtype
+    table, dtype = table_of(c, indices), indices.aval.dtype
     point_sizes = [c.size(indices, d) for d in range(points)]
 
     def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:

@@ -50,7 +50,8 @@ def _agree(program: Callable[..., Any], op: Callable[..., Any], *arrays: np.ndar
 
 @pytest.mark.parametrize("block", [2, 64])
 def test_programs_compute_what_the_ops_mean(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factor_parts, "BLOCK", block)
+    for name in ("BLOCK", "PANEL"):
+        monkeypatch.setattr(factor_parts, name, block)
     x, lower = _matrices(2, size=7), np.tril(_matrices(2, size=7))
     x[1, :, 2] = 0  # no pivot
     definite = _definite(2, size=7)

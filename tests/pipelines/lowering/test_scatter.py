@@ -46,6 +46,20 @@ def test_points_may_be_many(target: str, count: int) -> None:
     assert compiles(build({"f": (emit, avals)}), target, opt_level=3)
 
 
+@pytest.mark.parametrize("target", ["cpu", "vulkan", "cuda"])
+def test_positions_may_be_computed(target: str) -> None:
+    """Positions that kernels of other shapes read, too: IREE would keep all of them in the memory of one thread."""
+
+    def chosen(x: Any) -> Any:
+        return np.where(x == 1, 9, np.searchsorted(np.linspace(0, 1, 11, dtype=np.float32), x, side="right") - 1)
+
+    def row_sums(x: Any, t: Any) -> Any:
+        return np.sum(t[chosen(x)].sum(1) * x)
+
+    difc.compile(difc.grad(row_sums, argnums=(0, 1)), f32["n"], f32[10, 4], target=target)
+    difc.compile(lambda x: np.histogram(x, bins=10, range=(0, 1))[0], f32["n"], target=target)
+
+
 def test_an_embedding_gradient() -> None:
     def emit(x: ir.Value, i: ir.Value, u: ir.Value) -> ir.Value:
         return dif.scatter_add(x, i, u, axes=(0,), batch=0, mode="clip")
@@ -80,3 +94,29 @@ def test_wide_windows_and_many_points_on_vulkan() -> None:
     found = difc.compile(together, *specs, target="vulkan", opt_level=1)(*arrays)
     for case, got, want in zip(cases, found, wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4, err_msg=str(case))
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_as_many_points_as_there_are_on_vulkan() -> None:
+    """A number of points known only at run time, in the end, in a branch, and in a loop; the last write wins."""
+
+    def together(t: Any, points: Any, u: Any) -> list[Any]:
+        def step(t: Any, _: None) -> tuple[Any, None]:
+            return t.at[points].add(u), None
+
+        return [
+            t.at[points].set(u),
+            difc.cond(t[0] > 0, lambda *xs: xs[0].at[xs[1]].set(xs[2]), lambda *xs: xs[0], t, points, u),
+            difc.scan(step, t, None, length=2)[0],
+        ]
+
+    compiled = difc.compile(together, f32[100], i64["n"], f32["n"], target="vulkan", opt_level=1)
+    for count in (10, 65_537, 0, 70_001):
+        t, points = np.linspace(1, 2, 100, dtype=np.float32), RNG.integers(0, 100, count)
+        u = RNG.uniform(size=count).astype(np.float32)
+        written, added = t.copy(), t.copy()
+        written[points] = u
+        np.add.at(added, points, 2 * u)
+        for got, want in zip(compiled(t, points, u), (written, written, added), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-3, err_msg=str(count))
