@@ -31,7 +31,7 @@ _FACTOR_WORK = {
     "dif.triangular_solve": 1.0,
 }
 # floating-point operations, for each product of sizes, of factorisations by rotations (a core for each matrix)
-_ROTATIONS = {"dif.eigh": 100.0, "dif.svd": 150.0, "dif.pinv": 150.0}
+_ROTATIONS = {"dif.eigh": 20.0, "dif.svd": 40.0, "dif.pinv": 40.0}
 SORTED_PER_US = 10.0  # elements
 SORTED_BLOCK, MERGE_DISPATCHES = 32, 5  # runs are merged in a loop on the host, of which a step counts as some kernels
 SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 4.0, 15.0

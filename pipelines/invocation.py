@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -20,12 +21,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-__all__ = ["MODULE_NAME", "Diagnostic", "Invocation", "StageFailure", "quiet"]
+__all__ = ["MODULE_NAME", "Diagnostic", "Invocation", "StageFailure", "is_forked", "quiet"]
 
 MODULE_NAME = "<module>"
 """The file name in locations that point into the module's own text."""
 
-_LAST_PHASES = ("vm", "end")  # these generate the code of the kernels on their way
+_LAST_PHASES = ("executable-targets", "vm", "end")  # these generate the code of the kernels on their way
+_PLACE = re.compile(r'"([^"]+)":(\d+):(\d+)')
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -89,6 +91,11 @@ def quiet(enabled: bool = True) -> Iterator[None]:
 class Invocation:
     """A module on its way through IREE, as a context manager.
 
+    Args:
+      text: the module.
+      flags: those of the session.
+      verify_each: whether IREE verifies the module after each of its passes, or we do after each phase.
+
     >>> with Invocation("func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }",
     ...                 ["--iree-hal-target-backends=llvm-cpu"]) as run:
     ...     run.to_phase("flow")
@@ -96,8 +103,8 @@ class Invocation:
     True
     """
 
-    def __init__(self, text: str, flags: Sequence[str]) -> None:
-        self._api = _library()
+    def __init__(self, text: str, flags: Sequence[str], verify_each: bool = True) -> None:
+        self._api, self._verify_each = _library(), verify_each
         self._diagnostics: list[Diagnostic] = []
         self._callback = self._api.diagnostic_callback(self._receive)  # as long-lived as the invocation
         self._session = self._api.module.Session()
@@ -126,13 +133,16 @@ class Invocation:
         )
         set_from(self._run._inv_p, after.encode())
         set_to(self._run._inv_p, phase.encode())
+        stage = "code generation" if phase in _LAST_PHASES else phase
         if not self._run.execute():
-            raise StageFailure("code generation" if phase in _LAST_PHASES else phase, self._diagnostics)
+            raise StageFailure(stage, self._diagnostics)
+        self._verify(stage)
 
     def passes(self, stage: str, pipeline: str) -> None:
         """Run a textual pass pipeline on the module."""
         if not self._run.execute_text_pass_pipeline(pipeline):
             raise StageFailure(stage, self._diagnostics)
+        self._verify(stage)
 
     def to_bytecode(self, after: str = "start") -> bytes:
         """Run the phases after `after` and return the bytes of the artifact."""
@@ -143,6 +153,17 @@ class Invocation:
             return bytes(output.map_memory())
         finally:
             output.close()
+
+    def _verify(self, stage: str) -> None:
+        if self._verify_each:
+            return
+        from iree.compiler import ir
+
+        try:
+            self.module.operation.verify()
+        except ir.MLIRError as error:
+            found = [Diagnostic("error", _placed(each)) for each in error.error_diagnostics]
+            raise StageFailure(stage, [*self._diagnostics, *found]) from None
 
     def _parse(self, text: str) -> Any:
         run = self._begin()
@@ -157,6 +178,7 @@ class Invocation:
     def _begin(self) -> Any:
         run = self._session.invocation()
         self._api.dylib.ireeCompilerInvocationEnableCallbackDiagnostics(run._inv_p, 0, self._callback, None)
+        self._api.dylib.ireeCompilerInvocationSetVerifyIR(run._inv_p, self._verify_each)
         return run
 
     def _receive(self, severity: int, message: int, size: int, _user_data: int) -> None:
@@ -167,11 +189,12 @@ class Invocation:
 
 @dataclass(frozen=True)
 class _Library:
-    """IREE's compiler, loaded: its Python module, its C functions, and the type of a diagnostic callback."""
+    """IREE's compiler, loaded: its Python module, its C functions, the type of a diagnostic callback, the process."""
 
     module: Any
     dylib: Any
     diagnostic_callback: Any
+    process: int
 
 
 @functools.cache
@@ -186,10 +209,22 @@ def _library() -> _Library:
         "ireeCompilerInvocationEnableCallbackDiagnostics": [ctypes.c_void_p, ctypes.c_int, callback, ctypes.c_void_p],
         "ireeCompilerInvocationSetCompileFromPhase": [ctypes.c_void_p, ctypes.c_char_p],
         "ireeCompilerInvocationSetCompileToPhase": [ctypes.c_void_p, ctypes.c_char_p],
+        "ireeCompilerInvocationSetVerifyIR": [ctypes.c_void_p, ctypes.c_bool],
     }.items():
         function = getattr(dylib, name)
         function.restype, function.argtypes = None, arguments
-    return _Library(api, dylib, callback)
+    return _Library(api, dylib, callback, os.getpid())
+
+
+def is_forked() -> bool:
+    """Whether this process was forked after IREE's compiler was loaded: its threads are gone, and it would hang."""
+    return _library().process != os.getpid()
+
+
+def _placed(diagnostic: Any) -> str:
+    """Return a message of MLIR's verifier as IREE writes one: the place first."""
+    place = _PLACE.search(str(diagnostic.location))
+    return f"{':'.join(place.groups())}: {diagnostic.message}" if place else str(diagnostic.message)
 
 
 def _flush() -> None:

@@ -29,6 +29,7 @@ from difc.pipelines.lowering import (  # noqa: F401 - importing a family registe
 )
 from difc.pipelines.lowering.context import Context, declared_type
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.scalars import join_scalars
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["lower"]
@@ -84,3 +85,4 @@ def _lower_function(
     arguments = [Value(aval, base=a) for aval, a in zip(inputs, entry.arguments, strict=True)]
     outcome = c.lower_block(block, arguments)
     c.operation("func.return", [c.as_declared(x, aval) for x, aval in zip(outcome, results, strict=True)])
+    join_scalars(entry)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import aval_of, copy_function, functions_of, inline_block
+from difc.dialects import aval_of, copy_function, functions_of, inline_block, text_of
 from difc.dialects.base import attributes_of
 from difc.dialects.elementwise import BINARY, UNARY
 from difc.dialects.mlir import ir, passmanager
@@ -35,10 +35,10 @@ def simplify(module: ir.Module) -> ir.Module:
 
     Example: `mul(x, broadcast(1.0))` is `x`; a scan whose stacked residuals nothing uses no longer stacks them.
     """
+    text = text_of(module)
     for _ in range(ROUNDS):
-        before = str(module)
-        module = _round(module)
-        if str(module) == before:
+        module, before = _round(module), text
+        if (text := text_of(module)) == before:
             break
     return module
 

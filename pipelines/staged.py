@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import Any
 
 from difc.pipelines.alignment import spell_out_alignment
+from difc.pipelines.bindings import fit_bindings
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.ownership import CONTROL, hide_copies, operations, own_carries, show_copies
 from difc.pipelines.partitions import cut_at_control
@@ -111,7 +112,8 @@ def to_commands(run: Invocation) -> None:
     Raises:
       StageFailure: from the step that failed.
     """
-    run.to_phase("flow")
+    fit_bindings(run)
+    run.to_phase("flow", after="dispatch-creation")
     run.passes("stream", _CLEANUP)
     with run.context:
         align_whiles(run.module)

@@ -1,4 +1,4 @@
-"""What Vulkan needs of a module: one thing after the other, few numbers for a kernel, no empty buffers, wide integers.
+"""What Vulkan needs of a module: an order of commands, few numbers for a kernel, no empty buffers, wide integers.
 
 One thing after the other. A command that has to wait for another, or for memory that another gives back, is put off by
 IREE (3.13) until a thread of its own wakes up to submit it. Two threads can wake it at the same time, and then raise a
@@ -6,6 +6,9 @@ timeline semaphore in the wrong order, which Vulkan forbids: Mesa gives the devi
 once in thousands of calls). It is slow, too. So the host waits for commands before it submits more, and allocates
 memory itself: nothing is ever put off. A scan of 50 steps takes a fifth of the time on Mesa's software driver, and it
 needs memory for one step at a time, where the host used to run ahead and allocate for all.
+
+Copies. IREE records commands whose numbers are all known once, for all calls. Where these are only copies, its driver
+for Vulkan (3.13) copies between the buffers of an earlier call. So such are recorded each time.
 
 Numbers. Kernels get sizes and offsets as push constants, of which a device need not take more than 32. IREE passes each
 as two; but no buffer of Vulkan has more than 4 GiB, so that one is enough.
@@ -39,6 +42,8 @@ _RESOURCES = (
 _LEAST = 4  # bytes: what the offsets and lengths of Vulkan's buffers are multiples of
 _ALLOCATED, _QUEUED, _FREED = (f"stream.resource.{name}" for name in ("alloc", "alloca", "dealloca"))
 _DISPATCH, _COMMANDS, _KERNELS = "stream.cmd.dispatch", "stream.cmd.execute", "stream.executable"
+_TRANSFERS = ("stream.cmd.copy", "stream.cmd.fill")
+_OFFSET = 2  # the operand that is the first offset of these
 _EMULATED, _NATIVE = "compute = fp32|int32", "compute = fp32|int64|int32"
 
 
@@ -64,6 +69,13 @@ def fit_commands(module: Any) -> None:
         %fence = stream.timepoint.export %done => (!hal.fence)
         hal.fence.await until([%fence])
 
+    Before and after, for commands without a kernel:
+
+        stream.cmd.copy %from[%c0], %to[%c0], %c400
+
+        %offset = util.optimization_barrier %c0
+        stream.cmd.copy %from[%offset], %to[%c0], %c400
+
     Before and after, for a length known only at run time:
 
         ro %buffer[%offset for %length]
@@ -80,6 +92,7 @@ def fit_commands(module: Any) -> None:
             _free_with_last_use(op)
         elif op.name == _COMMANDS:
             _wait_for(op)
+            _record_each_time(op)
     found = list(operations(module))
     for op in found:
         if op.name == _ALLOCATED:
@@ -136,6 +149,19 @@ def _wait_for(commands: Any) -> None:
             attributes={"flags": ir.IntegerAttr.get(flags, 0)},
         )
         ir.Operation.create("util.status.check_ok", operands=[status.result])
+
+
+def _record_each_time(commands: Any) -> None:
+    """Hide a number of a copy from IREE, if no kernel is among the commands."""
+    from iree.compiler import ir
+
+    found = list(operations(commands))
+    transfers = [op for op in found if op.name in _TRANSFERS]
+    if transfers and not any(op.name == _DISPATCH for op in found):
+        offset = transfers[0].operands[_OFFSET]
+        with ir.InsertionPoint(commands), commands.location:
+            hidden = ir.Operation.create("util.optimization_barrier", results=[offset.type], operands=[offset])
+        transfers[0].operands[_OFFSET] = hidden.result
 
 
 def _immediate(type_: Any) -> Any:

@@ -15,7 +15,8 @@ from difc.errors import CompileError
 from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
-from difc.pipelines.invocation import StageFailure
+from difc.pipelines.invocation import Invocation, StageFailure, quiet
+from difc.pipelines.ownership import operations
 from difc.pipelines.target import LESS_FUSION, Target
 from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
@@ -172,6 +173,21 @@ def test_all_of_iree_on_request(capfd: pytest.CaptureFixture[str]) -> None:
 def test_text_that_does_not_parse() -> None:
     with pytest.raises(CompileError, match=r"custom op 'math.wrong' is unknown\n  stage: parse, operation: math.wrong"):
         compile_module(unary("math.wrong %element : f32"), CPU)
+
+
+@pytest.mark.parametrize("verify_each", [False, True])
+def test_a_pass_that_leaves_a_wrong_module(verify_each: bool) -> None:
+    from iree.compiler import ir
+
+    text = 'func.func @f(%x : f32) -> f32 { %y = arith.negf %x : f32 loc("model.py":3:5) return %y : f32 }'
+    with quiet(), Invocation(text, CPU.flags(), verify_each) as run:
+        with run.context:
+            (negation,) = (op for op in operations(run.module) if op.name == "arith.negf")
+            negation.results[0].set_type(ir.F64Type.get())
+        with pytest.raises(StageFailure) as caught:
+            run.passes("stream", "symbol-dce")
+    message = caught.value.diagnostics[-1].message
+    assert message.startswith("model.py:3:5: 'arith.negf' op requires the same type for all operands and results")
 
 
 def test_a_dump_folder_that_cannot_be_written(tmp_path: Path) -> None:

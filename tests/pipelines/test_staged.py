@@ -368,9 +368,32 @@ func.func @f(%x : {state}) -> {state} {{
     assert any(time_of_a_step(1000) < 2.5 * time_of_a_step(250) for _ in range(3))
 
 
+KERNEL = f"""
+"flow.executable"() ({{
+  "flow.executable.export"() ({{
+    %one = arith.constant 1 : index
+    "flow.return"(%one, %one, %one) : (index, index, index) -> ()
+  }}) {{function_ref = @k, sym_name = "k"}} : () -> ()
+  builtin.module {{
+    func.func @k(%x : !iree_tensor_ext.dispatch.tensor<writeonly:{ROW}>) {{
+      %zero = arith.constant 0 : index
+      %one = arith.constant 1 : index
+      scf.for %i = %zero to %one step %one {{ }}
+      return
+    }}
+  }}
+  "flow.executable_end"() : () -> ()
+}}) {{sym_name = "k", sym_visibility = "private"}} : () -> ()"""
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
+        (
+            f"""%y = "flow.dispatch"() {{entry_points = [@k::@k], operandSegmentSizes = array<i32: 0, 0, 0, 0>}}
+                : () -> {ROW}""",
+            False,
+        ),
         (f"%y = scf.if %p -> ({ROW}) {{ scf.yield %x : {ROW} }} else {{ scf.yield %z : {ROW} }}", True),
         (
             f"""%out = tensor.empty() : {ROW}
@@ -385,6 +408,6 @@ func.func @f(%x : {state}) -> {state} {{
     ],
 )
 def test_only_control_flow_on_the_host_takes_the_staged_way(body: str, expected: bool) -> None:
-    text = f"func.func @f(%x : {ROW}, %z : {ROW}, %p : i1) -> {ROW} {{\n{body}\nreturn %y : {ROW}\n}}"
+    text = f"{KERNEL}\nfunc.func @f(%x : {ROW}, %z : {ROW}, %p : i1) -> {ROW} {{\n{body}\nreturn %y : {ROW}\n}}"
     with quiet(), Invocation(text, CPU.flags()) as run:
         assert has_host_control_flow(run.module) is expected

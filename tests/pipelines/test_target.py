@@ -60,7 +60,7 @@ def test_flags() -> None:
     assert "--iree-input-demote-f64-to-f32=false" in target.flags()
     assert "--iree-opt-level=O1" in target.flags(1)
     assert "--iree-llvmcpu-stack-allocation-limit=65536" in target.flags()
-    with pytest.raises(ValueError, match="opt_level must be 0, 1, 2 or 3"):
+    with pytest.raises(TargetError, match="no optimization level 4\nRemedy: use 0, 1, 2 or 3"):
         target.flags(4)
 
 

@@ -79,6 +79,19 @@ def test_the_host_allocates_and_waits_for_commands() -> None:
 
 @needs_vulkan
 @pytest.mark.vulkan
+def test_copies_between_other_buffers_than_before() -> None:
+    programs = [lambda x: np.concatenate([x[50:], x[:50]]), lambda x: (x[10:60], x[20:70])]
+    compiled = [difc.compile(program, f32[100], target="vulkan") for program in programs]
+    kept = []
+    for call in range(4):
+        x = np.arange(100, dtype=np.float32) + 100 * call
+        for program, wanted in zip(compiled, programs, strict=True):
+            kept.append(program(x))  # so that the next call's results are elsewhere
+            np.testing.assert_array_equal(kept[-1], wanted(x))
+
+
+@needs_vulkan
+@pytest.mark.vulkan
 def test_long_loops_need_memory_for_one_step_at_a_time() -> None:
     def step(c: Any, _: None) -> Any:
         e = np.exp(c)

@@ -82,8 +82,11 @@ func.func @unused(%x: tensor<f32>) -> tensor<f32> {
 // LOWER: arith.addf
 // LOWER-LABEL: func.func @unused(
 // LOWER-NOT: dif.
-// LOWER: linalg.generic
 // LOWER: scf.for
+// LOWER: math.floor
+// LOWER: linalg.yield
+// LOWER-NEXT: tensor<f32>
+// LOWER-NEXT: return
 
 // PLACES: "dif.constant"() {{.*}} loc(#[[PLACE:.+]])
 // PLACES: #[[PLACE]] = loc("{{.*}}cleanup.mlir":15:11)
