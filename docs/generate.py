@@ -111,6 +111,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "numpy_names": lambda: _names(coverage.numpy_rows(np)),
     "linalg_names": lambda: _names(coverage.numpy_rows(np.linalg)),
+    "scipy_linalg_names": lambda: _names(coverage.scipy_linalg_rows()),
     "special_names": lambda: _names(coverage.special_rows()),
     "versions": lambda: f"The names are those of NumPy {_minor(np.__version__)} and SciPy {catalogue.VERSION}.\n",
 }

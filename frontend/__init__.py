@@ -19,13 +19,13 @@ _NAMES = {
     "cond": "difc.control",
     "disable_jit": "difc.jitted",
     "export": "difc.entry",
-    "fori_loop": "difc.control",
+    "fori_loop": "difc.loops",
     "grad": "difc.transform",
     "jit": "difc.jitted",
     "jvp": "difc.transform",
     "load": "difc.runtime.module",
-    "map": "difc.control",
-    "scan": "difc.control",
+    "map": "difc.loops",
+    "scan": "difc.loops",
     "stop_gradient": "difc.control",
     "to_device": "difc.runtime.array",
     "trace": "difc.api",
@@ -36,6 +36,16 @@ _NAMES = {
         ("bf16", "bool_", "f16", "f32", "f64", "i16", "i32", "i64", "i8", "u16", "u32", "u64", "u8"), "difc.spec"
     ),
 }
+#: names of JAX that a reader may look for here -> what to do instead
+_ABSENT = {
+    **dict.fromkeys(("jacfwd", "jacrev", "jacobian", "hessian"), "map difc.jvp, difc.vjp or difc.grad with difc.vmap"),
+    **dict.fromkeys(("while_loop", "switch"), "use difc.fori_loop, difc.scan or difc.cond"),
+    **dict.fromkeys(("custom_jvp", "custom_vjp"), "write the function in terms of others, or with difc.stop_gradient"),
+    **dict.fromkeys(("checkpoint", "remat"), "leave it out: cheap values are computed again as it is"),
+    **dict.fromkeys(("device_put", "device_get"), "use difc.to_device and np.asarray"),
+    "lax": "use difc.cond, difc.scan, difc.fori_loop and difc.map",
+    "random": "draw numbers with NumPy, and pass them as arguments",
+}
 _MODULES = ("config", "errors", "nn", "numpy", "runtime", "scipy", "testing")
 
 __all__ = [*_NAMES, *_MODULES, "__version__"]
@@ -44,9 +54,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from difc.api import compile, trace
-    from difc.control import cond, fori_loop, map, scan, stop_gradient
+    from difc.control import cond, stop_gradient
     from difc.entry import export
     from difc.jitted import disable_jit, jit
+    from difc.loops import fori_loop, map, scan
     from difc.program import CompiledModule, Program
     from difc.runtime.array import DeviceArray, to_device
     from difc.runtime.module import Module, load
@@ -56,19 +67,25 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        try:
-            value = getattr(importlib.import_module(_NAMES[name]), name)
-        except ModuleNotFoundError as error:
-            from difc.errors import VersionError
+    if name in _ABSENT:
+        from difc.errors import UnsupportedNameError
 
-            raise VersionError(
-                f"difc.{name} needs `{error.name}`, which is not installed", remedy="pip install 'difc[compiler]'"
-            ) from None
-    elif name in _MODULES:
-        value = importlib.import_module(f"difc.{name}")
-    else:
-        raise AttributeError(f"module 'difc' has no attribute {name!r}")
+        raise UnsupportedNameError(f"difc has no `{name}`", remedy=_ABSENT[name])
+    if name not in __all__:
+        import difflib
+
+        close = difflib.get_close_matches(name, __all__, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise AttributeError(f"module 'difc' has no attribute {name!r}{hint}")
+    try:
+        module = importlib.import_module(_NAMES.get(name, f"difc.{name}"))
+    except ModuleNotFoundError as error:
+        from difc.errors import VersionError
+
+        raise VersionError(
+            f"difc.{name} needs `{error.name}`, which is not installed", remedy="pip install 'difc[compiler]'"
+        ) from None
+    value = getattr(module, name) if name in _NAMES else module
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""Ahead of time: `export`, `compile`, `trace`; and `load` for what they make. The public end of `program.py`."""
+"""Ahead of time: `compile` and `trace`, the public end of `program.py`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from difc.entry import Export, exported
+from difc.errors import ModelError
 from difc.program import CompiledModule, Program, compile_program, trace_entry
 from difc.source import shortened
 
@@ -16,8 +17,7 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
     """Return a function as a program in the dialect, without compiling it.
 
     Args:
-      fun: a function of pytrees of arrays; one marked with `difc.export` (then no specs are needed); or several of
-      these
+      fun: a function of pytrees of arrays; one marked with `difc.export` (then no specs are needed); or several such
         by entry name.
       specs, keywords: specs or arrays in the place of its arguments.
 
@@ -33,20 +33,33 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
 def _traced(
     fun: Callable[..., Any] | Mapping[str, Export], specs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Program:
-    from difc.jitted import _new_module
-
     if isinstance(fun, Mapping):
-        program = Program(_new_module(), tuple(fun))
+        if not fun:
+            raise ModelError("there are no entries to compile", remedy="give at least one, marked with difc.export")
+        program = Program(entries=tuple(fun))
         for name, each in fun.items():
+            if exported(each) is None:
+                remedy = "mark it: difc.export(fun, specs=[...])"
+                raise ModelError(f"the entry `{name}` is no function marked with difc.export", remedy=remedy)
             arguments, named = each.arguments()
-            trace_entry(program, each.fun, arguments, named, name)
+            trace_entry(program, each.fun, arguments, named, _checked_name(name))
         return program
-    program = Program(_new_module())
+    program = Program()
     mark = exported(fun)
     if mark is not None and not specs and not keywords:
         specs, keywords = mark.arguments()
-    trace_entry(program, mark.fun if mark else fun, specs, keywords, mark.name if mark else None)
+    trace_entry(program, mark.fun if mark else fun, specs, keywords, _checked_name(mark.name) if mark else None)
     return program
+
+
+def _checked_name(name: str) -> str:
+    """Return the name of an entry, if it is none of those that IREE gives to functions of its own."""
+    if name.startswith("__") or "$" in name:
+        raise ModelError(
+            f"an entry cannot be called `{name}`: IREE's own functions start with __ or have a $",
+            remedy='give it another name: difc.export(name="...")',
+        )
+    return name
 
 
 def compile(
@@ -59,7 +72,7 @@ def compile(
     """Compile a function ahead of time for the given argument types. (jax.jit(f).lower(...).compile())
 
     Args:
-      fun: a function; one marked with `difc.export`; or several of these by entry name.
+      fun: a function; one marked with `difc.export`; or several marked ones by entry name.
       specs, keywords: specs such as `difc.f32["batch", 784]`, or example arrays, in the place of its arguments.
       target: "cpu", "cpu-generic", "vulkan" or "cuda[:sm_XX]".
       opt_level: 0 to 3.
@@ -68,6 +81,7 @@ def compile(
       A module that can be called, inspected with `.ir(stage)` and written with `.save(path)`.
 
     Raises:
+      ModelError: for entries that are not marked, have no specs, or are called as no entry can be.
       TargetError, UnsupportedError, CompileError: as the stages say.
 
     Example:

@@ -122,6 +122,11 @@ class ArrayMethods:
 
         return wrap(dif.bitcast(lift(self), dtype=np.dtype(dtype)))
 
+    def __round__(self: Any, ndigits: int | None = None) -> Any:
+        """Python's `round`: to integers, as of NumPy's numbers, or to `ndigits` decimals."""
+        rounded = np.round(self, ndigits or 0)
+        return rounded.astype(np.int64) if ndigits is None else rounded
+
     def dot(self: Any, other: Any) -> Any:
         return np.dot(self, other)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from difc.dialects import NamedDim
+from difc.dialects import DYN, Aval, NamedDim
 
-__all__ = ["Dim", "exact_quotient", "fresh_dim"]
+__all__ = ["Dim", "exact_quotient", "fresh_dim", "plain"]
 
 _counter = itertools.count()
 
@@ -98,6 +98,11 @@ def _grouped(x: Any) -> str:
 def fresh_dim() -> Dim:
     """Return a size about which nothing is known, as from `np.zeros(n)` with a computed `n`."""
     return Dim.named(f"size{next(_counter)}")
+
+
+def plain(aval: Aval) -> Aval:
+    """Return a type without the names of its run-time sizes."""
+    return Aval(tuple(d if isinstance(d, int) else DYN for d in aval.shape), aval.dtype)
 
 
 def exact_quotient(x: Any, y: Any) -> Any:

@@ -26,11 +26,14 @@ class Export:
         self.fun, self.specs = fun, specs
         self.name: str = name or str(getattr(fun, "__name__", "entry"))
 
+    def __repr__(self) -> str:
+        return f"<difc.export of {self.name}>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return specs for the positional and for the keyword-only arguments.
+        """Return specs for the arguments that are passed by place, and for those that are passed by name.
 
         Raises:
           ModelError: where an argument has no spec, or the number of specs is wrong.
@@ -57,16 +60,24 @@ class Export:
             return tuple(self.specs), {}
         positional: list[Any] = []
         named: dict[str, Any] = {}
+        by_name = False
         for parameter in signature.parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ModelError(
+                    f"the exported `{self.name}` takes any number of arguments in `{parameter.name}`",
+                    where=where,
+                    remedy="take a list or a dict of arrays instead, or say how many with difc.export(specs=[...])",
+                )
             if parameter.annotation is parameter.empty:
                 if parameter.default is not parameter.empty:
-                    continue  # an argument with a default keeps it
+                    by_name = True  # it keeps its default, so what comes after it cannot be passed by place
+                    continue
                 raise ModelError(
                     f"argument `{parameter.name}` of the exported `{self.name}` has no spec",
                     where=where,
                     remedy=f'annotate it, as in `{parameter.name}: difc.f32["n", 4]`, or use difc.export(specs=[...])',
                 )
-            if parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY or by_name:
                 named[parameter.name] = parameter.annotation
             else:
                 positional.append(parameter.annotation)

@@ -6,23 +6,23 @@ derivatives and batching name. Values of enclosing frames that it uses become ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optree import PyTreeSpec
 
-from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
-from difc.errors import ConcretizationError, MutationError
-from difc.pytree import flatten, unflatten
-from difc.source import is_library, user_frame_location
+from difc.errors import ConcretizationError, InputError, MutationError
+from difc.pytree import flatten
+from difc.source import is_library, place_of, user_frame_location
 from difc.tracer import Tracer, lift, stored_in_array, wrap
 from difc.tracing import Frame, current_frame, new_frame
 
-__all__ = ["Traced", "call_name", "results_as_tracers", "trace_function", "values_of"]
+__all__ = ["Traced", "applied", "call_name", "call_user", "results_as_tracers", "trace_function", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Traced:
     Attributes:
       name: its symbol.
       out_tree: structure of what it returns.
-      out_shapes: named types of its results.
+      out_avals: types of its results, with named run-time sizes.
       weak: which results count as Python numbers in promotion.
       captured: values of the enclosing frame that are its last arguments.
     """
@@ -48,6 +48,37 @@ def call_name(fun: Callable[..., Any]) -> str:
     """Return a symbol for a Python callable."""
     name = getattr(fun, "__name__", None) or getattr(getattr(fun, "func", None), "__name__", None) or type(fun).__name__
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name).strip("_") or "f"
+
+
+def call_user(what: str, remedy: str, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function that the user gave.
+
+    Args:
+      what: how a message begins.
+      remedy: what to do if it does not take these arguments, or is no function (default: its signature).
+
+    Raises:
+      InputError: in that case; whatever the function raises passes through.
+    """
+    try:
+        return fun(*args, **kwargs)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from within the function
+        raise InputError(f"{what}: {error}", where=user_frame_location(), remedy=remedy or _signature(fun)) from None
+
+
+def applied(what: str, fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
+    """Return the result of the function that `what` transforms or compiles; see `call_user`."""
+    problem = f"{what}: `{call_name(fun)}` cannot be called with these arguments"
+    return call_user(problem, "", fun, *args, **(kwargs or {}))
+
+
+def _signature(fun: Callable[..., Any]) -> str:
+    try:
+        return f"call it as {call_name(fun)}{inspect.signature(fun)}"
+    except (TypeError, ValueError):  # no function, or a builtin without a signature
+        return "pass a function of arrays, with the arguments that it takes"
 
 
 def trace_function(
@@ -76,6 +107,16 @@ def trace_function(
             if isinstance(error.__cause__, (ConcretizationError, MutationError)):
                 raise stored_in_array(error.__cause__.where) from None
             raise
+        except TypeError as error:  # NumPy's own, for `np.zeros(x)`
+            if "got 'Tracer<" not in str(error):
+                raise
+            raise ConcretizationError(
+                "a traced array has no numbers yet: the shape of a NumPy array was asked for while its function is "
+                "traced",
+                where=place_of(error),
+                remedy="take sizes from the shapes of arrays, and make arrays with difc.numpy; or pass a size as a "
+                "static argument, as with difc.jit(f, static_argnums=0)",
+            ) from None
         results, tree = flatten(out)
         values = [lift(x) for x in results]
         out_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
@@ -111,13 +152,3 @@ def results_as_tracers(results: Any, avals: Sequence[Aval], weak: Sequence[bool]
     for value, aval in zip(values, avals, strict=True):
         frame.builder.adopt(value, aval.shape)
     return [wrap(v, w) for v, w in zip(values, weak, strict=True)]
-
-
-def plain(aval: Aval) -> Aval:
-    """Return a type without the names of its run-time sizes."""
-    return Aval(tuple(d if isinstance(d, int) else dif.DYN for d in aval.shape), aval.dtype)
-
-
-def rebuild(tree: PyTreeSpec, leaves: Sequence[Any]) -> Any:
-    """Return a result tree from its leaves."""
-    return unflatten(tree, leaves)

@@ -7,16 +7,20 @@ they are first needed.
 from __future__ import annotations
 
 import functools
-import weakref
+import hashlib
+import inspect
+import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from difc import config
 from difc.errors import InputError, ShapeError
-from difc.pytree import flatten, unflatten
+from difc.pytree import flatten, flatten_with_names, unflatten
 from difc.runtime.array import DeviceArray
 from difc.source import shortened, user_frame_location
 from difc.state import is_tracing
@@ -50,13 +54,15 @@ def jit(
 
     Args:
       fun: a function of pytrees of arrays and numbers; it is run once, with tracers, for each signature. Leaves that
-      are
-        neither (strings, functions, ...) are static.
+        are neither (strings, functions, ...) are static.
       static_argnums, static_argnames: arguments that are Python values to the function; they must be hashable.
       target: what to compile for, such as "cpu" or "vulkan" (default: the `DIFC_TARGET` setting).
 
     Returns:
       A function with the same arguments that returns device arrays, which NumPy takes as arrays.
+
+    Raises:
+      InputError: if `fun` has no such arguments; when it is called, if it does not take what it is given.
 
     Example:
       >>> difc.jit(lambda x: np.sin(x) ** 2)(np.ones(3, np.float32))  # doctest: +SKIP
@@ -65,11 +71,51 @@ def jit(
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _Jitted(fun, numbers, names, target)
+    return _Jitted(fun, *_static_arguments(fun, numbers, names), target)
+
+
+def _static_arguments(
+    fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the places and the names of all static arguments, which a call may pass either way.
+
+    Raises:
+      InputError: if the function has no such argument.
+    """
+    if not numbers and not names:
+        return (), ()
+    try:
+        parameters = inspect.signature(fun).parameters.values()
+    except (TypeError, ValueError):  # builtins without a signature
+        return numbers, names
+    kinds = {p.kind for p in parameters}
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    count = len(positional)
+    wrong: list[Any] = []
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:  # with them, -1 is the last argument of a call
+        wrong += [n for n in numbers if not -count <= n < count]
+        numbers = tuple(n + count if n < 0 else n for n in numbers)
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        wrong += [name for name in names if name not in {p.name for p in parameters}]
+    if wrong:
+        raise InputError(
+            f"jit: `{getattr(fun, '__name__', fun)}` has no argument {wrong[0]!r} that could be static",
+            where=user_frame_location(),
+            remedy=f"name one of its arguments: {', '.join(p.name for p in parameters) or 'there are none'}",
+        )
+    places = {*numbers, *(i for i, p in enumerate(positional) if p.name in names)}
+    return tuple(places), (*names, *(p.name for i, p in enumerate(positional) if i in places))
 
 
 class _Jitted:
+    """What `jit` returns.
+
+    Attributes:
+      origin: for pickling, the transformation that made it and its arguments, where that is not `jit`.
+    """
+
     __name__: str
+    origin: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
 
     def __init__(
         self, fun: Callable[..., Any], numbers: tuple[int, ...], names: tuple[str, ...], target: str | None
@@ -83,6 +129,18 @@ class _Jitted:
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<difc.{self.origin[0].__name__ if self.origin else 'jit'} of {self.__name__}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        name: str = getattr(self, "__qualname__", "")
+        try:
+            if operator.attrgetter(name)(sys.modules[self.__module__]) is self:
+                return name  # a decorated function of a module
+        except (AttributeError, KeyError):
+            pass
+        return self.origin or (_Jitted, (self._fun, self._numbers, self._names, self._target))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_tracing():
@@ -132,7 +190,9 @@ class _Jitted:
         return trace(self._fun, *args, **kwargs)
 
     def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
-        from difc.program import Program, compile_program, trace_entry
+        from difc import Program  # by this name, as it says what to install where there is no compiler
+        from difc.functions import applied
+        from difc.program import compile_program, trace_entry
         from difc.promotion import is_weak
         from difc.tracing import lock
 
@@ -143,13 +203,16 @@ class _Jitted:
             for i, array in zip(dynamic, arrays, strict=True):
                 full[i] = array
             args, kwargs = unflatten(structure, full)
-            return self._fun(*args, **kwargs)
+            return applied("jit", self._fun, args, kwargs)
 
         fun.__name__, fun.__wrapped__ = self.__name__, self._fun  # type: ignore[attr-defined]
         with lock:
-            program = Program(_new_module())
+            program = Program()
             given = [leaves[i] for i in dynamic]
             traced = trace_entry(program, fun, (given,), {}, weak=is_weak)
+            # containers stay on this side, so that they may be of any registered class
+            leaves_only = flatten(tuple(range(len(traced.out_avals))))[1]
+            program.signatures[traced.name] = replace(program.signatures[traced.name], out_tree=leaves_only)
             if config.get("interpret"):
                 call = _runner(program, traced.name)
                 return lambda leaves: unflatten(traced.out_tree, call([leaves[i] for i in dynamic]))
@@ -162,14 +225,6 @@ class _Jitted:
             return results[0] if single else unflatten(out_tree, results)
 
         return run
-
-
-def _new_module() -> Any:
-    from difc.dialects import context
-    from difc.dialects.mlir import ir
-
-    with context():
-        return ir.Module.create(loc=ir.Location.unknown())
 
 
 def _runner(program: Any, name: str) -> Callable[[list[Any]], list[Any]]:
@@ -213,19 +268,24 @@ def disable_jit() -> Iterator[None]:
         yield
 
 
-_PULLBACKS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
-_BUILTINS: dict[Any, dict[Any, Any]] = {}  # for functions of NumPy, which live as long as it does
-_OF_NUMPY = (np.ufunc, type(np.sum))
+#: Traced programs, as digests, with what else decides their code -> their two halves, compiled. The oldest go first.
+_HALVES: dict[tuple[Any, ...], tuple[Any, Any, list[bool]]] = {}
+_MOST_HALVES = 256
 
 
 def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
     """Do `difc.vjp` on arrays: run `fun`, keep its residuals (on the device), and return the pullback."""
+    try:
+        return _linearized(fun, primals, has_aux)
+    except Exception as error:
+        raise shortened(error)  # noqa: B904 - it is the same error
+
+
+def _linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool) -> Any:
+    from difc.transform import check_same_structure
+
     leaves, structure = flatten(primals)
-    key = (structure, has_aux, config.get("interpret"), config.get("target"), *map(_leaf_key, leaves))
-    known = (_BUILTINS if isinstance(fun, _OF_NUMPY) else _PULLBACKS).setdefault(fun, {})
-    if key not in known:
-        known[key] = _prepare_pullback(fun, leaves, structure, has_aux)
-    forward, backward, traced, used, count = known[key]
+    forward, backward, traced, used, count = _prepare_pullback(fun, leaves, structure, has_aux)
     results = forward(leaves)
     outs, residuals = results[: len(traced.out_avals)], results[len(traced.out_avals) :]
     out = unflatten(traced.out_tree, outs)
@@ -234,42 +294,66 @@ def linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool)
 
     def pullback(ct: Any) -> Any:
         cts, tree = flatten(ct)
-        if tree != value_tree:
-            raise ShapeError(
-                f"vjp: the value has the structure {value_tree}, the cotangent {tree}", where=user_frame_location()
-            )
-        for i, (x, aval) in enumerate(zip(cts, avals, strict=False)):
-            if np.shape(x) != aval.shape:
-                raise ShapeError(
-                    f"vjp: the cotangent for result {i} has shape {list(np.shape(x))}, but result {i} is {aval}",
-                    where=user_frame_location(),
-                    remedy="pass an array of the same shape",
-                )
-        given = [np.asarray(x, avals[i].dtype) if not isinstance(x, DeviceArray) else x for i, x in enumerate(cts)]
+        try:
+            check_same_structure("vjp", "the value is", "the cotangent", (value_tree, tree))
+            given = [_cotangent(i, x, aval) for i, (x, aval) in enumerate(zip(cts, avals, strict=False))]
+        except Exception as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
         return unflatten(structure, backward([*residuals, *(given[i] for i in range(count) if used[i])]))
 
     return (value, pullback, aux) if has_aux else (value, pullback)
 
 
+def _cotangent(index: int, x: Any, aval: Any) -> Any:
+    """Return a cotangent of the type of its result; a Python number has none of its own."""
+    array = x if isinstance(x, DeviceArray) else np.asarray(x, aval.dtype if isinstance(x, _NUMBERS) else None)
+    if (array.shape, array.dtype) != (aval.shape, aval.dtype):
+        raise ShapeError(
+            f"vjp: the cotangent for result {index} is {type(aval)(array.shape, array.dtype)}, "
+            f"but result {index} is {aval}",
+            where=user_frame_location(),
+            remedy="pass an array of the same shape and dtype",
+        )
+    return array
+
+
 def _prepare_pullback(fun: Callable[..., Any], leaves: list[Any], structure: Any, has_aux: bool) -> Any:
     from difc.dialects import Aval
-    from difc.program import Program, compile_program, split_program, trace_entry
+    from difc.functions import applied
+    from difc.program import Program, trace_entry
     from difc.tracing import lock
-    from difc.transform import check_float
+    from difc.transform import check_float, pair
 
     def flat(arrays: list[Any]) -> Any:
-        return fun(*unflatten(structure, arrays))
+        out = applied("vjp", fun, unflatten(structure, arrays))
+        return pair("vjp", out) if has_aux else out
 
     functools.update_wrapper(flat, fun)
     with lock:
-        program = Program(_new_module())
+        program = Program()
         traced = trace_entry(program, flat, (leaves,), {})
+        names = flatten_with_names(unflatten(structure, leaves), "primals")[0]
         inputs = program.signatures[traced.name].inputs
-        check_float([spec.name for spec in inputs], [Aval(spec.shape, spec.dtype) for spec in inputs], "vjp")
+        check_float(names, [Aval(spec.shape, spec.dtype) for spec in inputs], "vjp")
         dummy = unflatten(traced.out_tree, range(len(traced.out_avals)))
         count = len(flatten(dummy[0] if has_aux else dummy)[0])
-        split, fwd, bwd, used = split_program(program, traced.name, count)
+        forward, backward, used = _halves(program, traced.name, count)
+        return forward, backward, traced, used, count
+
+
+def _halves(program: Any, name: str, count: int) -> tuple[Any, Any, list[bool]]:
+    """Return both halves of the derivative of a traced function as functions of leaves; equal programs share them."""
+    from difc.program import compile_program, split_program
+
+    digest = hashlib.sha256(str(program.module).encode()).digest()
+    key = digest, count, config.get("interpret"), config.get("target")
+    if key not in _HALVES:
+        split, fwd, bwd, used = split_program(program, name, count)
         if config.get("interpret"):
-            return _runner(split, fwd), _runner(split, bwd), traced, used, count
-        entries = compile_program(split, config.get("target"))._module.entries
-        return entries[fwd].call_leaves, entries[bwd].call_leaves, traced, used, count
+            _HALVES[key] = _runner(split, fwd), _runner(split, bwd), used
+        else:
+            entries = compile_program(split, config.get("target"))._module.entries
+            _HALVES[key] = entries[fwd].call_leaves, entries[bwd].call_leaves, used
+        if len(_HALVES) > _MOST_HALVES:
+            del _HALVES[next(iter(_HALVES))]
+    return _HALVES[key]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import itertools
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from types import ModuleType
 from difc import config
 from difc.entry import Export
 from difc.errors import DifcError, ModelError, SourceLocation
+from difc.runtime.tree import IMPORT_NAME
 from difc.source import is_library
 
 __all__ = ["load_model", "running_model", "select_entries"]
@@ -105,7 +107,12 @@ def running_model(path: str | Path, doing: str) -> Iterator[None]:
         if config.get("traceback") == "full" or not frames:
             raise
         text = "".join(traceback.format_exception_only(error)).strip()
-        lines = [f"  {f.filename}:{f.lineno} in {f.name}\n    {f.line}" for f in frames]
+        lines = []
+        for text_of_frame, same in itertools.groupby(
+            f"  {f.filename}:{f.lineno} in {f.name}\n    {f.line}" for f in frames
+        ):
+            count = len(list(same))
+            lines.append(text_of_frame if count == 1 else f"{text_of_frame}\n  ... {count} times")
         remedy = ""
         if isinstance(error, ModuleNotFoundError):
             remedy = f"install the package, or put `{error.name}.py` beside the model"
@@ -133,6 +140,7 @@ def _imported(file: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    setattr(module, IMPORT_NAME, file.stem)  # so that artifacts do not depend on the folder
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     sys.modules[name] = module  # dataclasses and named tuples look their module up

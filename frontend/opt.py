@@ -160,9 +160,10 @@ def read_module(path: str) -> ir.Module:
     with context(), ir.Location.unknown():
         try:
             if path == "-":
-                text = sys.stdin.read()
-                linecache.cache["-"] = (len(text), None, text.splitlines(keepends=True), "-")
-                module = ir.Module.parse(text)
+                data = sys.stdin.buffer.read()
+                lines = data.decode(errors="replace").splitlines(keepends=True)
+                linecache.cache["-"] = (len(data), None, lines, "-")
+                module = ir.Module.parse(data)
             else:
                 _check_readable(Path(path))
                 module = ir.Module.parseFile(path)

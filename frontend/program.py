@@ -19,11 +19,11 @@ from optree import PyTreeSpec
 
 from difc import config
 from difc.ad_pass.functions import Derivatives, expand_requests
-from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, verify
+from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, text_of, verify
 from difc.dialects.mlir import func, ir
 from difc.dims import Dim
-from difc.errors import InputError
-from difc.functions import Traced, call_name, trace_function
+from difc.errors import DifcError, InputError
+from difc.functions import Traced, applied, call_name, trace_function
 from difc.numpy import families  # noqa: F401  (now, so that the first trace need not)
 from difc.pipelines import cache
 from difc.pipelines.compile import compile_module
@@ -33,14 +33,22 @@ from difc.pipelines.simplify import simplify
 from difc.pipelines.target import Target
 from difc.pipelines.versions import installed_versions, source_digest
 from difc.pytree import flatten_with_names, unflatten
-from difc.runtime import ArraySpec, Module, Signature, load
+from difc.runtime import ArraySpec, Module, Signature
 from difc.runtime.archive import write
+from difc.runtime.module import load_traced
 from difc.runtime.processor import this_processor
+from difc.source import shortened
 from difc.spec import as_spec, named_aval
 
 __all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_program", "trace_entry"]
 
 STAGES = ("dif", "ad", "linalg")
+_DUMPED = ("dif", "expand-ad", "ad", "linalg")
+
+
+def _empty_module() -> ir.Module:
+    with context():
+        return ir.Module.create(loc=ir.Location.unknown())
 
 
 @dataclass(repr=False)
@@ -53,12 +61,17 @@ class Program:
       signatures: entry name -> signature; its `meta` is completed by the compiler.
     """
 
-    module: ir.Module
+    module: ir.Module = field(default_factory=_empty_module)
     entries: tuple[str, ...] = ()
     signatures: dict[str, Signature] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<difc.Program of {', '.join(self.signatures)}; its text is in .ir(stage)>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        with context():
+            text = self.module.operation.get_asm(enable_debug_info=True)
+        return _from_text, (text, self.entries, self.signatures)
 
     @cached_property
     def expanded(self) -> ir.Module:
@@ -88,6 +101,11 @@ class Program:
             return str(self.module if stage == "dif" else self.expanded)
 
 
+def _from_text(text: str, entries: tuple[str, ...], signatures: dict[str, Signature]) -> Program:
+    with context():
+        return Program(ir.Module.parse(text), entries, signatures)
+
+
 def _checked(module: ir.Module, stage: str) -> ir.Module:
     if config.get("verify"):
         verify(module)
@@ -97,12 +115,23 @@ def _checked(module: ir.Module, stage: str) -> ir.Module:
 
 def _dump(module: ir.Module, stage: str) -> None:
     """Write the IR of a stage where the `dump` setting asks for it, numbered in order."""
-    wanted = config.get("dump")
-    if wanted and (wanted == "all" or stage in wanted.split(",")):
+    wanted = config.get("dump").split(",") if config.get("dump") else []
+    unknown = [name for name in wanted if name not in ("all", *_DUMPED)]
+    if unknown:
+        raise InputError(
+            f"the setting `dump` (DIFC_DUMP) has no stage {unknown[0]!r}", remedy=f"use all, or {', '.join(_DUMPED)}"
+        )
+    if "all" in wanted or stage in wanted:
         folder: Path = config.get("dump_to")
-        folder.mkdir(parents=True, exist_ok=True)
-        count = len(list(folder.glob("[0-9]*.mlir")))
-        (folder / f"{count:03d}-{stage}.mlir").write_text(module.operation.get_asm(enable_debug_info=True))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            count = len(list(folder.glob("[0-9]*.mlir")))
+            (folder / f"{count:03d}-{stage}.mlir").write_text(module.operation.get_asm(enable_debug_info=True))
+        except OSError as error:
+            raise InputError(
+                f"the IR cannot be written to `{folder}`: {error.strerror}",
+                remedy="set `dump_to` (DIFC_DUMP_TO) to a folder that can be written",
+            ) from error
 
 
 def trace_entry(
@@ -132,7 +161,7 @@ def trace_entry(
 
     def rebuild(leaves: list[Any]) -> Any:
         positional, keywords = unflatten(in_tree, leaves)
-        return fun(*positional, **keywords)
+        return applied("trace", fun, positional, keywords)
 
     entry = name or call_name(fun)
     entries = {entry, *program.entries}
@@ -183,7 +212,7 @@ def split_program(program: Program, name: str, count: int) -> tuple[Program, str
         forward = derivatives.linearize(name, [True] * len(signature.inputs))
         used = [nz and i < count for i, nz in enumerate(forward.out_mask)]
         bwd = derivatives.transpose(forward.lin, [u for u, nz in zip(used, forward.out_mask, strict=True) if nz])
-        split = Program(ir.Module.create())
+        split = Program()
         functions = functions_of(derivatives.module)
         for symbol in (forward.fwd, bwd):
             made = copy_function(functions[symbol], symbol, functions[symbol].entry_block, split.module)
@@ -214,17 +243,26 @@ class CompiledModule:
     def __init__(self, program: Program, target: Target, vmfb: bytes) -> None:
         self._program, self._target, self.vmfb = program, target, vmfb
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledModule, (self._program, self._target, self.vmfb)
+
     @cached_property
     def _module(self) -> Module:
-        return load(self.vmfb)
+        return load_traced(self.vmfb, self._program.signatures)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._module(*args, **kwargs)
+        try:
+            return self._module(*args, **kwargs)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(self._module, name)
+        try:
+            return getattr(self._module, name)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def __repr__(self) -> str:
         entries = ", ".join(self._program.signatures)
@@ -240,14 +278,17 @@ class CompiledModule:
 
 
 def compile_program(program: Program, target: str | Target, opt_level: int = 3) -> CompiledModule:
-    """Compile a program for a target; equal programs come from the disk cache.
+    """Compile a program for a target; equal programs come from the disk cache, unless their stages are to be dumped.
 
     Raises:
       TargetError, UnsupportedError, CompileError: as the stages say.
+      InputError: if they cannot be dumped.
     """
     chosen = target if isinstance(target, Target) else Target.parse(target)
+    if config.get("dump"):
+        return CompiledModule(program, chosen, _compile(program, chosen, opt_level))
     with context(), ir.Location.unknown():
-        text = str(program.module)
+        text = text_of(program.module)
         signatures = [s.to_json() for s in program.signatures.values()]
         vmfb = cache.load_or_compile(
             [

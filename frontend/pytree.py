@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,9 @@ from difc.errors import InputError
 from difc.runtime.tree import NAMESPACE
 from difc.source import user_frame_location
 
-__all__ = ["broadcast_prefix", "flatten", "flatten_with_names", "tree_map", "unflatten"]
+__all__ = ["broadcast_prefix", "describe", "flatten", "flatten_with_names", "tree_map", "unflatten"]
+
+_SPEC = re.compile(rf"PyTreeSpec\((.*?)(?:, namespace={NAMESPACE!r})?\)", re.DOTALL)
 
 
 def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
@@ -23,6 +26,15 @@ def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
 def unflatten(structure: PyTreeSpec, leaves: Sequence[Any]) -> Any:
     """Return the tree of a structure with the given leaves."""
     return optree.tree_unflatten(structure, leaves)
+
+
+def describe(structure: PyTreeSpec) -> str:
+    """Return a structure as messages show it.
+
+    >>> describe(flatten({"w": 1.0, "b": (2.0, None)})[1])
+    "{'b': (array, None), 'w': array}"
+    """
+    return "an array" if structure.is_leaf() else _SPEC.sub(r"\1", str(structure)).replace("*", "array")
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -52,7 +64,7 @@ def broadcast_prefix(prefix: Any, tree: Any, what: str) -> list[Any]:
         raise InputError(
             f"{what} does not have the structure of what it describes: {error}",
             where=user_frame_location(),
-            remedy="give one entry for each argument or result, or a single one for all",
+            remedy="give an axis or None for each argument or result, in the same containers, or one for all",
         ) from None
 
 
@@ -60,11 +72,11 @@ def _expand(prefix: Any, tree: Any) -> list[Any]:
     if prefix is None or isinstance(prefix, (int, bool)):
         return [prefix] * len(flatten(tree)[0])
     if type(prefix) is not type(tree) and not (isinstance(prefix, (list, tuple)) and isinstance(tree, (list, tuple))):
-        raise ValueError(f"{prefix!r} for a {type(tree).__name__}")
+        raise ValueError(f"{prefix!r} for {describe(flatten(tree)[1])}")
     if isinstance(prefix, dict):
         if prefix.keys() != tree.keys():
             raise ValueError(f"keys {sorted(prefix)} for keys {sorted(tree)}")
         return [x for key in sorted(tree) for x in _expand(prefix[key], tree[key])]
     if len(prefix) != len(tree):
-        raise ValueError(f"{len(prefix)} entries for {len(tree)}")
+        raise ValueError(f"entries for {len(prefix)} of {len(tree)}")
     return [x for p, t in zip(prefix, tree, strict=True) for x in _expand(p, t)]

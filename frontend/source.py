@@ -1,6 +1,7 @@
 """Where the user's code is: the innermost Python frame that is not difc's or a library's that calls back into difc.
 
-Owns what counts as a library, the place that messages show, and what of a traceback the user sees.
+Owns what counts as a library, the place that messages show, and what of a traceback the user sees. Imports the errors
+and the settings only: the runtime uses it, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 import itertools
 import os
 import sys
+import sysconfig
 from importlib.util import find_spec
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
@@ -19,10 +21,11 @@ import numpy as np
 from difc import config
 from difc.errors import DifcError, SourceLocation
 
-__all__ = ["is_library", "shortened", "user_frame_location", "user_instruction"]
+__all__ = ["is_library", "place_of", "shortened", "user_frame_location", "user_instruction"]
 
 _E = TypeVar("_E", bound=BaseException)
 _SCIPY = find_spec("scipy")
+_STANDARD_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
 
 _OWN_FOLDERS = tuple(
     os.path.join(folder, "")
@@ -38,13 +41,21 @@ _OWN_FOLDERS = tuple(
 )
 
 
+_COMMAND = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli", "")
+
+
 @functools.cache
 def is_library(filename: str) -> bool:
-    """Say whether a file is difc's own, NumPy's, SciPy's, or machinery of Python that calls the user's code."""
-    return filename.startswith("<frozen") or os.path.abspath(filename).startswith(_OWN_FOLDERS) or filename in _STDLIB
+    """Say whether a file is difc's own, NumPy's, SciPy's, or of Python's standard library."""
+    path = os.path.abspath(filename)
+    standard = path.startswith(_STANDARD_LIBRARY) and "site-packages" not in path
+    return standard or filename.startswith("<frozen") or path.startswith(_OWN_FOLDERS)
 
 
-_STDLIB = frozenset((functools.__file__, itertools.__spec__.origin or "", __import__("contextlib").__file__))
+@functools.cache
+def _is_command(filename: str) -> bool:
+    """Say whether a file is of difc's command, beyond whose frames there is nothing of the user's."""
+    return os.path.abspath(filename).startswith(_COMMAND)
 
 
 @functools.lru_cache(maxsize=65536)
@@ -60,7 +71,7 @@ def _location(code: CodeType, instruction: int) -> SourceLocation:
 def _user_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and is_library(frame.f_code.co_filename):
-        frame = frame.f_back
+        frame = None if _is_command(frame.f_code.co_filename) else frame.f_back
     return frame
 
 
@@ -68,6 +79,12 @@ def user_frame_location() -> SourceLocation | None:
     """Return the place in the user's code that is being run, or None where there is none on the stack."""
     frame = _user_frame()
     return None if frame is None else _location(frame.f_code, frame.f_lasti)
+
+
+def place_of(error: BaseException) -> SourceLocation | None:
+    """Return the innermost place in the user's code that an error came through, or None where there is none."""
+    entries = [entry for entry in _entries(error) if not _in_library(entry)]
+    return _location(entries[-1].tb_frame.f_code, entries[-1].tb_lasti) if entries else None
 
 
 def user_instruction() -> str:
@@ -79,19 +96,34 @@ def user_instruction() -> str:
 def shortened(error: _E) -> _E:
     """Return an error that is being handled, with the user's frames alone in its traceback, to raise it again.
 
-    Errors from within a library that are no `DifcError` are returned as they are, and so are all with the setting
+    Errors of libraries that led to it are left out, too. Of an error that a library raised and that is no `DifcError`,
+    what the user's innermost frame called is kept; it stays as it is where there is no such frame, and with the setting
     `traceback=full`.
     """
+    entries = _entries(error)
+    last = max((i for i, entry in enumerate(entries) if not _in_library(entry)), default=-1)
+    own = isinstance(error, DifcError)
+    if config.get("traceback") == "full" or (last < 0 and not own):
+        return error
+    chain = None
+    for i, entry in reversed(list(enumerate(entries))):
+        if not _in_library(entry) or (i > last and not own):
+            chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    earlier = error.__cause__ or error.__context__
+    if earlier is not None and all(map(_in_library, _entries(earlier))):
+        error.__cause__, error.__suppress_context__ = None, True
+    return error.with_traceback(chain)
+
+
+def _entries(error: BaseException) -> list[TracebackType]:
+    """Return the entries of a traceback, outermost first."""
     entries: list[TracebackType] = []
     entry = error.__traceback__
     while entry is not None:
         entries.append(entry)
         entry = entry.tb_next
-    own = isinstance(error, DifcError) or (entries and not is_library(entries[-1].tb_frame.f_code.co_filename))
-    if not own or config.get("traceback") == "full":
-        return error
-    chain = None
-    for entry in reversed(entries):
-        if not is_library(entry.tb_frame.f_code.co_filename):
-            chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return error.with_traceback(chain)
+    return entries
+
+
+def _in_library(entry: TracebackType) -> bool:
+    return is_library(entry.tb_frame.f_code.co_filename)

@@ -12,6 +12,7 @@ from difc.dims import Dim
 from difc.errors import DtypeError
 from difc.runtime.array import DeviceArray
 from difc.runtime.signature import ArraySpec
+from difc.source import user_frame_location
 
 __all__ = [
     "ScalarType",
@@ -77,9 +78,10 @@ def as_spec(x: Any, name: str = "") -> ArraySpec:
         return ArraySpec((), x.dtype, name)
     if isinstance(x, (np.ndarray, np.generic, DeviceArray, bool, int, float)) or hasattr(type(x), "__array__"):
         array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
-        return ArraySpec(tuple(array.shape), array.dtype, name)
+        return ArraySpec(tuple(array.shape), np.dtype(array.dtype).newbyteorder("="), name)
     raise DtypeError(
         f"{name or 'an argument'} has a spec {x!r}, which describes no array",
+        where=user_frame_location(),
         remedy="use a spec such as difc.f32[784, 10] (difc.f32 for a scalar), or an example array",
     )
 

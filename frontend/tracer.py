@@ -17,6 +17,7 @@ from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import Dim
 from difc.errors import ConcretizationError, MutationError, ShapeError, SourceLocation, UnsupportedError
+from difc.runtime.array import refuse_subclass
 from difc.source import user_frame_location, user_instruction
 from difc.tracing import Frame, constant, current_frame
 
@@ -123,7 +124,7 @@ class Tracer(ArrayMethods):
             raise _concretization(
                 self,
                 "an index of a NumPy array",
-                "use difc.numpy.asarray(a)[index]",
+                "use difc.numpy.asarray(a)[index], and r_ and c_ of difc.numpy",
             )
         if instruction == "STORE_SUBSCR":
             raise stored_in_array(user_frame_location())
@@ -253,8 +254,10 @@ def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
         return current_frame().local(x._value, x._frame)
     if isinstance(x, (list, tuple)) and holds_tracer(x):
         return lift(np.stack([wrap(lift(e)) for e in x]))
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        refuse_subclass(x, where=user_frame_location())
     array = np.asarray(x, dtype=dtype)
-    if array.dtype == object:
+    if array.dtype == object or isinstance(x, (str, bytes)):
         raise UnsupportedError(
             f"a value of type {type(x).__name__} is not an array", where=user_frame_location(), remedy="pass numbers"
         )

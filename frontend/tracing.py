@@ -2,12 +2,12 @@
 
 A `Frame` is a block under construction. Frames nest (the body of a scan within a function within ...); a value of an
 outer frame that an inner one uses becomes an argument of the inner block and an operand of what is made of it: bodies
-never
-capture. Everything on the user's stack runs once, with `Tracer` objects in the place of arrays.
+never capture. Everything on the user's stack runs once, with `Tracer` objects in the place of arrays.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ from difc import dialects as dif
 from difc.dialects import DYN, I64, Aval, Builder, SizedAval, aval_of, new_block
 from difc.dialects.base import OpDef
 from difc.dialects.mlir import ir
-from difc.dims import Dim, fresh_dim
+from difc.dims import Dim, fresh_dim, plain
 from difc.errors import ConcretizationError, SourceLocation
 from difc.source import user_frame_location
 from difc.state import FRAME, is_tracing
 
-__all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "frame_of", "is_tracing", "lock", "new_frame"]
+__all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "is_tracing", "lock", "new_frame"]
 
 #: Tracing is global to the process (one MLIR context), so one thread traces at a time.
 lock = threading.RLock()
@@ -120,7 +120,7 @@ class Frame:
     module: ir.Module
     reserved: frozenset[str] = frozenset()
     captured: dict[ir.Value, ir.Value] = field(default_factory=dict)
-    constants: dict[Any, tuple[Any, ir.Value]] = field(default_factory=dict)
+    constants: dict[tuple[np.dtype, tuple[int, ...], bytes], ir.Value] = field(default_factory=dict)
     open: bool = True
 
     @property
@@ -163,11 +163,6 @@ def current_frame() -> Frame:
     return frame
 
 
-def frame_of() -> Frame | None:
-    """Return the innermost frame under construction, if any."""
-    return FRAME.get()
-
-
 @contextmanager
 def new_frame(
     avals: Sequence[Aval], what: str, module: ir.Module | None = None, reserved: Iterable[str] = ()
@@ -181,8 +176,7 @@ def new_frame(
       reserved: names that these functions must not take (default: those of the enclosing frame).
     """
     with lock, dif.context(), ir.Location.unknown():
-        plain = [Aval(tuple(d if isinstance(d, int) else DYN for d in a.shape), a.dtype) for a in avals]
-        builder = TraceBuilder(new_block(plain))
+        builder = TraceBuilder(new_block([plain(a) for a in avals]))
         for argument, aval in zip(builder.block.arguments, avals, strict=True):
             builder.adopt(argument, aval.shape)
         parent = FRAME.get()
@@ -198,15 +192,13 @@ def new_frame(
 
 
 def constant(array: Any) -> ir.Value:
-    """Return an array as a constant of the current frame; the same array object is one constant."""
+    """Return an array as a constant of the current frame; equal ones are one constant."""
     frame = current_frame()
     array = np.asarray(array)
-    key: Any = (array.dtype, array.tobytes()) if array.ndim == 0 else id(array)  # bytes tell -0.0 from 0.0
-    if key in frame.constants:
-        return frame.constants[key][1]
-    if array.dtype == dif.BF16 and array.size > 1 and (array != array.flat[0]).any():
-        value = dif.convert(dif.constant(value=array.astype(np.float32)), dtype=dif.BF16)  # see base._encode_array
-    else:
-        value = dif.constant(value=array)
-    frame.constants[key] = (array, value)  # the array is kept, so that its id stays its own
-    return value
+    if not array.dtype.isnative:  # as read from a file of another machine
+        array = array.astype(array.dtype.newbyteorder("="))
+    # By its contents, which the user's code may change before it uses the array again; bytes tell -0.0 from 0.0.
+    key = array.dtype, array.shape, hashlib.sha256(array.tobytes()).digest()
+    if key not in frame.constants:
+        frame.constants[key] = dif.constant(value=array)
+    return frame.constants[key]

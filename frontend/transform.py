@@ -16,26 +16,34 @@ from difc import dialects as dif
 from difc.dialects import Aval, is_float
 from difc.dialects.mlir import ir
 from difc.dialects.types import short_name
+from difc.dims import plain
 from difc.errors import InputError, NotDifferentiableError, ShapeError
-from difc.functions import Traced, call_name, plain, results_as_tracers, trace_function, values_of
-from difc.pytree import broadcast_prefix, flatten, flatten_with_names, unflatten
+from difc.functions import Traced, applied, call_name, results_as_tracers, trace_function, values_of
+from difc.pytree import broadcast_prefix, describe, flatten, flatten_with_names, unflatten
 from difc.source import user_frame_location
 from difc.tracing import current_frame
 
-__all__ = ["check_float", "grad", "jvp", "value_and_grad", "vjp", "vmap"]
+__all__ = ["check_float", "check_same_structure", "grad", "jvp", "pair", "value_and_grad", "vjp", "vmap"]
 
 Function = Callable[..., Any]
 
 
-def _on_arrays(traced: Function, fun: Function) -> Function:
-    """Return `traced`, compiled as a whole where it is called outside any trace."""
+def _on_arrays(traced: Function, fun: Function, transformation: Function | None = None, *options: Any) -> Function:
+    """Return `traced`, compiled as a whole where it is called outside any trace.
+
+    Args:
+      transformation, options: `transformation(fun, *options)` is the result, for pickling.
+    """
     from difc.jitted import jit
 
     @functools.wraps(fun, updated=())
     def named(*args: Any, **kwargs: Any) -> Any:
         return traced(*args, **kwargs)
 
-    return jit(named)
+    made: Any = jit(named)
+    if transformation is not None:
+        made.origin = transformation, (fun, *options)
+    return made  # type: ignore[no-any-return]
 
 
 def _trace(fun: Function, leaves: Sequence[Any], rebuild: Callable[[list[Any]], Any]) -> tuple[Traced, list[ir.Value]]:
@@ -45,6 +53,27 @@ def _trace(fun: Function, leaves: Sequence[Any], rebuild: Callable[[list[Any]], 
     return traced, [*values, *traced.captured]
 
 
+def pair(what: str, out: Any) -> tuple[Any, Any]:
+    """Check and return what a function with `has_aux=True` returns."""
+    if isinstance(out, tuple) and len(out) == 2:
+        return out
+    raise InputError(
+        f"{what} with has_aux=True: the function does not return a pair (value, aux)",
+        where=user_frame_location(),
+        remedy="return the value and the rest as a tuple of two",
+    )
+
+
+def check_same_structure(what: str, wanted: str, given: str, trees: tuple[Any, Any]) -> None:
+    """Check that tangents or cotangents have the structure of what they belong to."""
+    if trees[0] != trees[1]:
+        raise ShapeError(
+            f"{what}: {wanted} {describe(trees[0])}, and {given} {describe(trees[1])}",
+            where=user_frame_location(),
+            remedy="pass the same containers, with an array for each array",
+        )
+
+
 def check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
     """Check that all arrays that a derivative is taken in are float ones."""
     for name, aval in zip(names, avals, strict=True):
@@ -52,14 +81,19 @@ def check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
             raise NotDifferentiableError(
                 f"{what} needs a float array, but {name} is {aval}",
                 where=user_frame_location(),
-                remedy="convert it with .astype(np.float32), or leave it out of argnums"
-                if aval.dtype.kind in "iub"
-                else "use f16, bf16, f32 or f64",
+                remedy="pass floats, as with .astype(np.float32)"
+                + (", or leave it out of argnums" if what == "grad" else ""),
             )
 
 
 def _select(argnums: int | Sequence[int], args: tuple[Any, ...], what: str) -> tuple[int, ...]:
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen = (argnums,) if isinstance(argnums, int) else argnums
+    if not isinstance(chosen, (tuple, list)) or not all(isinstance(n, int) for n in chosen):
+        raise InputError(
+            f"{what}: argnums is {argnums!r}, not a number of an argument or a tuple of them",
+            where=user_frame_location(),
+            remedy="count the arguments from 0, as in argnums=1 or argnums=(0, 2)",
+        )
     for n in chosen:
         if not -len(args) <= n < len(args):
             raise InputError(
@@ -67,7 +101,14 @@ def _select(argnums: int | Sequence[int], args: tuple[Any, ...], what: str) -> t
                 where=user_frame_location(),
                 remedy="pass the arguments that are differentiated by position",
             )
-    return tuple(n % len(args) for n in chosen)
+    places = tuple(n % len(args) for n in chosen)
+    if len(set(places)) < len(places):
+        raise InputError(
+            f"{what}: argnums names an argument twice: {argnums}",
+            where=user_frame_location(),
+            remedy="name each argument once",
+        )
+    return places
 
 
 def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
@@ -98,14 +139,8 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
             full = list(args)
             for n, value in zip(chosen, unflatten(structure, inner), strict=True):
                 full[n] = value
-            out = fun(*full, **kwargs)
-            if has_aux and not (isinstance(out, tuple) and len(out) == 2):
-                raise InputError(
-                    "grad with has_aux=True: the function does not return a pair (value, aux)",
-                    where=user_frame_location(),
-                    remedy="return the scalar and the rest as a tuple of two",
-                )
-            value, aux = out if has_aux else (out, None)
+            out = applied("grad", fun, full, kwargs)
+            value, aux = pair("grad", out) if has_aux else (out, None)
             holder.append(flatten(value)[1])
             return value, aux
 
@@ -130,7 +165,7 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
         gradient = gradients[0] if isinstance(argnums, int) else gradients
         return ((value, aux) if has_aux else value), gradient
 
-    return _on_arrays(traced, fun)
+    return _on_arrays(traced, fun, value_and_grad, argnums, has_aux)
 
 
 def _check_scalar(structure: Any, avals: Sequence[Aval], name: str) -> None:
@@ -164,7 +199,7 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
-    return _on_arrays(traced, fun)
+    return _on_arrays(traced, fun, grad, argnums, has_aux)
 
 
 def _same_types(what: str, names: Sequence[str], given: Sequence[Aval], wanted: Sequence[Aval]) -> None:
@@ -201,15 +236,17 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     def traced(primals: Any, tangents: Any) -> Any:
         names, leaves, structure = flatten_with_names(tuple(primals), "primals")
         dots, other = flatten(tuple(tangents))
-        if structure != other:
-            raise ShapeError(
-                f"jvp: primals have the structure {structure}, tangents {other}", where=user_frame_location()
-            )
+        check_same_structure("jvp", "primals are", "tangents", (structure, other))
         avals = values_of(leaves)[1]
         check_float(names, avals, "jvp")
         dot_values = _converted(dots, leaves, avals)
         _same_types("jvp: the tangent", names, values_of(dot_values)[1], avals)
-        function, operands = _trace(fun, leaves, lambda inner: fun(*unflatten(structure, inner)))
+
+        def rebuild(inner: list[Any]) -> Any:
+            out = applied("jvp", fun, unflatten(structure, inner))
+            return pair("jvp", out) if has_aux else out
+
+        function, operands = _trace(fun, leaves, rebuild)
         floats = [a for a in function.out_avals if is_float(a.dtype)]
         marks = [i < len(leaves) for i in range(len(operands))]
         results = dif.jvp(
@@ -254,20 +291,22 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     """
     from difc.tracing import is_tracing
 
+    if not callable(fun):
+        raise InputError(f"vjp: {fun!r} is no function", where=user_frame_location(), remedy="write vjp(f, x)")
     if not is_tracing():
         from difc.jitted import linearized
 
         return linearized(fun, primals, has_aux)
     names, leaves, structure = flatten_with_names(primals, "primals")
     check_float(names, values_of(leaves)[1], "vjp")
-    function, operands = _trace(fun, leaves, lambda inner: fun(*unflatten(structure, inner)))
+    function, operands = _trace(fun, leaves, lambda inner: applied("vjp", fun, unflatten(structure, inner)))
     count = len(leaves)
     outs_plain = [plain(a) for a in function.out_avals]
     found = results_as_tracers(
         dif.call(*operands, callee=function.name, results=outs_plain), function.out_avals, [False] * len(outs_plain)
     )
     out = unflatten(function.out_tree, found)
-    value, aux = out if has_aux else (out, None)
+    value, aux = pair("vjp", out) if has_aux else (out, None)
     value_leaves, value_tree = flatten(value)
     from difc.tracer import Tracer, lift
 
@@ -277,10 +316,7 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pullback(ct: Any) -> Any:
         ct_leaves, ct_tree = flatten(ct)
         avals = function.out_avals[: len(value_leaves)]
-        if ct_tree != value_tree:
-            raise ShapeError(
-                f"vjp: the value has the structure {value_tree}, the cotangent {ct_tree}", where=user_frame_location()
-            )
+        check_same_structure("vjp", "the value is", "the cotangent", (value_tree, ct_tree))
         ct_leaves = _converted(ct_leaves, value_leaves, avals)
         _same_types("vjp: the cotangent", [f"result {i}" for i in range(len(avals))], values_of(ct_leaves)[1], avals)
         out_mask = [i < len(avals) and is_float(a.dtype) for i, a in enumerate(function.out_avals)]
@@ -316,7 +352,13 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     Example: `difc.vmap(np.dot, (0, None))(np.ones((5, 3)), np.ones(3))` has shape (5,).
     """
 
-    def traced(*args: Any) -> Any:
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            raise InputError(
+                f"vmap: `{next(iter(kwargs))}` is passed by name, and in_axes counts arguments",
+                where=user_frame_location(),
+                remedy="pass all arguments by position",
+            )
         names, leaves, structure = flatten_with_names(args, "args")
         values, avals, weak = values_of(leaves)
         prefix = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
@@ -338,7 +380,11 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
             for a, axis in zip(avals, axes, strict=True)
         ]
         function = trace_function(
-            current_frame().module, lambda ls: fun(*unflatten(structure, ls)), inner, weak, call_name(fun)
+            current_frame().module,
+            lambda ls: applied("vmap", fun, unflatten(structure, ls)),
+            inner,
+            weak,
+            call_name(fun),
         )
         dummy = unflatten(function.out_tree, [0] * len(function.out_avals))
         outs = broadcast_prefix(out_axes, dummy, "vmap: out_axes")
@@ -360,7 +406,7 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         )
         return unflatten(function.out_tree, results_as_tracers(results, mapped, function.weak))
 
-    return _on_arrays(traced, fun)
+    return _on_arrays(traced, fun, vmap, in_axes, out_axes)
 
 
 def _axis(name: str, axis: int, ndim: int) -> int:

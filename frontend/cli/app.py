@@ -6,32 +6,50 @@ with status 1 and one message on standard error, without a Python traceback unle
 
 from __future__ import annotations
 
+import errno
+import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 import difc
 from difc import config
-from difc.errors import DifcError
+from difc.errors import DifcError, InputError
 
 __all__ = ["app"]
 
 
 class _Group(TyperGroup):
-    """Ends a command on a difc error with one message."""
+    """Ends a command on a difc error, or a full disk behind standard output, with one message."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except DifcError as error:
-            if config.get("traceback") == "full":
+            _end(error, error)
+        except OSError as error:
+            if not _is_of_output(error):
                 raise
-            from difc.cli.console import report
+            message = f"standard output cannot be written: {error.strerror}"
+            _end(error, InputError(message, remedy="make room, or send it elsewhere"))
 
-            report(error)
-            raise typer.Exit(1) from None
+
+def _end(cause: Exception, error: DifcError) -> NoReturn:
+    if config.get("traceback") == "full":
+        raise cause
+    from difc.cli.console import report
+
+    report(error)
+    raise typer.Exit(1) from None
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Say whether writing to an open stream failed, other than to a pipe that nobody reads any more."""
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 
 app = typer.Typer(

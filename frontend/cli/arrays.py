@@ -18,7 +18,7 @@ import numpy as np
 from difc.errors import InputError
 from difc.runtime.signature import ArraySpec
 
-__all__ = ["assign_inputs", "check_result_file", "parse_array", "save_results"]
+__all__ = ["assign_inputs", "check_result_file", "example_text", "parse_array", "save_results"]
 
 _DTYPES: dict[str, Any] = {
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
@@ -47,7 +47,8 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         raise InputError(f"`{text}` is neither a file (.npy or .npz) nor an array", remedy=_HOW)
     sizes, name, values = found.groups()
     if name not in _DTYPES:
-        raise InputError(f"`{text}` has an unknown element type `{name}`", remedy=f"use one of {', '.join(_DTYPES)}")
+        remedy = f"use one of {', '.join(_DTYPES)}, or a file whose name ends with .npy or .npz"
+        raise InputError(f"`{text}` has an unknown element type `{name}`", remedy=remedy)
     shape, dtype = tuple(int(size) for size in sizes.split("x")[:-1]), np.dtype(_DTYPES[name])
     numbers = re.split(r"[\s,\[\]]+", (values or "0").strip(" ,[]\t\n"))
     count = int(np.prod(shape, dtype=np.int64))
@@ -59,7 +60,20 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         array = np.array([_number(number, dtype) for number in numbers], dtype)
     except (ValueError, OverflowError) as error:
         raise InputError(f"`{text}` has a value that {dtype.name} cannot hold: {error}", remedy=_HOW) from error
-    return np.full(shape, array[0]) if len(numbers) == 1 else array.reshape(shape)
+    try:
+        return np.full(shape, array[0]) if len(numbers) == 1 else array.reshape(shape)
+    except (ValueError, MemoryError) as error:
+        raise InputError(f"`{text}` does not fit into memory", remedy="give an array of smaller sizes") from error
+
+
+def example_text(spec: ArraySpec) -> str:
+    """Return a text that `parse_array` reads as an array of a spec.
+
+    >>> example_text(ArraySpec(("batch", 3), np.float32))
+    '1x3xf32=0'
+    """
+    name = next(name for name, dtype in _DTYPES.items() if np.dtype(dtype) == spec.dtype)
+    return "x".join([*(str(dim) if isinstance(dim, int) else "1" for dim in spec.shape), name]) + "=0"
 
 
 def _number(text: str, dtype: np.dtype[Any]) -> Any:
@@ -160,6 +174,8 @@ def check_result_file(path: Path, count: int) -> None:
     Raises:
       InputError: for a file of another kind.
     """
+    if path == Path("-"):
+        raise InputError("results do not go to standard output as a file", remedy="name a file with -o; -o is optional")
     if path.suffix != ".npz" and (path.suffix != ".npy" or count != 1):
         what = "several results go to an .npz file" if path.suffix == ".npy" else "results go to an .npz file"
         raise InputError(f"`{path}` is no place for the results: {what}", remedy=f"use -o {path.with_suffix('.npz')}")

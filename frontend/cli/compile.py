@@ -82,6 +82,8 @@ def _check_output(output: Path | None, model: Path, emit: str) -> Path | None:
         with check_writable(out):
             if out.is_dir():
                 raise InputError(f"`{out}` is a folder", remedy="name a file in it with -o")
+            if out.exists() and out.samefile(model):
+                raise InputError(f"`{out}` is the model itself", remedy="choose another file with -o")
     return out
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from difc.errors import DifcError, InputError
@@ -57,15 +57,18 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: int = 0) -> None:
-    """Print a table on standard output; it is not cut where that is no terminal."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold", show_edge=False)
+    """Print a table on standard output: in the width of the terminal, without cutting, or in its own elsewhere."""
+    folded = (Column(name, overflow="fold") for name in columns)  # nothing is cut
+    table = Table(*folded, box=None, pad_edge=False, header_style="bold", show_edge=False)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(highlight=False)
+    width = console.width - indent
     if not console.is_terminal:
         # measured without the bound that a terminal sets
         widest = sum(max(len(line) for line in (c, *(row[i] for row in rows))) + 1 for i, c in enumerate(columns))
-        console = Console(highlight=False, width=widest + len(columns))
+        width = widest + len(columns)
+    console = Console(highlight=False, width=width)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

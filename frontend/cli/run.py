@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from difc.cli.arrays import assign_inputs, check_result_file, save_results
+from difc.cli.arrays import assign_inputs, check_result_file, example_text, save_results
 from difc.cli.console import check_writable
 from difc.errors import InputError
 from difc.runtime.arguments import Dims, as_argument
@@ -45,7 +45,9 @@ def run_entry(
         try:
             arguments.append(as_argument(array, spec, module.device, dims, call.name))
         except InputError as error:
-            raise InputError(f"--input {source}: {error.message}", remedy=error.remedy) from error
+            text = f"use a file of {spec.dtype.name} numbers, or text such as --input {example_text(spec)}"
+            remedy = error.remedy if array.dtype == spec.dtype else text
+            raise InputError(f"--input {source}: {error.message}", remedy=remedy) from error
     results = {
         spec.name or f"result{i}": np.asarray(value)
         for i, (spec, value) in enumerate(zip(signature.outputs, call.call_leaves(arguments), strict=True))

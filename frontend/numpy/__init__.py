@@ -27,9 +27,7 @@ __array_api_version__ = "2023.12"
 #: names that are not NumPy's own object outside a trace either, and the module that has them
 _OWN = {
     "__array_namespace_info__": "difc.numpy.array_api",
-    "mgrid": "difc.numpy.objects",
-    "ogrid": "difc.numpy.objects",
-    "vectorize": "difc.numpy.objects",
+    **dict.fromkeys(("c_", "mgrid", "ogrid", "r_", "vectorize"), "difc.numpy.objects"),
     **dict.fromkeys(("argwhere", "bincount", "flatnonzero", "nonzero", "unique"), "difc.numpy.sized"),
 }
 

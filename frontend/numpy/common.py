@@ -64,8 +64,8 @@ def as_operand(x: Any) -> Any:
 
 
 def dtype_from(dtype: Any) -> np.dtype:
-    """Return the dtype that anything which names one stands for."""
-    return np.dtype(dtype)
+    """Return the dtype that anything which names one stands for, in this machine's byte order."""
+    return np.dtype(dtype).newbyteorder("=")
 
 
 # ---- numbers -------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ import numpy as np
 
 from difc.dialects.types import BOOL, is_float, is_integer
 from difc.numpy import _OWN, gaps, registry
-from difc.scipy import catalogue, special
+from difc.scipy import catalogue, linalg, special
 
-__all__ = ["CONSTANT", "REFUSED", "Row", "numpy_rows", "special_rows"]
+__all__ = ["CONSTANT", "REFUSED", "Row", "numpy_rows", "scipy_linalg_rows", "special_rows"]
 
 registry.load()
 
@@ -101,7 +101,7 @@ def _numpy_row(module: ModuleType, table: dict[str, gaps.Gap], name: str) -> Row
         constant = {name, found.__name__} & CONSTANT or _makes_constants(found, name)
         return Row(name, True, None if name in _ABOUT else not constant, note)
     if module is np and name in _OWN:
-        return Row(name, True, name == "vectorize")
+        return Row(name, True, name in ("c_", "r_", "vectorize"))
     if name in table:
         return _of_gap(name, table[name])
     if name in _KNOWN:
@@ -139,3 +139,9 @@ def special_rows() -> list[Row]:
     """Return a row for each public name of scipy.special."""
     ours = set(special.__all__)
     return [Row(n, True, n not in CONSTANT) if n in ours else _of_gap(n, catalogue.gap(n)) for n in catalogue.NAMES]
+
+
+def scipy_linalg_rows() -> list[Row]:
+    """Return a row for each public name of scipy.linalg."""
+    ours = set(linalg.__all__)
+    return [Row(n, True, True) if n in ours else _of_gap(n, catalogue.linalg_gap(n)) for n in catalogue.LINALG_NAMES]

@@ -95,8 +95,9 @@ def _columns(name: str, a: ir.Value, b: ir.Value, vector: bool) -> ir.Value:
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Return the lower triangular L with L L^T = a, or its transpose if `upper`. (numpy.linalg.cholesky)
 
-    Only the lower triangle is read, or the upper one if `upper`, and a gradient is that of what is read: 0 elsewhere.
-    (JAX factors the mean of a and its transpose.) Where a is not positive definite the factor's triangle is NaN.
+    Only the lower triangle is read, or the upper one if `upper`, and a gradient is that of what is read, as finite
+    differences have it: 0 in the other triangle. `cholesky((a + a.T) / 2)`, which is what JAX's does, has symmetric
+    ones. Where a is not positive definite the factor's triangle is NaN.
     """
     (x,) = matrices("cholesky", a)
     return wrap(matrix_transpose(dif.cholesky(matrix_transpose(x))) if upper else dif.cholesky(x))
@@ -201,8 +202,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 def det(a: Any) -> Any:
     """Return the determinant. (numpy.linalg.det)
 
-    Its gradient is right for singular matrices, too. Up to size 4 all derivatives are; of larger ones, at matrices that
-    are singular or nearly so, the second is not: it is NaN, or has no digits.
+    Its first and second derivatives are right for singular matrices, too; up to size 4, all derivatives are.
     """
     (x,) = matrices("det", a)
     size = shape_of(x)[-1]

@@ -42,7 +42,10 @@ def _full(like: Tracer, number: Any) -> Tracer:
 
 
 def static_power(x: Any, y: Any) -> Any:
-    """Return x to a number known at trace time as a product, a root or a reciprocal; None where that is not exact.
+    """Return x to a number known at trace time as a product, a root or a reciprocal; None for any other power.
+
+    The derivative of the reciprocal of a product would leave the range of numbers long before it has to: `dif.pow` has
+    a better one, and is lowered to that reciprocal.
 
     Raises:
       DtypeError: for an integer to a negative power, as NumPy does.
@@ -59,12 +62,11 @@ def static_power(x: Any, y: Any) -> Any:
         )
     if exponent == 0.5:
         return np.sqrt(x)
-    if abs(exponent) > MAX_PRODUCT_EXPONENT or exponent != int(exponent):
+    if exponent == -1:
+        return np.reciprocal(x)
+    if not 0 <= exponent <= MAX_PRODUCT_EXPONENT or exponent != int(exponent):
         return None
-    if exponent == 0:
-        return _full(x, 1)
-    power = _product_power(x, abs(int(exponent)))
-    return np.reciprocal(power) if exponent < 0 else power
+    return _product_power(x, int(exponent)) if exponent else _full(x, 1)
 
 
 def _product_power(x: Any, count: int) -> Any:
@@ -161,7 +163,8 @@ def _trunc(x: Any) -> Any:
 def _modf(x: Any) -> tuple[Any, Any]:
     whole = _trunc(x)
     part = select(np.isinf(x), 0.0, x - select(np.isinf(x), 0.0, whole))
-    return _copysign(part, x), whole
+    no_part = np.copysign(_full(x, 0), x) - (_constant(part) - part)  # a zero with the derivative of the part
+    return select(part == 0, no_part, part), whole
 
 
 def _fmax(x: Any, y: Any) -> Any:

@@ -50,7 +50,6 @@ NUMPY: dict[str, Gap] = {
     **_each("ma", "masked arrays are objects of their own", "use np.where with a mask"),
     **_each("matrix asmatrix bmat", "NumPy discourages matrix objects", "use arrays, np.block and the operator @"),
     **_each("polynomial", "its polynomials are objects of their own", "use np.polyval and np.convolve"),
-    **_each("c_ r_", "NumPy makes an array of what is indexed", "use np.concatenate, np.stack or np.column_stack"),
     "frompyfunc": Gap("it makes a ufunc of Python objects", "use np.vectorize of difc.numpy, or difc.vmap"),
     "isnat": Gap("there are no dates", "use np.isnan for numbers"),
     **_each(

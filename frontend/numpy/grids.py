@@ -1,21 +1,22 @@
-"""Grids and windows: geomspace, mgrid and ogrid, and the windows of signal processing. Sizes may be traced."""
+"""Grids and windows: geomspace, mgrid, ogrid, r_, c_, and the windows of signal processing. Sizes may be traced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from difc.numpy.common import as_operand, axis_of, dtype_from, shape_error
 from difc.numpy.creation import arange, linspace, logspace
-from difc.numpy.registry import creates, implements
+from difc.numpy.registry import creates, implements, unsupported
 from difc.numpy.surface import has_tracer
-from difc.promotion import common_dtype
+from difc.promotion import common_dtype, to_dtype
 from difc.scipy import special
 from difc.tracer import Tracer, lift, wrap
 
-__all__ = ["grid"]
+__all__ = ["INDEXED"]
 
 
 @creates("geomspace")
@@ -40,10 +41,10 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     return result if dtype is None else result.astype(dtype_from(dtype))
 
 
-# ---- grids that are indexed ----------------------------------------------------------------------
+# ---- objects that are indexed ----------------------------------------------------------------------
 
 
-def grid(key: Any, sparse: bool) -> Any:
+def _grid(key: Any, sparse: bool) -> Any:
     """Return numpy.mgrid[key], or numpy.ogrid[key] if sparse, as traced arrays; bounds may be traced integers."""
     entries = key if isinstance(key, tuple) else (key,)
     if not has_tracer(*entries):
@@ -64,6 +65,28 @@ def _ramp(entry: Any) -> Any:
     if isinstance(step, complex):  # NumPy's way to say how many points
         return linspace(start, entry.stop, int(abs(step)))
     return arange(start, entry.stop, step)
+
+
+def _joined(key: Any, columns: bool) -> Any:
+    """Return numpy.r_[key], or numpy.c_[key] with `columns`: numbers, arrays and slices (as ramps) in one array."""
+    entries = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(entry, str) for entry in entries):
+        raise unsupported("numpy.r_ with a text that says how to join", "use np.concatenate or np.stack")
+    parts = [_ramp(entry) if isinstance(entry, slice) else as_operand(entry) for entry in entries]
+    kind = common_dtype(*parts)
+    arrays = [wrap(to_dtype(lift(part), kind)) for part in parts]
+    if not columns:
+        return np.concatenate([np.atleast_1d(a) for a in arrays])
+    return np.concatenate([np.reshape(a, (-1, 1)) if a.ndim < 2 else a for a in arrays], axis=-1)
+
+
+#: NumPy's name -> what makes the array of an index inside a trace
+INDEXED: dict[str, Callable[[Any], Any]] = {
+    "c_": partial(_joined, columns=True),
+    "mgrid": partial(_grid, sparse=False),
+    "ogrid": partial(_grid, sparse=True),
+    "r_": partial(_joined, columns=False),
+}
 
 
 # ---- windows -------------------------------------------------------------------------------------

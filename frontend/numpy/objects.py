@@ -1,4 +1,4 @@
-"""Objects of NumPy that are called or indexed, made anew so that they take traced arrays: vectorize, mgrid, ogrid.
+"""Objects of NumPy that are called or indexed, made anew so that they take traced arrays: vectorize, mgrid, r_, ...
 
 Must not import MLIR: outside a trace they are NumPy's own.
 """
@@ -14,11 +14,11 @@ import numpy as np
 from difc.errors import InputError
 from difc.numpy import surface
 
-__all__ = ["mgrid", "ogrid", "vectorize"]
+__all__ = ["c_", "mgrid", "ogrid", "r_", "vectorize"]
 
 
-class _Grid:
-    """numpy.mgrid or numpy.ogrid; inside a trace the bounds may be traced sizes, and the result is traced."""
+class _Indexed:
+    """One of NumPy's objects that make an array of their index; inside a trace that may hold traced values."""
 
     def __init__(self, name: str) -> None:
         self._name, self._numpy = name, getattr(np, name)
@@ -28,14 +28,16 @@ class _Grid:
             return self._numpy[key]
         from difc.numpy import grids
 
-        return grids.grid(key, sparse=self._name == "ogrid")
+        return grids.INDEXED[self._name](key)
 
     def __repr__(self) -> str:
         return f"<difc.numpy.{self._name}>"
 
 
-mgrid = _Grid("mgrid")
-ogrid = _Grid("ogrid")
+c_ = _Indexed("c_")
+mgrid = _Indexed("mgrid")
+ogrid = _Indexed("ogrid")
+r_ = _Indexed("r_")
 
 
 class vectorize(np.vectorize):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -222,7 +223,9 @@ def sinc(x: Any) -> Any:
     """Return sin(pi x) / (pi x), which is 1 at 0. (numpy.sinc)"""
     x = wrap(lift(x))
     x = x if is_float(x.dtype) else x.astype(np.float64)
-    zero = x == 0
-    angle = np.pi * where(zero, 1, x)
-    # Near 0 the series keeps the derivatives, which are 0 at 0, free of 0/0.
-    return where(zero, 1 - (np.pi * x) ** 2 / 6, np.sin(angle) / angle)
+    near = np.abs(x) < 0.25
+    angle, square = np.pi * where(near, 1, x), (np.pi * where(near, x, 0)) ** 2
+    series: Any = 0.0  # the derivatives of the quotient cancel near 0
+    for k in reversed(range(10)):
+        series = series * square + (-1) ** k / math.factorial(2 * k + 1)
+    return where(near, series, np.sin(angle) / angle)

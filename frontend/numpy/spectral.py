@@ -12,10 +12,10 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import aval_of
-from difc.dialects.matrices import matrix_transpose, strict, triangle
+from difc.dialects.matrices import symmetric
 from difc.dialects.mlir import ir
 from difc.dialects.types import NamedDim
-from difc.numpy.common import as_operand, fill, rank_of, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_operand, rank_of, shape_error, shape_of, size_scalar
 from difc.numpy.factor import matrices
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_to, to_dtype
@@ -65,32 +65,30 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 # ---- symmetric matrices --------------------------------------------------------------------------
 
 
-def _symmetric(name: str, a: Any, triangle_name: str = "L") -> ir.Value:
-    """Return symmetric matrices with the triangle of `a` that is read; a gradient goes to both triangles alike."""
+def _eigh(name: str, a: Any, triangle_name: str = "L") -> tuple[Any, Any]:
+    """Return eigenvalues and eigenvectors of symmetric matrices; a gradient is that of the triangle that is read."""
     if triangle_name.upper() not in ("L", "U"):
         raise shape_error(f"{name}: UPLO is {triangle_name!r}", 'use "L" for the lower triangle, or "U" for the upper')
     (x,) = matrices(name, a)
-    lower = triangle_name.upper() == "L"
-    both = dif.add(triangle(x, strict(lower, False)), matrix_transpose(triangle(x, strict(lower, True))))
-    mean = dif.mul(dif.add(x, matrix_transpose(x)), fill(x, 0.5))
-    return dif.add(mean, dif.stop_gradient(dif.sub(both, mean)))
+    values, vectors = dif.eigh(x, lower=triangle_name.upper() == "L")
+    return wrap(values), wrap(vectors)
 
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """Return eigenvalues, ascending, and eigenvectors of symmetric matrices, one triangle read. (numpy.linalg.eigh)
 
-    Gradients are symmetric (finite differences agree for symmetric steps), and not defined for the vectors of equal
-    eigenvalues (NaN or infinity).
+    A gradient is that of what is read, as finite differences have it: 0 in the other triangle, and twice as large off
+    the diagonal as where both count. `eigh((a + a.T) / 2)`, which is what JAX's does, has symmetric ones. They are not
+    defined for the vectors of equal eigenvalues (NaN or infinity).
     """
-    values, vectors = dif.eigh(_symmetric("eigh", a, UPLO), lower=True)
-    return EighResult(wrap(values), wrap(vectors))
+    return EighResult(*_eigh("eigh", a, UPLO))
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    """Return the eigenvalues of symmetric matrices, ascending. (numpy.linalg.eigvalsh)"""
-    return wrap(dif.eigh(_symmetric("eigvalsh", a, UPLO), lower=True)[0])
+    """Return the eigenvalues of symmetric matrices, ascending; for gradients see `eigh`. (numpy.linalg.eigvalsh)"""
+    return _eigh("eigvalsh", a, UPLO)[0]
 
 
 # ---- singular values -----------------------------------------------------------------------------
@@ -111,8 +109,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
 
 def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
-    values, vectors = dif.eigh(_symmetric("svd", a), lower=True)
-    w, v = wrap(values), wrap(vectors)
+    w, v = _eigh("svd", a)
     order = np.argsort(-np.abs(w), axis=-1)
     w = np.take_along_axis(w, order, axis=-1)
     if not compute_uv:
@@ -158,7 +155,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _uns
     The default of `rcond` is 1e-15, and `rtol=None` stands for the larger size times epsilon. The derivative is that
     among matrices of the same rank; it exists for equal singular values, too.
     """
-    x = _symmetric("pinv", a) if hermitian else matrices("pinv", a, square=False)[0]
+    (x,) = matrices("pinv", a, square=hermitian)
+    x = symmetric(x) if hermitian else x
     if rcond is not None and rtol is not _unset:
         raise shape_error("pinv takes rcond= or rtol=, not both", "leave out rcond")
     if rcond is None:
@@ -207,10 +205,10 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     """Return the number of singular values above a tolerance, relative (`rtol`) or not. (numpy.linalg.matrix_rank)"""
     if rank_of(A) < 2:
         return np.any(wrap(lift(as_operand(A))) != 0).astype(np.int64)
-    x = _symmetric("matrix_rank", A) if hermitian else matrices("matrix_rank", A, square=False)[0]
+    (x,) = matrices("matrix_rank", A, square=hermitian)
     if tol is not None and rtol is not None:
         raise shape_error("matrix_rank takes tol= or rtol=, not both", "leave out tol")
-    s = np.abs(wrap(dif.eigh(x, lower=True)[0])) if hermitian else svd(wrap(x), compute_uv=False)
+    s = np.abs(_eigh("matrix_rank", A)[0]) if hermitian else svd(wrap(x), compute_uv=False)
     if tol is None:
         relative = _default_tolerance(x, _epsilon(x)) if rtol is None else rtol
         bound = np.max(s, axis=-1, keepdims=True, initial=0.0) * _for_each(relative)

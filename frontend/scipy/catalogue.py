@@ -1,4 +1,4 @@
-"""The public names of scipy.special, and why some are not traced. Must import neither SciPy nor MLIR.
+"""The public names of scipy.special and scipy.linalg, and why some are not traced. Must import neither SciPy nor MLIR.
 
 SciPy need not be installed: the list is that of the version named here.
 """
@@ -9,7 +9,7 @@ import re
 
 from difc.numpy.gaps import Gap
 
-__all__ = ["NAMES", "VERSION", "gap"]
+__all__ = ["LINALG_NAMES", "NAMES", "VERSION", "gap", "linalg_gap"]
 
 #: The version of SciPy that the names are from.
 VERSION = "1.17"
@@ -49,6 +49,21 @@ yn_zeros ynp_zeros yv yve yvp zeta zetac
 #: All public names of scipy.special.
 NAMES = _TEXT.split()
 
+_LINALG_TEXT = """
+LinAlgError LinAlgWarning bandwidth block_diag cdf2rdf cho_factor cho_solve cho_solve_banded cholesky cholesky_banded
+circulant clarkson_woodruff_transform companion convolution_matrix coshm cosm cossin det dft diagsvd eig eig_banded eigh
+eigh_tridiagonal eigvals eigvals_banded eigvalsh eigvalsh_tridiagonal expm expm_cond expm_frechet fiedler
+fiedler_companion find_best_blas_type fractional_matrix_power funm get_blas_funcs get_lapack_funcs hadamard hankel
+helmert hessenberg hilbert inv invhilbert invpascal ishermitian issymmetric khatri_rao ldl leslie logm lstsq lu
+lu_factor lu_solve matmul_toeplitz matrix_balance norm null_space ordqz orth orthogonal_procrustes pascal pinv pinvh
+polar qr qr_delete qr_insert qr_multiply qr_update qz rq rsf2csf schur signm sinhm sinm solve solve_banded
+solve_circulant solve_continuous_are solve_continuous_lyapunov solve_discrete_are solve_discrete_lyapunov
+solve_lyapunov solve_sylvester solve_toeplitz solve_triangular solveh_banded sqrtm subspace_angles svd svdvals tanhm
+tanm toeplitz
+"""
+#: All public functions and classes of scipy.linalg.
+LINALG_NAMES = _LINALG_TEXT.split()
+
 _OUTSIDE = "call SciPy's outside the traced function"
 
 #: pattern of names -> why they are not traced; the first that fits
@@ -78,11 +93,30 @@ _GAPS: list[tuple[str, Gap]] = [
     ("ellip.*", Gap("elliptic integrals are not traced", "use a quadrature of the integrand")),
     ("pro_.*|obl_.*|mathieu_.*|pb.*|modfresnel.*", Gap("functions of waves are not traced", _OUTSIDE)),
 ]
+_LINALG_GAPS: list[tuple[str, Gap]] = [
+    ("cholesky|det|inv|lstsq|norm|solve", Gap("NumPy has it", "use the function of numpy.linalg of that name")),
+    ("pinvh", Gap("it is a special case of pinv", "use pinv")),
+    ("eig|eigvals|schur|qz|ordqz|cdf2rdf|rsf2csf", Gap("complex numbers are not supported", _OUTSIDE)),
+    (".*(banded|toeplitz|circulant|tridiagonal)", Gap("structured matrices are not traced", "use the full matrix")),
+    (
+        "block_diag|companion|conv.*|dft|diagsvd|fiedler.*|hadamard|hankel|helmert|(inv)?(hilbert|pascal)|leslie",
+        Gap("matrices of a known form are not traced", "make it outside, or of its elements with np.stack"),
+    ),
+    ("LinAlg.*|.*_funcs|find_.*", Gap("it is about errors or libraries, not about numbers", _OUTSIDE)),
+]
 
 
 def gap(name: str) -> Gap:
     """Return why a name of scipy.special is not traced."""
-    for pattern, found in _GAPS:
-        if re.fullmatch(pattern, name):
-            return found
-    return Gap("it is not traced", _OUTSIDE)
+    return _first(_GAPS, name)
+
+
+def linalg_gap(name: str) -> Gap:
+    """Return why a name of scipy.linalg is not traced."""
+    return _first(_LINALG_GAPS, name)
+
+
+def _first(gaps: list[tuple[str, Gap]], name: str) -> Gap:
+    """Return the gap of the first pattern that a name fits."""
+    fitting = (found for pattern, found in gaps if re.fullmatch(pattern, name))
+    return next(fitting, Gap("it is not traced", _OUTSIDE))

@@ -5,14 +5,14 @@ Must not import MLIR until something is traced or an op without a NumPy form is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from difc.numpy import surface
 
-__all__ = ["apply", "constant", "floats"]
+__all__ = ["apply", "constant", "floats", "polynomial"]
 
 
 def floats(*values: Any) -> tuple[Any, ...]:
@@ -39,6 +39,14 @@ def constant(x: Any) -> Any:
     from difc.control import stop_gradient
 
     return stop_gradient(x)
+
+
+def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
+    """Return the sum of numbers times x^0, x^1, ..., in the dtype of x."""
+    total = np.full_like(x, coefficients[-1])
+    for number in reversed(coefficients[:-1]):
+        total = total * x + number
+    return total
 
 
 def apply(op: str, *operands: Any, on_arrays: Callable[..., Any] | None = None, **attributes: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.scipy.common import floats
+from difc.scipy.common import floats, polynomial
 from difc.scipy.gammas import gamma, gammaln, gammasgn
 
 __all__ = [
@@ -113,11 +113,12 @@ def exprel(x: Any) -> Any:
       np.float64(1.0)
     """
     (x,) = floats(x)
-    zero = x == 0
-    safe = np.where(zero, np.ones_like(x), x)
+    near, infinite = np.abs(x) < 0.5, np.isinf(x)
+    inside, outside = np.where(near, x, np.zeros_like(x)), np.where(near | infinite, np.ones_like(x), x)
+    series = polynomial(inside, [1 / math.factorial(k + 1) for k in range(16)])  # its derivatives do not cancel
     with np.errstate(over="ignore"):
-        ratio = np.where(x == np.inf, x, np.expm1(safe) / safe)
-    return _where(zero, 1 + x * (0.5 + x / 6), ratio)  # the series at 0 has the right derivatives there
+        ratio = np.where(infinite, np.maximum(x, np.zeros_like(x)), np.expm1(outside) / outside)
+    return _where(near, series, ratio)
 
 
 def powm1(x: Any, y: Any) -> Any:

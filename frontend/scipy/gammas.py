@@ -52,11 +52,15 @@ def gamma(z: Any) -> Any:
 def rgamma(z: Any) -> Any:
     """Return 1 / gamma(z), which is 0 at 0, -1, -2, ... (scipy.special.rgamma)"""
     (z,) = floats(z)
-    pole = (z <= 0) & (z == np.floor(z))
-    near = np.where(pole & (z > -FACTORIALS[z.dtype.itemsize]), z, np.zeros_like(z))
-    n = np.floor(near)
-    zero = np.cos(np.pi * n) * np.sin(np.pi * (near - n)) * gamma(1 - near) / np.pi  # by its reflection: it has a slope
-    return np.where(pole, zero, 1 / gamma(np.where(pole, np.ones_like(z), z)))[()]
+    most, one = FACTORIALS[z.dtype.itemsize], np.ones_like(z)
+    pole, high = (z <= 0) & (z == np.floor(z)), z > most + 1
+    low = (z < 0.5) & (z > -most) & ((z > -FAR) | pole)
+    below = np.where(low, z, 0 * one)  # by its reflection: no quotient of infinities at and near the poles
+    n = np.rint(below)
+    reflected = np.cos(np.pi * n) * np.sin(np.pi * (below - n)) * gamma(1 - below) / np.pi
+    small = np.exp(-gammaln(np.where(high, z, one)))
+    usual = np.where(pole, 0 * one, 1 / gamma(np.where(low | high | pole, one, z)))
+    return np.where(low, reflected, np.where(high, small, usual))[()]
 
 
 def gammasgn(x: Any) -> Any:

@@ -151,7 +151,7 @@ def _permutation(pivots: Any) -> Any:
         for k, p in enumerate(np.reshape(pivots, (-1, size)).T):
             order[stack, k], order[stack, p] = order[stack, p], order[stack, k].copy()
         return order.reshape(np.shape(pivots))
-    from difc.control import fori_loop
+    from difc.loops import fori_loop
 
     places = np.broadcast_to(dnp.arange(size, dtype=pivots.dtype), pivots.shape)
 
@@ -248,7 +248,8 @@ def _squared(x: Any, count: Any) -> Any:
         for i in range(int(np.max(count, initial=0))):
             x = np.where((i < count)[..., None, None], x @ x, x)
         return x
-    from difc.control import cond, fori_loop
+    from difc.control import cond
+    from difc.loops import fori_loop
 
     def step(i: Any, x: Any) -> Any:
         wanted = i < count
@@ -256,3 +257,11 @@ def _squared(x: Any, count: Any) -> Any:
 
     x = fori_loop(0, _MOST_SQUARINGS, step, x)
     return np.where((count > _MOST_SQUARINGS)[..., None, None], np.nan, x)
+
+
+def __getattr__(name: str) -> Any:
+    from difc.scipy import catalogue
+
+    if name in catalogue.LINALG_NAMES:
+        raise surface.missing(__name__, name, catalogue.linalg_gap(name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

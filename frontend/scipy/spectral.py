@@ -69,7 +69,7 @@ def eigh(
     """Return eigenvalues w and eigenvectors v of a v = w v, or of a v = w b v with b definite. (scipy.linalg.eigh)
 
     Args:
-      lower: which triangle of `a` and `b` is read.
+      lower: which triangle of `a` and `b` is read; a gradient is that of what is read.
       eigvals_only: return w alone.
     """
     _refuse("eigh", subset_by_index=subset_by_index, subset_by_value=subset_by_value, type=type != 1)

@@ -15,7 +15,9 @@ __all__ = ["fails"]
 
 
 @contextmanager
-def fails(error: type[DifcError], message: str, *, at: str, remedy: str = "") -> Iterator[None]:
+def fails(
+    error: type[DifcError], message: str, *, at: str, remedy: str = ""
+) -> Iterator[pytest.ExceptionInfo[DifcError]]:
     """Expect an error whose first line matches `message`, with the user's file, the line `at`, a caret and a remedy.
 
     Args:
@@ -24,7 +26,7 @@ def fails(error: type[DifcError], message: str, *, at: str, remedy: str = "") ->
     """
     file = sys._getframe(2).f_code.co_filename
     with pytest.raises(error) as caught:
-        yield
+        yield caught
     first, *rest = str(caught.value).splitlines()
     assert re.search(message, first), first
     assert rest[0].startswith(f"  {file}:"), str(caught.value)

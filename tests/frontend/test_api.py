@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,37 @@ def train(t: Any, v: Any) -> Any:
 
 
 # ---- export --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({}, "there are no entries to compile\nRemedy: give at least one"),
+        ({"plain": np.sin}, "the entry `plain` is no function marked with difc.export\nRemedy: mark it"),
+        (difc.export(np.sin, specs=[f64], name="__init"), "an entry cannot be called `__init`"),
+        ({"a$b": difc.export(np.sin, specs=[f64])}, r"an entry cannot be called `a\$b`: .*\nRemedy: give it another"),
+    ],
+)
+def test_what_is_no_entry(entries: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        difc.trace(entries)
+
+
+def test_an_argument_behind_a_default_is_passed_by_name() -> None:
+    @difc.export
+    def model(a: f64[2], times=3, b: f64[2] = 0.0) -> Any:  # type: ignore[no-untyped-def,valid-type]
+        return a * times + b
+
+    np.testing.assert_array_equal(difc.compile(model)(np.ones(2), b=np.ones(2)), [4.0, 4.0])
+
+
+def test_an_entry_has_a_number_of_arguments() -> None:
+    @difc.export
+    def model(a: f64, *rest: f64) -> Any:  # type: ignore[valid-type]
+        return a
+
+    with fails(ModelError, "exported `model` takes any number of arguments in `rest`", at="@difc", remedy="list"):
+        difc.trace(model)
 
 
 def test_an_exported_function_is_still_a_function() -> None:
@@ -138,6 +170,18 @@ def test_dumps(tmp_path: Path) -> None:
     with config.override(dump="ad,linalg", dump_to=tmp_path / "d"):
         difc.trace(np.sin, f32[3]).ir("linalg")
     assert [p.name.split("-")[1] for p in sorted((tmp_path / "d").iterdir())] == ["ad.mlir", "linalg.mlir"]
+    for name in "ef":  # also of what the disk cache has
+        with config.override(dump="all", dump_to=tmp_path / name, cache_dir=tmp_path / "cache"):
+            difc.compile(np.sin, f32[3])
+        names = ["000-dif.mlir", "001-expand-ad.mlir", "002-ad.mlir", "003-linalg.mlir"]
+        assert sorted(p.name for p in (tmp_path / name).iterdir()) == names
+
+
+def test_dumps_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for dump, message in (("ad,lowered", r"no stage 'lowered'\nRemedy: use all, or"), ("all", "Remedy: set `dump_to`")):
+        with config.override(dump=dump, dump_to=tmp_path / "file"), pytest.raises(InputError, match=message):
+            difc.compile(np.sin, f32[3])
 
 
 def test_every_stage_verifies() -> None:
@@ -194,16 +238,41 @@ def test_programs_and_modules_say_what_they_are() -> None:
     assert repr(module) == f"<difc.CompiledModule of lambda for cpu, {len(module.vmfb)} bytes>"
 
 
+def test_names_that_are_not_there() -> None:
+    with pytest.raises(AttributeError, match=r"^difc has no `while_loop`\nRemedy: use difc.fori_loop, difc.scan or"):
+        difc.while_loop  # noqa: B018 - it is the error
+    assert not hasattr(difc, "hessian")
+    with pytest.raises(AttributeError, match=r"^module 'difc' has no attribute 'gard'; did you mean 'grad'"):
+        difc.gard  # noqa: B018 - it is the error
+
+
 def test_without_the_compiler_a_name_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['torch_mlir'] = None\n"
         "import difc\n"
-        "try:\n    difc.grad\nexcept difc.errors.VersionError as error:\n    print(error)"
+        "for use in (lambda: difc.grad, lambda: difc.testing, lambda: difc.jit(abs)(1.0)):\n"
+        "    try:\n        use()\n    except difc.errors.VersionError as error:\n        print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == "difc.grad needs `torch_mlir`, which is not installed\nRemedy: pip install 'difc[compiler]'\n"
+    message = "difc.{} needs `torch_mlir`, which is not installed\nRemedy: pip install 'difc[compiler]'\n"
+    assert said == "".join(map(message.format, ("grad", "testing", "Program")))
 
 
 @pytest.mark.parametrize("target", ["cpu", "vulkan", "cuda"])
 def test_an_artifact_names_no_source_file(target: str) -> None:
     assert Path(__file__).name.encode() not in difc.compile(lambda a: np.sin(a), f32[5], target=target).vmfb
+
+
+def test_equal_programs_give_equal_bytes_in_every_process() -> None:
+    code = (
+        "import hashlib, numpy as np, difc\n"
+        "loss = lambda w, x: np.sum(difc.scan(lambda c, r: (np.tanh(c * w + r), c), w, x)[0] ** 2)\n"
+        "module = difc.compile(difc.value_and_grad(loss), difc.f32[4], difc.f32['n', 4])\n"
+        "print(hashlib.sha256(module.vmfb).hexdigest())"
+    )
+    digests = set()
+    for seed in "12":
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "DIFC_CACHE_DIR": ""}
+        said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        digests.add(said.stdout)
+    assert len(digests) == 1

@@ -187,55 +187,37 @@ def test_map() -> None:
 # ---- errors --------------------------------------------------------------------------------------
 
 
-def test_a_carry_that_changes_its_type_names_the_leaf() -> None:
-    changes = r"scan: the shape of carry\['h'\]\[1\] changes: it starts as f64\[3\], and the body returns f64\[1\]"
-    with fails(ShapeError, changes, at="difc.scan(lambda c", remedy="keep its shape"):
-        difc.jit(lambda a: difc.scan(lambda c, _: ({"h": [a, a[:1]]}, None), {"h": [a, a]}, None, length=2))(x)
-    with fails(DtypeError, r"scan: the dtype of carry changes: it starts as f32\[3\], and the body returns f64\[3\]",
-               at="difc.scan(lambda c", remedy="start with f64[3]"):  # fmt: skip
-        difc.jit(lambda a: difc.scan(lambda c, row: (c + row, None), a.astype(np.float32), rows))(x)
-    with fails(ShapeError, "scan: the carry has the structure", at="difc.scan", remedy="the same containers"):
-        difc.jit(lambda a: difc.scan(lambda c, _: ((c, c), None), a, None, length=2))(x)
-
-
-def test_a_body_that_returns_no_pair() -> None:
-    with fails(
-        InputError, r"scan: the body returns Tracer, not a pair \(carry, y\)", at="difc.scan", remedy="(carry, None)"
-    ):
-        difc.jit(lambda a: difc.scan(lambda c, _: c, a, None, length=2))(x)
-
-
-def test_lengths_that_do_not_fit() -> None:
-    with fails(
-        ShapeError, r"scan: the leading axes of xs differ: xs\[0\]: f64\[3\], xs\[1\]: f64\[4, 3\]", at="difc.scan"
-    ):
-        difc.jit(lambda a, b: difc.scan(lambda c, s: (c, None), 0.0, (a, b)))(x, rows)
-    with fails(ShapeError, "scan: length=2, but xs has 3 slices", at="difc.scan"):
-        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), 0.0, a, length=2))(x)
-    with fails(InputError, "scan: the number of steps is not known", at="difc.scan", remedy="length=n"):
-        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), a))(x)
-    with fails(ShapeError, r"scan: xs is a scalar, f64\[\]", at="difc.scan"):
-        difc.jit(lambda a: difc.scan(lambda c, s: (c, None), 0.0, a))(1.0)
-    with fails(DtypeError, r"scan: length is f64\[\], not a scalar integer", at="difc.scan"):
-        difc.jit(lambda n: difc.scan(lambda c, s: (c, None), 0.0, None, length=n))(np.float64(2))
-    with fails(InputError, "scan: the number of steps is not known", at="difc.scan", remedy="length=n"):
-        difc.scan(lambda c, s: (c, None), x)
-    with fails(InputError, "no steps to run outside a trace", at="difc.scan", remedy="difc.jit"):
-        difc.scan(lambda c, s: (c, None), x, rows[:0])
-
-
 def test_branches_that_differ() -> None:
-    with fails(ShapeError, r"cond: result 0 is f64\[3\] in one branch and f64\[1\] in the other", at="difc.cond"):
+    with fails(ShapeError, r"cond: result is f64\[3\] in one branch and f64\[1\] in the other", at="difc.cond"):
         difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: a[:1]))(True, x)
     with fails(
         DtypeError,
-        r"cond: result 0 is f64\[3\] in one branch and f32\[3\] in the other",
+        r"cond: result is f64\[3\] in one branch and f32\[3\] in the other",
         at="difc.cond",
         remedy=".astype",
     ):
         difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: a.astype(np.float32)))(True, x)
-    with fails(ShapeError, "cond: the branches return different structures", at="difc.cond", remedy="same containers"):
+    with fails(DtypeError, r"cond: result\['r'\]\[1\] is f64\[3\] in one branch and i64", at="difc.cond"):
+        difc.jit(lambda p, a: difc.cond(p, lambda: {"r": (a, a)}, lambda: {"r": (a, a.astype(np.int64))}))(True, x)
+    with fails(
+        ShapeError,
+        r"cond: the branches return different structures: an array and \(array, array\)",
+        at="difc.cond",
+        remedy="same containers",
+    ):
         difc.jit(lambda p, a: difc.cond(p, lambda: a, lambda: (a, a)))(True, x)
+
+
+@pytest.mark.parametrize("run", [difc.jit, lambda f: f], ids=["traced", "in Python"])
+def test_branches_that_cannot_be_called(run: Any) -> None:
+    for branch, why in ((lambda: x, "takes 0 positional arguments but 1 was given"), (x, "object is not callable")):
+        with fails(
+            InputError,
+            f"cond: a branch cannot be called with 1 operands: .*{why}",
+            at="difc.cond",
+            remedy="two functions of the operands",
+        ):
+            run(lambda a: difc.cond(np.sum(a) < 9, branch, branch, a))(x)  # noqa: B023 - it is called at once
 
 
 def test_a_predicate_that_is_an_array() -> None:
@@ -243,6 +225,8 @@ def test_a_predicate_that_is_an_array() -> None:
         ShapeError, r"cond: the predicate is an array, bool\[3\], not a scalar", at="difc.cond", remedy="np.where"
     ):
         difc.jit(lambda a: difc.cond(a > 0, lambda: a, lambda: a))(x)
+    with fails(ShapeError, r"cond: the predicate is an array of shape \[3\]", at="difc.cond", remedy="np.where"):
+        difc.cond(x > 0, lambda: x, lambda: x)
 
 
 def test_python_control_flow_on_a_tracer() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import threading
 from contextvars import copy_context
 from typing import Any
@@ -88,6 +89,15 @@ class TestTracing:
         f(x, 2), f(x, 1, times=2)
         assert len(runs) == 2
         np.testing.assert_array_equal(difc.jit(power, static_argnums=(-1,))(x, 3), x**8)
+
+    def test_a_static_argument_is_static_by_place_and_by_name(self) -> None:
+        def power(first: Any, /, a: Any, times: int) -> Any:
+            return first * a ** range(times)[-1]
+
+        for static in ({"static_argnums": 2}, {"static_argnums": -1}, {"static_argnames": "times"}):
+            f = difc.jit(power, **static)
+            np.testing.assert_array_equal(f(1.0, x, 3), x**2)
+            np.testing.assert_array_equal(f(1.0, x, times=3), x**2)
 
     def test_equal_static_values_of_other_types_differ(self) -> None:
         f = difc.jit(lambda a, n: a * (2.0 if isinstance(n, bool) else 3.0), static_argnums=1)
@@ -214,3 +224,26 @@ class TestCompiled:
             assert type(f(x)) is np.ndarray
         assert isinstance(f(x), difc.DeviceArray)
         np.testing.assert_allclose(f(x), np.tanh(x), rtol=1e-14)
+
+    def test_decorated_and_transformed_functions_can_be_pickled(self) -> None:
+        decorated, gradient = pickle.loads(pickle.dumps((doubled, difc.grad(square))))
+        assert decorated is doubled
+        np.testing.assert_allclose(gradient(2.0), 4.0)
+        second = pickle.loads(pickle.dumps(difc.vmap(difc.grad(square))))
+        np.testing.assert_allclose(second(x), 2 * x)
+        np.testing.assert_allclose(pickle.loads(pickle.dumps(difc.jit(square, target="cpu")))(3.0), 9.0)
+
+
+@difc.jit
+def doubled(a: Any) -> Any:
+    return 2.0 * a
+
+
+def square(a: Any) -> Any:
+    return a * a
+
+
+def test_transformed_functions_say_what_they_are() -> None:
+    assert repr(doubled) == "<difc.jit of doubled>"
+    assert repr(difc.grad(square)) == "<difc.grad of square>"
+    assert repr(difc.vmap(difc.value_and_grad(square))) == "<difc.vmap of square>"

@@ -151,3 +151,10 @@ def test_entries_are_selected_by_name(tmp_path: Path) -> None:
         ModelError, match=r"(?s)`model.py` exports no function `los`; did you mean `loss`.*loss, second"
     ):
         select_entries(exports, ["los"], "model.py")
+
+
+def test_a_recursion_is_shown_once(tmp_path: Path) -> None:
+    message = message_of(write(tmp_path, "def f():\n    f()\nf()\n"))
+    assert "RecursionError" in message
+    assert message.count(":2 in f\n    f()\n  ... ") == 1
+    assert len(message.splitlines()) <= 7

@@ -15,7 +15,7 @@ from difc.dialects import Aval
 from difc.errors import DtypeError, UnsupportedError, UnsupportedNameError
 from difc.numpy import coverage, gaps, registry
 from difc.pytree import flatten
-from difc.scipy import catalogue, special
+from difc.scipy import catalogue, linalg, special
 from tests.frontend.numpy_cases import CASES
 from tests.frontend.traced import module_of
 
@@ -39,6 +39,20 @@ def test_what_scipy_has_beyond_ours_has_a_reason() -> None:
     if installed.__version__.startswith(catalogue.VERSION + "."):
         wanted = pytest.importorskip("scipy.special").__all__
         assert set(catalogue.NAMES) == {n for n in wanted if not n.startswith("_") and n != "test"}
+        algebra = pytest.importorskip("scipy.linalg")
+        modules = {n for n in algebra.__all__ if isinstance(getattr(algebra, n), ModuleType)}
+        assert set(catalogue.LINALG_NAMES) == set(algebra.__all__) - modules
+
+
+def test_what_scipy_has_of_linear_algebra_beyond_ours_has_a_reason() -> None:
+    assert {row.name for row in coverage.scipy_linalg_rows()} == set(catalogue.LINALG_NAMES)
+    assert set(linalg.__all__) <= set(catalogue.LINALG_NAMES)
+    with pytest.raises(
+        UnsupportedNameError, match="linalg does not have 'solve': NumPy has it\nRemedy: use the function"
+    ):
+        linalg.solve  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        linalg.nothing  # noqa: B018
 
 
 # ---- derivatives ---------------------------------------------------------------------------------

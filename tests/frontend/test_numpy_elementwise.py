@@ -137,6 +137,7 @@ def test_operators_and_functions_of_difc_numpy() -> None:
 
     x, n = np.array([0.3, 1.7, 2.5]), np.array([0, 5, 9])
     check(f, x, n)
+    check(lambda a: [round(a[1], 1), round(a[0]), round(a[2] * 100, -1)], x)
     check(lambda a: dnp.sum(dnp.where(a > 1, dnp.sin(a), 0.5)), x)
 
 
@@ -147,7 +148,7 @@ def test_python_numbers_beyond_the_dtype_compare_as_numbers() -> None:
 
 def test_static_exponents_are_products() -> None:
     x = np.array([-2.0, 0.0, 3.0])
-    for exponent in (0, 1, 2, 5, 2.0, 64, -3):
+    for exponent in (0, 1, 2, 5, 2.0, 64, -1, -3, -3.0):
         check(lambda a, e=exponent: a**e, x)
     check(lambda a: a**0.5, np.abs(x))
     check(lambda a: a ** np.int64(3), x.astype(np.float32))

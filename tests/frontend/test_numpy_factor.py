@@ -103,11 +103,12 @@ def test_cholesky_reads_one_triangle() -> None:
         np.testing.assert_array_equal(np.where(np.isnan(x), gradient, 0), 0)
 
 
+SHIFT = np.eye(4, k=1)
 SINGULAR = np.array([[1.0, 2, 3, 1], [2, 4, 6, 2], [1, 0, 1, 5], [0, 1, 1, 1]])  # the second row is twice the first
 ZERO_COLUMN = A * [1.0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("x", [SINGULAR, SINGULAR.T, ZERO_COLUMN, A, np.outer(A[0], A[1]), np.zeros((4, 4))])
+@pytest.mark.parametrize("x", [SINGULAR, SINGULAR.T, ZERO_COLUMN, A, np.outer(A[0], A[1]), SHIFT, 0 * SHIFT])
 def test_the_gradient_of_det_is_the_cofactors(x: np.ndarray) -> None:
     """Also where one pivot is zero, wherever it is, or several are."""
     minors = [[np.linalg.det(np.delete(np.delete(x, i, 0), j, 1)) for j in range(4)] for i in range(4)]
@@ -115,6 +116,19 @@ def test_the_gradient_of_det_is_the_cofactors(x: np.ndarray) -> None:
     with difc.disable_jit():
         for f in (np.linalg.det, lambda x: np.linalg.det(np.pad(x, (0, 1)) + np.diag([0, 0, 0, 0, 1.0]))):
             np.testing.assert_allclose(difc.grad(f)(x), cofactors, atol=1e-12)
+
+
+@pytest.mark.parametrize("rank", [0, 2, 3, 4, 5])
+def test_the_second_derivative_of_det(rank: int) -> None:
+    """Along a line the determinant is a polynomial."""
+    rng = np.random.default_rng(rank)
+    t, steps = rng.uniform(-1, 1, (5, 5)), np.arange(-2.5, 3)
+    for x in (rng.uniform(-1, 1, (5, rank)) @ rng.uniform(-1, 1, (rank, 5)), np.eye(5, k=5 - rank)):
+        values = np.linalg.det(x + steps[:, None, None] * t)
+        want = 2 * np.polynomial.Polynomial.fit(steps, values, 5).convert().coef[2]
+        with difc.disable_jit():
+            found = np.sum(t * difc.jvp(difc.grad(np.linalg.det), (x,), (t,))[1])
+        np.testing.assert_allclose(found, want, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])

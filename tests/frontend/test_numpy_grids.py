@@ -63,6 +63,14 @@ def test_known_grids_are_numpys() -> None:
     assert repr(dnp.ogrid) == "<difc.numpy.ogrid>"
 
 
+def test_arrays_joined_in_brackets() -> None:
+    check(lambda x: [dnp.r_[x, 1, x[:2] * 2, 0:3, 0:1:3j], dnp.r_[x[0], x[1]], dnp.c_[x, x**2]], V)
+    check(lambda x: [dnp.r_[x, x[:1]], dnp.c_[x, x[:, :2], 2 * x], dnp.c_[x[0, 0], 2.0]], X.astype(np.float32))
+    check(lambda x: [dnp.c_[np.ones(6), x], dnp.r_[x, 2.0]], V.astype(np.float32))
+    check(lambda x: [dnp.r_[x, x], dnp.c_[x, x]], V, dynamic=[(0, 0)])
+    np.testing.assert_array_equal(dnp.c_[[1, 2], [3, 4]], [[1, 3], [2, 4]])
+
+
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
@@ -70,6 +78,8 @@ def test_known_grids_are_numpys() -> None:
         (lambda x: np.hanning(x.shape[0]), ConcretizationError, r"difc.numpy.arange"),
         (lambda x: dnp.geomspace(0, 1, 3) + x, ShapeError, "cannot include zero"),
         (lambda x: dnp.mgrid[x.shape[0]], ShapeError, "a grid is made of slices"),
+        (lambda x: dnp.r_["0,2", x], UnsupportedError, "a text that says how to join.*use np.concatenate"),
+        (lambda x: np.r_[x, x], ConcretizationError, "r_ and c_ of difc.numpy"),
         (lambda x: dnp.zeros(3, device="gpu"), UnsupportedError, "zeros on device 'gpu'.*leave device= out"),
     ],
 )

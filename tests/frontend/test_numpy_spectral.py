@@ -121,10 +121,6 @@ NEAR_DIAGONAL = np.diag([1.0, 2.0, 3.5]) + 0.1 * RNG.normal(size=(3, 3))
 RECTANGLE = np.vstack([NEAR_DIAGONAL, 0.3 * RNG.normal(size=(1, 3))])
 
 
-def _symmetrically(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(x + np.swapaxes(x, -1, -2))
-
-
 def _projector(basis: Any) -> Any:
     return basis @ np.swapaxes(basis, -1, -2)
 
@@ -136,11 +132,13 @@ SMOOTH: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda x: (np.linalg.qr(x, "complete").R, _projector(np.linalg.qr(x, "complete").Q[:, 3:])),
         (RECTANGLE,),
     ),
-    "eigh": (_symmetrically(lambda x: (np.linalg.eigvalsh(x), np.linalg.eigh(x)[1] ** 2)), (NEAR_DIAGONAL,)),
+    "eigh": (lambda x: (np.linalg.eigvalsh(x), np.linalg.eigh(x)[1] ** 2), (NEAR_DIAGONAL,)),
+    "eigh_upper": (lambda x: _of_vectors(*np.linalg.eigh(x, UPLO="U")), (NEAR_DIAGONAL,)),
     "svd": (lambda x: (np.linalg.svdvals(x), np.linalg.svd(x, full_matrices=False).U ** 2), (RECTANGLE,)),
     "svd_wide": (lambda x: np.linalg.svd(x, full_matrices=False).Vh ** 2, (RECTANGLE.T,)),
     "svd_full": (lambda x: _projector(np.linalg.svd(x).U[:, 3:]), (RECTANGLE,)),
     "pinv": (np.linalg.pinv, (RECTANGLE,)),
+    "pinv_hermitian": (lambda x: np.linalg.pinv(x, hermitian=True), (NEAR_DIAGONAL,)),
     "pinv_wide": (np.linalg.pinv, (RECTANGLE.T,)),
     "lstsq": (lambda a, b: np.linalg.lstsq(a, b)[:2], (RECTANGLE, RIGHT[:4])),
     "norms": (lambda x: [np.linalg.norm(x, p) for p in (2, -2, "nuc")], (RECTANGLE,)),
@@ -158,10 +156,16 @@ def _gradient(function: Callable[..., Any], x: np.ndarray) -> np.ndarray:
         return np.asarray(difc.grad(lambda x: np.sum(function(x)))(x))
 
 
-def test_the_gradient_of_eigh_is_symmetric() -> None:
-    found = _gradient(lambda x: np.linalg.eigvalsh(x)[-1], SYMMETRIC[0])
-    vector = np.linalg.eigh(SYMMETRIC[0])[1][:, -1]
-    np.testing.assert_allclose(found, np.outer(vector, vector), atol=1e-12)
+def test_a_gradient_is_that_of_the_triangle_that_is_read() -> None:
+    """The other one may hold anything. Of the mean of a matrix and its transpose, gradients are symmetric."""
+    x = SYMMETRIC[0]
+    vector = np.linalg.eigh(x)[1][:, -1]
+    both = np.outer(vector, vector)
+    found = _gradient(lambda x: np.linalg.eigvalsh((x + x.T) / 2)[-1], x)
+    np.testing.assert_allclose(found, both, atol=1e-12)
+    for side, read in (("L", np.tril), ("U", np.triu)):
+        found = _gradient(lambda x, side=side: np.linalg.eigvalsh(x, side)[-1], np.where(read(x) != 0, x, np.nan))
+        np.testing.assert_allclose(found, read(both + both.T - np.diag(np.diag(both))), atol=1e-12)
 
 
 def test_equal_values() -> None:

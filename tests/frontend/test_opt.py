@@ -176,8 +176,11 @@ def test_a_mistake_of_a_pass_is_reported_as_such(square: Any, monkeypatch: pytes
 
 
 def test_text_from_standard_input_is_shown_in_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(SQUARE.replace("%x, %x", "%x, %y")))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SQUARE.replace("%x, %x", "%x, %y").encode())))
     with pytest.raises(VerificationError, match=re.escape('-:3:22\n    %0 = "dif.mul"(%x, %y)')):
+        read_module("-")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"module \xff")))
+    with pytest.raises(VerificationError, match="-:1:"):
         read_module("-")
 
 

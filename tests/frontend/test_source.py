@@ -43,6 +43,8 @@ def test_frames_of_numpy_and_of_machinery_are_passed_over() -> None:
     assert is_library(difc.__file__)
     assert is_library("<frozen runpy>")
     assert is_library(scipy.special.__file__)
+    assert is_library(linecache.__file__)
+    assert not is_library(pytest.__file__)
     assert not is_library(__file__)
 
 

@@ -12,9 +12,9 @@ import difc
 import difc.numpy as dnp
 from difc.dialects import functions_of, verify
 from difc.dialects.locations import user_location
-from difc.errors import ConcretizationError, MutationError, UnsupportedError
+from difc.errors import ConcretizationError, InputError, MutationError, UnsupportedError
 from difc.tracer import Tracer
-from difc.tracing import frame_of, is_tracing
+from difc.tracing import is_tracing
 from tests.frontend.failing import fails
 from tests.pipelines.passes import all_ops
 
@@ -29,7 +29,6 @@ def ops(program: Any, name: str = "") -> list[str]:
 
 def test_nothing_is_traced_outside() -> None:
     assert not is_tracing()
-    assert frame_of() is None
     seen: list[bool] = []
     difc.trace(lambda a: (seen.append(is_tracing()), a)[1], f64[2])
     assert seen == [True]
@@ -51,6 +50,25 @@ def test_functions_outside_a_trace_are_numpy() -> None:
 def test_an_array_is_one_constant() -> None:
     table = np.arange(6.0).reshape(2, 3)
     assert ops(difc.trace(lambda a: a * table + table, f64[2, 3])).count("constant") == 1
+
+
+def test_an_array_that_changes_between_two_uses_is_two_constants() -> None:
+    def program(a: Any) -> Any:
+        table = np.zeros(2)
+        first = a + table
+        table[0] = 5.0
+        return first + table
+
+    with difc.disable_jit():
+        assert difc.jit(program)(np.ones(2)).tolist() == [6.0, 1.0]
+
+
+def test_arrays_of_another_byte_order() -> None:
+    table = np.arange(1.0, 4.0).astype(">f4")
+    with difc.disable_jit():
+        result = np.asarray(difc.jit(lambda a: a + table)(table))
+    assert result.dtype == np.float32
+    assert result.tolist() == [2.0, 4.0, 6.0]
 
 
 def test_zeros_of_both_signs_are_two_constants() -> None:
@@ -197,3 +215,17 @@ def test_an_array_surface() -> None:
     for what in (len, iter):
         with pytest.raises(TypeError, match="traced scalar"):
             difc.trace(lambda a: what(a), f64[()])  # noqa: B023
+
+
+def test_an_array_of_another_meaning_is_no_constant() -> None:
+    masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+    with fails(InputError, "a masked array would lose its mask", at="a + masked", remedy="x.filled"):
+        difc.trace(lambda a: a + masked, f64[2])
+
+
+def test_a_traced_value_as_the_shape_of_a_numpy_array() -> None:
+    """NumPy replaces the error of `__index__` by its own."""
+    with fails(
+        ConcretizationError, "the shape of a NumPy array was asked for", at="np.zeros(n)", remedy="static_argnums"
+    ):
+        difc.jit(lambda n: np.zeros(n))(3)

@@ -185,6 +185,19 @@ def test_vjp_structures() -> None:
     same(pullback(ct), other(ct))  # a pullback can be called again
 
 
+def test_vjp_sees_what_its_function_sees_now() -> None:
+    factor = 1.0
+
+    def scaled(a: Any) -> Any:
+        return a * factor
+
+    difc.vjp(scaled, x)
+    factor = 3.0
+    value, pullback = difc.vjp(scaled, x)
+    np.testing.assert_array_equal(value, x * 3.0)
+    np.testing.assert_array_equal(pullback(np.ones_like(x))[0], np.full_like(x, 3.0))
+
+
 def test_vjp_with_aux() -> None:
     value, pullback, aux = difc.vjp(lambda a: (np.sin(a), a * 2.0), x, has_aux=True)
     same((value, aux), (np.sin(x), 2 * x))

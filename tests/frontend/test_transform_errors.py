@@ -54,9 +54,69 @@ def test_argnums_out_of_range() -> None:
         difc.grad(lambda a: np.sum(a))(a=x)
 
 
+def test_argnums_that_are_no_numbers_of_arguments() -> None:
+    for argnums in ("a", 1.0):
+        with fails(InputError, "argnums is .*, not a number of an argument", at="difc.grad", remedy="argnums=(0, 2)"):
+            difc.grad(lambda a: np.sum(a), argnums)(x)  # type: ignore[arg-type]
+    with fails(InputError, r"argnums names an argument twice: \(0, -1\)", at="difc.grad", remedy="once"):
+        difc.grad(lambda a: np.sum(a), (0, -1))(x)
+
+
 def test_aux_that_is_not_there() -> None:
-    with fails(InputError, r"does not return a pair \(value, aux\)", at="difc.grad"):
+    message = r"{} with has_aux=True: the function does not return a pair \(value, aux\)"
+    with fails(InputError, message.format("grad"), at="difc.grad", remedy="a tuple of two"):
         difc.grad(np.sum, has_aux=True)(x)
+    with fails(InputError, message.format("jvp"), at="difc.jvp", remedy="a tuple of two"):
+        difc.jvp(np.sin, (x,), (x,), has_aux=True)
+    with fails(InputError, message.format("vjp"), at="difc.vjp", remedy="a tuple of two"):
+        difc.vjp(np.sin, x, has_aux=True)
+    with fails(InputError, message.format("vjp"), at="difc.vjp", remedy="a tuple of two"):
+        difc.jit(lambda a: difc.vjp(np.sin, a, has_aux=True)[0])(x)
+
+
+def product(a: Any, b: Any) -> Any:
+    return np.sum(a * b)
+
+
+CALLS: list[tuple[str, Any]] = [
+    ("grad", lambda f: difc.grad(f)(x)),
+    ("jvp", lambda f: difc.jvp(f, (x,), (x,))),
+    ("vjp", lambda f: difc.vjp(f, x)),
+    ("vjp", lambda f: difc.jit(lambda a: difc.vjp(f, a)[0])(x)),
+    ("vmap", lambda f: difc.vmap(f)(x)),
+    ("jit", lambda f: difc.jit(f)(x)),
+    ("trace", lambda f: difc.trace(f, x)),
+]
+
+
+@pytest.mark.parametrize(("what", "call"), CALLS, ids=[what for what, _ in CALLS])
+def test_functions_that_cannot_be_called_so(what: str, call: Any) -> None:
+    """Without the frames of difc that a TypeError would bring."""
+    message = f"{what}: `product` cannot be called with these arguments: product.. missing 1 required .* 'b'"
+    with fails(InputError, message, at=f"difc.{what}(f", remedy="call it as product(a: ") as caught:
+        call(product)
+    assert len(caught.traceback) <= 5
+    if what != "jit":  # a decorator that takes no function waits for one
+        with fails(InputError, f"{what}: .*(is not callable|is no function)", at=f"difc.{what}(f"):
+            call(3)
+
+
+def test_what_is_no_fault_of_the_call_passes_through() -> None:
+    def wrong(a: Any) -> Any:
+        return product(a)  # type: ignore[call-arg]
+
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        difc.grad(wrong)(x)
+    assert not isinstance(caught.value, InputError)
+    assert [entry.name for entry in caught.traceback][1:] == ["__call__", "wrong"]
+
+
+def test_static_arguments_that_are_not_there() -> None:
+    with fails(InputError, "jit: `product` has no argument 'n' that could", at="difc.jit", remedy="arguments: a, b"):
+        difc.jit(product, static_argnames="n")
+    with fails(InputError, "jit: `product` has no argument 2 that could", at="difc.jit", remedy="arguments: a, b"):
+        difc.jit(product, static_argnums=(0, 2))
+    assert callable(difc.jit(lambda *args, **kwargs: args, static_argnums=5, static_argnames="n"))
 
 
 def test_tangents_that_do_not_fit() -> None:
@@ -64,7 +124,12 @@ def test_tangents_that_do_not_fit() -> None:
         ShapeError, r"jvp: the tangent for primals\[0\] is f64\[2\], but primals\[0\] is f64\[3\]", at="difc.jvp"
     ):
         difc.jvp(np.sin, (x,), (np.ones(2),))
-    with fails(ShapeError, "jvp: primals have the structure", at="difc.jvp"):
+    with fails(
+        ShapeError,
+        r"jvp: primals are \(array,\), and tangents \(array, array\)",
+        at="difc.jvp",
+        remedy="same containers",
+    ):
         difc.jvp(np.sin, (x,), (x, x))
     with fails(InputError, "primals and tangents are tuples", at="difc.jvp", remedy="jvp(f, (x,), (t,))"):
         difc.jvp(np.sin, x, x)
@@ -76,14 +141,21 @@ def test_cotangents_that_do_not_fit() -> None:
     _, pullback = difc.vjp(np.sin, x)
     with fails(
         ShapeError,
-        r"vjp: the cotangent for result 0 has shape \[2\], but result 0 is f64\[3\]",
+        r"vjp: the cotangent for result 0 is f64\[2\], but result 0 is f64\[3\]",
         at="pullback(np.ones(2))",
+        remedy="same shape and dtype",
     ):
         pullback(np.ones(2))
-    with fails(ShapeError, "vjp: the value has the structure", at="pullback((x, x))"):
+    with fails(ShapeError, r"the cotangent for result 0 is f32\[3\], but", at="pullback(np.ones(3, np.float32))"):
+        pullback(np.ones(3, np.float32))
+    message = r"vjp: the value is an array, and the cotangent \(array, array\)"
+    with fails(ShapeError, message, at="pullback((x, x))", remedy="same containers"):
         pullback((x, x))
-    with fails(NotDifferentiableError, r"vjp needs a float array, but \S+ is i64\[3\]", at="difc.vjp"):
+    with fails(ShapeError, message, at="difc.vjp(np.sin, a)", remedy="same containers"):
+        difc.jit(lambda a: difc.vjp(np.sin, a)[1]((a, a)))(x)
+    with fails(NotDifferentiableError, r"vjp needs a float array, but primals\[0\] is i64\[3\]", at="difc.vjp"):
         difc.vjp(np.sin, np.arange(3))
+    assert list(np.asarray(difc.vjp(np.sum, x)[1](2)[0])) == [2.0, 2.0, 2.0]  # a Python number takes the result's type
 
 
 def test_mapped_sizes_that_differ() -> None:
@@ -101,10 +173,20 @@ def test_axes_that_do_not_fit() -> None:
     message = r"vmap: axis 1 of args\[0\] does not exist: it has 1 axes"
     with fails(InputError, message, at="difc.vmap", remedy="choose another axis"):
         difc.vmap(np.sin, 1)(x)
-    with fails(InputError, "vmap: in_axes does not have the structure", at="difc.vmap"):
-        difc.vmap(np.sin, (0, 0))(x)
-    with fails(InputError, "vmap: out_axes does not have the structure", at="difc.vmap"):
+    structure = "vmap: {} does not have the structure of what it describes: {}"
+    remedy = "an axis or None for each argument"
+    for axes, why in (((0, 0), "entries for 2 of 1"), (("a",), "'a' for an array"), (({"a": 0},), "for an array")):
+        with fails(InputError, structure.format("in_axes", f".*{why}"), at="difc.vmap", remedy=remedy):
+            difc.vmap(np.sin, axes)(x)
+    with fails(InputError, structure.format("in_axes", r"keys \['a'\] for keys \['a', 'b'\]"), at="difc.vmap"):
+        difc.vmap(lambda t: t["a"] * t["b"], ({"a": 0},))({"a": x, "b": x})
+    with fails(InputError, structure.format("out_axes", r"\(0, 0\) for an array"), at="difc.vmap", remedy=remedy):
         difc.vmap(np.sin, 0, (0, 0))(x)
+
+
+def test_mapped_arguments_by_name() -> None:
+    with fails(InputError, "vmap: `a` is passed by name", at="difc.vmap", remedy="by position"):
+        difc.vmap(lambda a: a)(a=x)
 
 
 def test_a_mapped_result_without_an_axis() -> None:

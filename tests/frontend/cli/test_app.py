@@ -74,6 +74,16 @@ def test_the_installed_command(folder: Path, artifact: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.skipif(not DIFC.exists() or not Path("/dev/full").exists(), reason="no command difc, or no /dev/full")
+def test_standard_output_that_cannot_be_written(artifact: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [DIFC, "run", artifact, "loss", *FITTING]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written: No space left on device\nRemedy: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_without_the_packages_of_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

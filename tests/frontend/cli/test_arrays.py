@@ -8,8 +8,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from difc.cli.arrays import parse_array
+from difc.cli.arrays import example_text, parse_array
 from difc.errors import InputError
+from difc.runtime.signature import DTYPES, ArraySpec
 
 
 @pytest.mark.parametrize(
@@ -35,8 +36,16 @@ def test_arrays_as_text(text: str, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["i8=300", "u8=-1", "i32=1.5", "bool=2", "f16=7e4", "f32=one", "3xf32=1,2", "x3xf32=1", "3xf32==1"]
-)
+    "text",
+    ["i8=300", "u8=-1", "i32=1.5", "bool=2", "f16=7e4", "f32=one", "3xf32=1,2", "x3xf32=1", "3xf32==1",
+             "99999999999xf32=1", "9999999999999x9999999999999xf32=1"],
+)  # fmt: skip
 def test_arrays_that_are_not_what_they_say(text: str) -> None:
-    with pytest.raises(InputError, match=r"values for|cannot hold|neither a file"):
+    with pytest.raises(InputError, match=r"values for|cannot hold|neither a file|fit into memory"):
         parse_array(text)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_example_of_each_type_can_be_read(dtype: str) -> None:
+    array = parse_array(example_text(ArraySpec((2, "n"), DTYPES[dtype])))
+    assert (array.dtype, array.shape) == (DTYPES[dtype], (2, 1))

@@ -8,7 +8,7 @@ import pytest
 
 import difc
 from difc import config
-from tests.frontend.cli.commands import difc_command, fails, succeeds
+from tests.frontend.cli.commands import MODEL, difc_command, fails, succeeds
 
 
 def test_compile_writes_the_artifact_and_says_so(folder: Path, tmp_path: Path) -> None:
@@ -52,11 +52,26 @@ def test_a_missing_model(folder: Path) -> None:
     assert f"Remedy: did you mean `{folder / 'model.py'}`?" in said
 
 
+def test_the_model_is_not_overwritten(tmp_path: Path) -> None:
+    model, link = tmp_path / "model.py", tmp_path / "link.py"
+    model.write_text(MODEL)
+    link.symlink_to(model)
+    for options in (["-o", model], ["-o", tmp_path / "." / "link.py"], ["-o", model, "--emit", "ad"]):
+        assert "is the model itself\nRemedy: choose another file with -o" in fails("compile", model, *options)
+    assert model.read_text() == MODEL
+
+
 def test_a_model_without_an_export(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("x = 1\n")
     said = fails("compile", tmp_path / "empty.py")
     assert "exports no function" in said
     assert "@difc.export" in said
+
+
+def test_no_line_of_the_command_is_taken_for_the_users(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("import difc\n@difc.export\nclass A:\n    pass\n")
+    said = fails("compile", tmp_path / "model.py")
+    assert said == "error: a value of type A is not an array\nRemedy: pass numbers\n"
 
 
 def test_an_unknown_entry(folder: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from difc.runtime import available
 from tests.frontend.cli.commands import FITTING, fails, reference, succeeds
 
+X = np.ones((4, 3))
+
 
 @pytest.mark.parametrize("inputs", [["named.npz"], ["numbered.npz"]])
 def test_run_prints_and_stores_results_by_name(folder: Path, artifact: Path, tmp_path: Path, inputs: list[str]) -> None:
@@ -55,6 +57,8 @@ def test_a_single_result_can_go_to_an_npy_file(artifact: Path, folder: Path, tmp
         (["loss", *FITTING[:-1], "nowhere.npy"], ["there is no file `nowhere.npy`"]),
         (["loss", *FITTING[:-1], "4x3xf33=1"], ["`4x3xf33=1` has an unknown element type `f33`", "bf16"]),
         (["loss", *FITTING[:-1], "4x3"], ["`4x3` is neither a file (.npy or .npz) nor an array"]),
+        (["loss", *FITTING[:-1], "folder"], ["unknown element type `folder`", "whose name ends with .npy or .npz"]),
+        (["loss", *FITTING, "-o", "-"], ["do not go to standard output as a file", "-o is optional"]),
         (["loss", *FITTING, "-o", "out.txt"], ["`out.txt` is no place for the results", "use -o out.npz"]),
         (["gradients", *FITTING, "-o", "out.npy"], ["several results go to an .npz file"]),
         (["loss", *FITTING, "-o", "none/out.npz"], ["`none/out.npz` cannot be written: there is no folder `none`"]),
@@ -72,6 +76,13 @@ def test_input_files_that_do_not_fit(artifact: Path, folder: Path, tmp_path: Pat
     assert f"--input {tmp_path / 'x.npy'}: `loss`: argument `x` has the wrong shape" in said
     assert "expected float32['batch', 3]\n  got      float32[4, 5]" in said
     assert "dimension 1 must have size 3" in said
+
+    # remedies name what can be done at the command line
+    for array, got in ((np.array(["1", "2"]), "str32[2]"), (np.zeros((4, 3)), "float64[4, 3]"), (X * 1j, "complex")):
+        np.save(tmp_path / "x.npy", array)
+        said = fails("run", artifact, "loss", *FITTING[:-1], tmp_path / "x.npy")
+        assert f"argument `x` has the wrong dtype\n  expected float32['batch', 3]\n  got      {got}" in said
+        assert "Remedy: use a file of float32 numbers, or text such as --input 1x3xf32=0\n" in said
 
     np.savez(tmp_path / "a.npz", y=np.zeros(2))
     said = fails("run", artifact, "loss", "-i", tmp_path / "a.npz")

@@ -84,6 +84,24 @@ def test_derivatives_at_limits() -> None:
     check_grads(lambda v: elementary.binom(6 + v, 2 + v) + elementary.poch(v, 2.0), [x])
 
 
+def _third(function: Any, x: np.ndarray) -> np.ndarray:
+    for _ in range(3):
+        function = lambda x, f=function: difc.jvp(f, (x,), (np.ones_like(x),))[1]  # noqa: E731
+    with difc.disable_jit():
+        return np.asarray(function(x))
+
+
+def test_third_derivatives_near_limits() -> None:
+    """Those of the quotient that defines a function would cancel there."""
+    x = np.array([-1e-6, 0.0, 1e-6])
+    np.testing.assert_allclose(_third(elementary.exprel, x), 1 / 4 + x / 5, rtol=1e-10)
+    np.testing.assert_allclose(_third(elementary.sinc, x), np.pi**4 / 5 * x, rtol=1e-10)
+    series = 6 * -0.65587807152025388 + 24 * -0.042002635034095236 * x  # of 1 / gamma
+    np.testing.assert_allclose(_third(ours.rgamma, x), series, rtol=1e-9)
+    np.testing.assert_allclose(_third(ours.rgamma, np.array([1000.0])), 0)
+    np.testing.assert_allclose(_third(ours.log_ndtr, np.array([-1000.0])), 2e-9, rtol=2e-5)
+
+
 def test_messages() -> None:
     for name in ("comb", "perm"):
         with pytest.raises(ValueError, match=f"{name} with exact=True gives Python integers"):

@@ -171,6 +171,11 @@ def test_incomplete_gamma_by_the_order() -> None:
     with difc.disable_jit():
         np.testing.assert_allclose(both[0](*edges), wanted, rtol=1e-12)
     np.testing.assert_allclose(difc.jit(both[0])(*edges), wanted, rtol=1e-12)
+    of_density = difc.grad(difc.grad(difc.grad(special.gammainc, argnums=1), argnums=0), argnums=0)
+    slope = np.log(1.5) - scipy.special.digamma(2.0)
+    wanted = 1.5 * np.exp(-1.5) * (slope**2 - scipy.special.polygamma(1, 2.0))
+    with difc.disable_jit():
+        np.testing.assert_allclose(of_density(2.0, 1.5), wanted, rtol=1e-12)
     with fails(UnsupportedError, "have no second derivative by", at="gammainc(a, 1.0)", remedy="by x alone"):
         difc.trace(difc.grad(difc.grad(lambda a: special.gammainc(a, 1.0))), 3.0).ir("ad")
 
