@@ -20,6 +20,7 @@ from difc.runtime.array import DeviceArray, Kind, kind
 from difc.runtime.device import Device, brief
 from difc.runtime.signature import ArraySpec, Signature
 from difc.runtime.tree import flatten_arguments, tree_structure
+from difc.runtime.waiting import patient
 from difc.source import shortened
 
 __all__ = ["Entry"]
@@ -40,7 +41,8 @@ class Entry:
         self.device = device
         self.name = signature.entry
         self.__doc__ = signature.meta.get("doc") or f"{signature}"
-        self._invoke, self._function, self._lock = context.invoke, function, lock
+        self._invoke = patient(context.invoke) if device.driver == "local-task" else context.invoke
+        self._function, self._lock = function, lock
         self._can_be_lost = device.driver != "local-sync"
         self._takes = len(signature.inputs)
         self._gives = len(signature.outputs)
