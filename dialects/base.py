@@ -51,7 +51,6 @@ __all__ = [
     "current_builder",
     "emit",
     "op",
-    "opdef_of",
     "use_builder",
 ]
 
@@ -227,11 +226,6 @@ def op(
         return made
 
     return define if infer is None else define(infer)
-
-
-def opdef_of(operation: Any) -> OpDef | None:
-    """Return the definition of an operation, or None for one of another dialect."""
-    return OPS.get(operation.operation.name)
 
 
 def attributes_of(operation: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from difc.dialects.semantics import MEANINGS, Meaning
 from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of
 from difc.errors import DifcError, EntryError, InputError, ShapeError, UnsupportedError
 
-__all__ = ["Interpreter", "run", "run_block"]
+__all__ = ["MEANINGS", "Interpreter", "run"]
 
 Arrays = Sequence[np.ndarray]
 
@@ -57,12 +57,6 @@ def run(module: ir.Module, name: str, *arrays: Any) -> tuple[np.ndarray, ...]:
       UnsupportedError: for a request (`fun.vjp`, ...), or an op of another dialect.
     """
     return Interpreter(module).run(name, *arrays)
-
-
-def run_block(block: ir.Block, arrays: Arrays, functions: Mapping[str, func.FuncOp]) -> list[np.ndarray]:
-    """Run a block on arrays for its arguments; return what its terminator gives. `functions` are those it may call."""
-    with np.errstate(all="ignore"):
-        return _Functions(functions).decode(block).run(arrays)
 
 
 class Interpreter:

@@ -16,7 +16,7 @@ from difc.dialects import Aval, aval_of, yield_
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError, ShapeError
 from difc.functions import call_name, call_user, results_as_tracers, values_of
-from difc.promotion import is_weak, to_dtype
+from difc.promotion import common_dtype, is_weak, to_dtype
 from difc.pytree import describe, flatten, flatten_with_names, tree_map, unflatten
 from difc.source import user_frame_location
 from difc.tracer import lift, wrap
@@ -66,7 +66,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
                 frame.capture(value)
             arguments = [wrap(a, w) for a, w in zip(list(frame.block.arguments)[: len(values)], weak, strict=True)]
             names, results, tree = flatten_with_names(_call_branch(fun, *unflatten(structure, arguments)), "result")
-            bodies.append((frame, [lift(x) for x in results], [is_weak(x) for x in results]))
+            bodies.append((frame, [lift(x) for x in results], results))
             extra = list(frame.captured)  # also what is returned as it is
             trees.append(tree)
             outs.append([Aval(frame.builder.shape(v), aval_of(v).dtype) for v in bodies[-1][1]])
@@ -78,7 +78,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
             yield_(*results)
     blocks = [frame.block for frame, _, _ in bodies]
     found = dif.cond(to_dtype(condition, np.bool_), *values, *extra, linear=(), regions=blocks)
-    both_weak = [a and b for a, b in zip(bodies[0][2], bodies[1][2], strict=True)]
+    both_weak = [is_weak(a) and is_weak(b) for a, b in zip(bodies[0][2], bodies[1][2], strict=True)]
     return unflatten(trees[0], results_as_tracers(found, outs[0], both_weak))
 
 
@@ -96,7 +96,7 @@ def _call_branch(fun: Callable[..., Any], *operands: Any) -> Any:
 
 
 def _check_branches(trees: Sequence[Any], names: list[str], outs: list[list[Aval]], bodies: list[Any]) -> None:
-    """Check that both branches return the same; Python numbers take the dtype of the other branch."""
+    """Check that both branches return the same; a Python number takes the dtype of the other branch, if it fits there."""
     if trees[0] != trees[1]:
         raise ShapeError(
             f"cond: the branches return different structures: {describe(trees[0])} and {describe(trees[1])}",
@@ -105,19 +105,18 @@ def _check_branches(trees: Sequence[Any], names: list[str], outs: list[list[Aval
         )
     for i, (name, a, b) in enumerate(zip(names, *outs, strict=True)):
         if a.dtype != b.dtype:
-            weak = [bodies[k][2][i] for k in (0, 1)]
-            if not any(weak):
+            pair = [results[i] for _, _, results in bodies]
+            dtype = common_dtype(*pair)
+            if any(not is_weak(x) and out[i].dtype != dtype for x, out in zip(pair, outs, strict=True)):
                 raise DtypeError(
                     f"cond: {name} is {a} in one branch and {b} in the other",
                     where=user_frame_location(),
                     remedy="convert one of them with .astype(...)",
                 )
-            k = 0 if weak[0] else 1
-            frame, values, _ = bodies[k]
-            dtype = outs[1 - k][i].dtype
-            with dif.use_builder(frame.builder):
-                values[i] = to_dtype(values[i], dtype)
-            outs[k][i] = Aval(outs[k][i].shape, dtype)
+            for (frame, values, _), out in zip(bodies, outs, strict=True):
+                with dif.use_builder(frame.builder):
+                    values[i] = to_dtype(values[i], dtype)
+                out[i] = Aval(out[i].shape, dtype)
         if outs[0][i].shape != outs[1][i].shape:
             raise ShapeError(
                 f"cond: {name} is {outs[0][i]} in one branch and {outs[1][i]} in the other",

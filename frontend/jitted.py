@@ -343,9 +343,10 @@ def _prepare_pullback(fun: Callable[..., Any], leaves: list[Any], structure: Any
 
 def _halves(program: Any, name: str, count: int) -> tuple[Any, Any, list[bool]]:
     """Return both halves of the derivative of a traced function as functions of leaves; equal programs share them."""
+    from difc.dialects import text_of
     from difc.program import compile_program, split_program
 
-    digest = hashlib.sha256(str(program.module).encode()).digest()
+    digest = hashlib.sha256(text_of(program.module).encode()).digest()
     key = digest, count, config.get("interpret"), config.get("target")
     if key not in _HALVES:
         split, fwd, bwd, used = split_program(program, name, count)

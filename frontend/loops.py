@@ -151,7 +151,7 @@ def _loop(
         new_leaves, new_tree = flatten(new_carry)
         y_leaves, y_tree = flatten(ys)
         _check_structure(what, "the carry", carry_tree, new_tree)
-        outs = [_same_type(what, n, x, aval) for n, x, aval in zip(names, new_leaves, avals, strict=True)]
+        outs = [_same_type(what, n, x, c, aval) for n, x, c, aval in zip(names, new_leaves, carry, avals, strict=True)]
         y_values = [lift(y) for y in y_leaves]
         y_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in y_values]
         yield_(*outs, *y_values)
@@ -170,22 +170,20 @@ def _loop(
 def _settle_weak(
     what: str, f: Callable[..., Any], leaves: list[Any], carry_tree: Any, x_tree: Any, slices: list[Aval]
 ) -> list[Any]:
-    """Return initial carries in which a Python number has the dtype that one step gives it, as a NumPy loop would."""
-    for _ in range(2):
+    """Return initial carries in which a Python number has the dtype that the steps give it, as in a NumPy loop."""
+    while any(map(is_weak, leaves)):  # each round makes a number an array, or an int a float, so there are few
         values, avals, weak = values_of(leaves)
-        if not any(weak):
-            break
         with new_frame([*avals, *slices], f"body `{f.__name__}` of {what}") as frame:
             arguments = list(frame.block.arguments)
             carry = [wrap(a, w) for a, w in zip(arguments[: len(values)], weak, strict=True)]
             step = f(unflatten(carry_tree, carry), unflatten(x_tree, [wrap(a) for a in arguments[len(values) :]]))
             new_leaves, new_tree = flatten(step[0])
-            found = [(is_weak(x), common_dtype(x)) for x in new_leaves]
-        if new_tree != carry_tree:
-            break  # reported by the caller
+            if new_tree != carry_tree:
+                break  # reported by the caller
+            found = [(is_weak(x), common_dtype(c, x)) for c, x in zip(carry, new_leaves, strict=True)]
         settled = [
-            wrap(to_dtype(v, dtype)) if w and not still else x
-            for x, v, w, (still, dtype) in zip(leaves, values, weak, found, strict=True)
+            wrap(to_dtype(v, dtype), still) if w and not (still and dtype == a.dtype) else x
+            for x, v, a, w, (still, dtype) in zip(leaves, values, avals, weak, found, strict=True)
         ]
         if all(a is b for a, b in zip(settled, leaves, strict=True)):
             break
@@ -202,9 +200,9 @@ def _check_structure(what: str, name: str, first: Any, returned: Any) -> None:
         )
 
 
-def _same_type(what: str, name: str, x: Any, aval: Aval) -> ir.Value:
+def _same_type(what: str, name: str, x: Any, carry: Any, aval: Aval) -> ir.Value:
     value = lift(x)
-    if is_weak(x):
+    if is_weak(x) and common_dtype(x, carry) == aval.dtype:
         value = to_dtype(value, aval.dtype)
     found = Aval(current_frame().builder.shape(value), aval_of(value).dtype)
     if found != aval:

@@ -16,31 +16,23 @@ from importlib.util import find_spec
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
-import numpy as np
-
 from difc import config
 from difc.errors import DifcError, SourceLocation
 
 __all__ = ["is_library", "place_of", "shortened", "user_frame_location", "user_instruction"]
 
 _E = TypeVar("_E", bound=BaseException)
-_SCIPY = find_spec("scipy")
+
+
+def _folders(package: str) -> list[str]:
+    spec = find_spec(package)
+    found = spec.submodule_search_locations if spec else None
+    return [os.path.join(os.path.abspath(folder), "") for folder in found or ()]
+
+
 _STANDARD_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
-
-_OWN_FOLDERS = tuple(
-    os.path.join(folder, "")
-    for folder in (
-        os.path.dirname(os.path.abspath(__file__)),
-        *(
-            os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name)
-            for name in ("dialects", "ad_pass", "pipelines", "runtime")
-        ),
-        os.path.dirname(os.path.abspath(np.__file__)),
-        *(_SCIPY.submodule_search_locations or () if _SCIPY else ()),
-    )
-)
-
-
+_LIBRARIES = ("difc", "difc.dialects", "difc.ad_pass", "difc.pipelines", "difc.runtime", "numpy", "scipy")
+_LIBRARY_FOLDERS = tuple(folder for package in _LIBRARIES for folder in _folders(package))
 _COMMAND = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli", "")
 
 
@@ -49,7 +41,7 @@ def is_library(filename: str) -> bool:
     """Say whether a file is difc's own, NumPy's, SciPy's, or of Python's standard library."""
     path = os.path.abspath(filename)
     standard = path.startswith(_STANDARD_LIBRARY) and "site-packages" not in path
-    return standard or filename.startswith("<frozen") or path.startswith(_OWN_FOLDERS)
+    return standard or filename.startswith("<frozen") or path.startswith(_LIBRARY_FOLDERS)
 
 
 @functools.cache

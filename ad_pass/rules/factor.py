@@ -207,19 +207,21 @@ _REPLACED = 2
 def _det_by_regular_matrix(x: ir.Value) -> ir.Value:
     """A function with the derivatives of the determinant, also where x is singular: det(w) det(1 + e^T w^-1 h).
 
-    a is x times two reflections, w = a - h e^T is a with its smallest pivots replaced; h and e are constants. Where
-    more pivots than these are 0, the constant factor is, as all derivatives up to that order should be.
+    a is x, scaled, times two reflections; w = a - h e^T is a with its smallest pivots replaced; h and e are constants.
+    Where more pivots than these are 0, the constant factor is, as all derivatives up to that order should be.
 
     Without the reflections there could be more zeros among the pivots than ranks missing: a column that depends on
     those before it leaves a row unused. When columns are mixed, the last ones are those that depend on the others.
+    Without the scales, small columns would be lost in large ones then.
     """
-    a = _reflected(_reflected(x, dif.sqrt), dif.rsqrt)
+    scaled, scales = _scaled(x)
+    a = _reflected(_reflected(scaled, dif.sqrt), dif.rsqrt)
     packed, pivots, permutation = dif.lu(dif.stop_gradient(a))
     pivot, rank = diagonal(packed), aval_of(pivots).ndim
     place = _place_by_size(pivot)
     replaced = _replaced(pivot, dif.compare(place, const_like(place, _REPLACED), direction="lt"))
     sign = permutation_sign(pivots, aval_of(a).dtype)
-    constant = dif.mul(sign, dif.reduce_prod(replaced, axes=(rank - 1,)))
+    constant = dif.mul(sign, dif.reduce_prod(dif.mul(replaced, scales), axes=(rank - 1,)))
     nothing = dif.compare(replaced, zeros_like(pivot), direction="eq")
     replaced = dif.select(nothing, const_like(pivot, 1.0), replaced)
 
@@ -238,6 +240,17 @@ def _det_by_regular_matrix(x: ir.Value) -> ir.Value:
     inner = matmul(e, dif.lu_solve(w, packed, permutation, h, transpose_a=False), transpose_x=True)
     inner = dif.add(inner, dif.convert(triangle_mask(inner, "eq"), dtype=aval_of(a).dtype))
     return dif.mul(dif.mul(constant, ratio), _det_of_two(inner))
+
+
+def _scaled(x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Return x with rows, then columns, divided by their largest elements; and n constants: the product divided by."""
+    scales, last = [], aval_of(x).ndim - 1
+    for axis, others in ((-2, last), (-1, last - 1)):
+        largest = dif.reduce_max(dif.abs(dif.stop_gradient(x)), axes=(others,))
+        nothing = dif.compare(largest, zeros_like(largest), direction="eq")
+        scales.append(dif.select(nothing, const_like(largest, 1.0), largest))
+        x = dif.div(x, add_diagonal_axis(scales[-1], axis))
+    return x, dif.mul(*scales)
 
 
 def _reflected(x: ir.Value, curve: OpDef) -> ir.Value:

@@ -32,7 +32,7 @@ from difc.promotion import broadcast_to, common_dtype, dtype_of, sized_shape, to
 from difc.tracer import Tracer, lift, wrap
 from difc.tracing import constant
 
-__all__ = ["array", "ramp"]
+__all__ = ["arange", "array", "linspace", "logspace", "ramp"]
 
 #: Ramps of up to this many floats are constants with NumPy's own bits; longer ones are computed.
 MAX_CONSTANT_RAMP = 1024

@@ -14,7 +14,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import BF16, F16, F32, F64, aval_of
-from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign, strict, triangle
+from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError
 from difc.numpy.common import as_operand, axes_of, integer, product, reshaped, shape_error, shape_of
@@ -24,7 +24,7 @@ from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, to_dtyp
 from difc.source import user_frame_location
 from difc.tracer import lift, wrap
 
-__all__ = ["SlogdetResult", "matrices", "repeated", "solved", "substituted", "triangle_of"]
+__all__ = ["SlogdetResult", "matrices", "repeated", "solved", "substituted"]
 
 
 class SlogdetResult(NamedTuple):
@@ -101,11 +101,6 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """
     (x,) = matrices("cholesky", a)
     return wrap(matrix_transpose(dif.cholesky(matrix_transpose(x))) if upper else dif.cholesky(x))
-
-
-def triangle_of(x: ir.Value, lower: bool, unit: bool = False) -> ir.Value:
-    """Return the triangle of matrices, without the diagonal if `unit`; zeros elsewhere."""
-    return triangle(x, strict(lower, unit))
 
 
 # ---- solves --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     return result if dtype is None else result.astype(dtype_from(dtype))
 
 
-# ---- objects that are indexed ----------------------------------------------------------------------
+# ---- objects that are indexed --------------------------------------------------------------------
 
 
 def _grid(key: Any, sparse: bool) -> Any:

@@ -247,8 +247,8 @@ def _position(op: Callable[..., ir.Value], name: str) -> Callable[..., Any]:
     return search
 
 
-_argmax = implements(np.argmax)(_position(dif.argmax, "argmax"))
-_argmin = implements(np.argmin)(_position(dif.argmin, "argmin"))
+implements(np.argmax)(_position(dif.argmax, "argmax"))
+implements(np.argmin)(_position(dif.argmin, "argmin"))
 
 
 # ---- methods of ufuncs ---------------------------------------------------------------------------

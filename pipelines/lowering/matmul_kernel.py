@@ -32,6 +32,9 @@ SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
 #: Of many workgroups, a thread of IREE takes eight at a time; all but the first of eight have nothing to do here, as
 #: 24 panels would be two threads' work for the time of 32.
 _HANDED_OUT = 8
+#: Rows of panels that are computed together, the first panel of each before the second one of any: threads that work
+#: side by side then write to other rows, not to the two parts of a cache line.
+_TOGETHER = 4
 _BUFFER = 32768  # bytes, for a first-level cache of 48 KB; IREE's limit for a stack too
 
 
@@ -198,8 +201,16 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       %turn = arith.remui %strip, %handed_out : index
       %works = arith.cmpi eq, %turn, %c0 : index
       %k_end = arith.select %works, %k, %c0 : index
-      %down = arith.divui %part_number, %panels : index
-      %panel_number = arith.remui %part_number, %panels : index
+      %together = arith.constant {_TOGETHER} : index
+      %in_group = arith.muli %panels, %together : index
+      %group = arith.divui %part_number, %in_group : index
+      %place = arith.remui %part_number, %in_group : index
+      %first = arith.muli %group, %together : index
+      %others = arith.subi %fewest, %first : index
+      %members = arith.minui %others, %together : index
+      %member = arith.remui %place, %members : index
+      %panel_number = arith.divui %place, %members : index
+      %down = arith.addi %first, %member : index
       %n0 = arith.muli %panel_number, %columns : index
       %m0 = arith.muli %down, %rows : index
       %n_left = arith.subi %n, %n0 : index

@@ -11,7 +11,7 @@ import pytest
 from difc import dialects as dif
 from difc.dialects import DYN, F32, OPS, Builder, context, current_builder, interpreter, new_block
 from difc.dialects.attributes import Int, Ints, Shape
-from difc.dialects.base import attributes_of, opdef_of
+from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.errors import DifcError, ShapeError, SourceLocation, VerificationError
 from tests.case import Case, module_of
@@ -45,7 +45,7 @@ def test_building() -> None:
             assert current_builder() is builder
             y = dif.transpose(block.arguments[0], permutation=(1, 0))
         assert y.owner.location == ir.Location.file("user.py", 3, 4)
-        assert opdef_of(y.owner) is dif.transpose
+        assert dif.OPS[y.owner.name] is dif.transpose
         assert attributes_of(y.owner) == {"permutation": (1, 0)}
         with pytest.raises(LookupError):
             current_builder()

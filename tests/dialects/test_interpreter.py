@@ -48,13 +48,6 @@ def test_an_interpreter_runs_a_function_often() -> None:
     assert [runner.run("double", np.full((2, n), n, F32))[0].sum() for n in (1, 2)] == [4, 16]
 
 
-def test_run_block() -> None:
-    module = _double()
-    block = dif.functions_of(module)["double"].entry_block
-    (result,) = interpreter.run_block(block, [np.ones((2, 1), F32)], {})
-    assert result.tolist() == [[2], [2]]
-
-
 def test_an_unknown_function() -> None:
     with pytest.raises(EntryError, match="there is no function 'half', only 'double'"):
         interpreter.run(_double(), "half")

@@ -118,6 +118,13 @@ def test_the_gradient_of_det_is_the_cofactors(x: np.ndarray) -> None:
             np.testing.assert_allclose(difc.grad(f)(x), cofactors, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [np.logspace(6, -6, 6), np.logspace(-6, 6, 6)[:, None]])
+def test_the_gradient_of_det_where_scales_differ(scale: np.ndarray) -> None:
+    x = np.random.default_rng(5).standard_normal((6, 6)) * scale
+    with difc.disable_jit():
+        np.testing.assert_allclose(difc.grad(np.linalg.det)(x), np.linalg.det(x) * np.linalg.inv(x).T, rtol=1e-12)
+
+
 @pytest.mark.parametrize("rank", [0, 2, 3, 4, 5])
 def test_the_second_derivative_of_det(rank: int) -> None:
     """Along a line the determinant is a polynomial."""
