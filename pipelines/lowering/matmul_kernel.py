@@ -34,7 +34,7 @@ SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
 _HANDED_OUT = 8
 #: Rows of panels that are computed together, the first panel of each before the second one of any: threads that work
 #: side by side then write to other rows, not to the two parts of a cache line.
-_TOGETHER = 4
+_TOGETHER = 2
 _BUFFER = 32768  # bytes, for a first-level cache of 48 KB; IREE's limit for a stack too
 
 
