@@ -9,17 +9,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from difc import dialects as dif
 from difc.dialects import Aval, aval_of, functions_of
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
+from difc.dialects.special import SPECIAL
 from difc.pipelines.lowering.factor import CHOLESKY, LU
+from difc.pipelines.lowering.functions import EXPANSIONS
 from difc.pipelines.lowering.spectral import QR
 
 __all__ = ["estimate_driver", "estimate_work"]
 
 RUN_TIME_SIZE = 128  # what a dim counts that is known only at run time
-FLOPS_PER_US = 2e4  # of one core, in a contraction
-ELEMENTS_PER_US = 5e2  # of one core, elementwise
+# of one core:
+FLOPS_PER_US = 1.2e5  # in a contraction
+FACTOR_FLOPS_PER_US = 5e4  # in a factorisation or solve
+ARITHMETIC_PER_US = 1e5  # elements of an operation that is fused with others
+FUNCTIONS_PER_US = 5e3  # elements of an elementary function
+MEMORY_PER_US = 2e4  # elements that are read or written
 SERIAL_SIZE = {"dif.cholesky": CHOLESKY, "dif.lu": LU, "dif.qr": QR}  # of a matrix that one core factors alone
 # of factorisations and solves: floating-point operations for each element of the result and row of the matrix
 _FACTOR_WORK = {
@@ -32,9 +39,13 @@ _FACTOR_WORK = {
 }
 # floating-point operations, for each product of sizes, of factorisations by rotations (a core for each matrix)
 _ROTATIONS = {"dif.eigh": 20.0, "dif.svd": 40.0, "dif.pinv": 40.0}
+STEP_DISPATCHES = 3  # of a loop: what lies between contractions, and updates of what is stacked
+DISPATCHES_OF_HALVES = 10  # solve, matmul, copies, between the factorisations of two halves
+_FUNCTIONS = {opdef.name for opdef in (*EXPANSIONS, *SPECIAL, dif.pow)}
+_KERNELS = ("dif.reduce", "dif.gather", "dif.scatter", "dif.cum", "dif.recurrence")
 SORTED_PER_US = 10.0  # elements
 SORTED_BLOCK, MERGE_DISPATCHES = 32, 5  # runs are merged in a loop on the host, of which a step counts as some kernels
-SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 4.0, 15.0
+SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 8.0, 15.0
 
 
 def _elements(aval: Aval) -> float:
@@ -44,7 +55,7 @@ def _elements(aval: Aval) -> float:
 def estimate_work(block: ir.Block) -> tuple[float, float]:
     """Return the time that a block takes on one core, in microseconds, and how many dispatches it makes, roughly.
 
-    Elementwise ops count as fused into what follows.
+    Elementwise ops count as fused into what follows. Reading arguments and writing results is not counted.
     """
     time, dispatches = 0.0, 0.0
     for operation in block.operations:
@@ -53,8 +64,10 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
         if name == "fun.scan":
             attributes = attributes_of(operation)
             trips = attributes["length"] if attributes["length"] >= 0 else RUN_TIME_SIZE
-            inner = estimate_work(operation.regions[0].blocks[0])
-            time, dispatches = time + trips * inner[0], dispatches + trips * (inner[1] + 1)
+            body = operation.regions[0].blocks[0]
+            inner = estimate_work(body)
+            time += trips * (inner[0] + _traffic(body))
+            dispatches += trips * (inner[1] + STEP_DISPATCHES)
         elif name == "fun.cond":
             for region in operation.regions:
                 inner = estimate_work(region.blocks[0])
@@ -66,8 +79,8 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
             time += _convolution(operation) / FLOPS_PER_US
             dispatches += 1
         elif name in _FACTOR_WORK:
-            time += _factor(operation)
-            dispatches += 3
+            more = _factor(operation)
+            time, dispatches = time + more[0], dispatches + more[1]
         elif name == "dif.argsort":
             more = _sort(operation)
             time, dispatches = time + more[0], dispatches + more[1]
@@ -75,11 +88,18 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
             more = _orthogonal(operation)
             time, dispatches = time + more[0], dispatches + more[1]
         elif name.startswith("dif."):
-            time += max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0) / (
-                ELEMENTS_PER_US * 10
-            )
-            dispatches += name.startswith(("dif.reduce", "dif.gather", "dif.scatter", "dif.cum", "dif.recurrence"))
+            elements = max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0)
+            if name.startswith(_KERNELS):
+                time, dispatches = time + elements / MEMORY_PER_US, dispatches + 1
+            else:
+                time += elements / (FUNCTIONS_PER_US if name in _FUNCTIONS else ARITHMETIC_PER_US)
     return time, dispatches
+
+
+def _traffic(block: ir.Block) -> float:
+    """Return the time to read the arguments of a block and to write its results."""
+    *_, end = block.operations
+    return sum(_elements(aval_of(v)) for v in [*block.arguments, *end.operands]) / MEMORY_PER_US
 
 
 def _sort(operation: Any) -> tuple[float, float]:
@@ -101,13 +121,17 @@ def _convolution(operation: Any) -> float:
     return 2 * products * _elements(result) * kernel.dtype.itemsize / 4
 
 
-def _factor(operation: Any) -> float:
-    """Return the time of a factorisation or solve; none for a small one that only one core works on."""
+def _factor(operation: Any) -> tuple[float, float]:
+    """Return the time of a factorisation or solve, none if only one core works on it; its dispatches."""
     matrix, result = aval_of(operation.operands[0]), aval_of(operation.results[0])
     name, rows = operation.name, _elements(Aval(matrix.shape[-1:], matrix.dtype))
-    if rows <= SERIAL_SIZE.get(name, 0) and _elements(matrix) <= rows**2:
-        return 0.0
-    return _FACTOR_WORK[name] * _elements(result) * rows * matrix.dtype.itemsize / 4 / FLOPS_PER_US
+    limit = SERIAL_SIZE.get(name, rows)
+    halvings = math.ceil(math.log2(max(rows / limit, 1)))
+    dispatches = 3.0 + DISPATCHES_OF_HALVES * (2**halvings - 1)
+    if name in SERIAL_SIZE and halvings == 0 and _elements(matrix) <= rows**2:
+        return 0.0, dispatches
+    work = _FACTOR_WORK[name] * _elements(result) * rows * matrix.dtype.itemsize / 4
+    return work / FACTOR_FLOPS_PER_US, dispatches
 
 
 def _orthogonal(operation: Any) -> tuple[float, float]:
@@ -115,7 +139,7 @@ def _orthogonal(operation: Any) -> tuple[float, float]:
     matrix = aval_of(operation.operands[0])
     rows, columns = (_elements(Aval(matrix.shape[d:][:1], matrix.dtype)) for d in (-2, -1))
     steps = min(rows, columns)
-    work = _elements(matrix) * steps * matrix.dtype.itemsize / 4 / FLOPS_PER_US
+    work = _elements(matrix) * steps * matrix.dtype.itemsize / 4 / FACTOR_FLOPS_PER_US
     is_one = _elements(matrix) <= rows * columns
     if operation.name != "dif.qr":
         return (0.0 if is_one else _ROTATIONS[operation.name] * work), 12.0
@@ -126,8 +150,11 @@ def _orthogonal(operation: Any) -> tuple[float, float]:
 
 def estimate_driver(module: ir.Module) -> str:
     """Return "local-sync" or "local-task", whichever should run the functions of a `dif` module faster."""
-    work = [estimate_work(f.entry_block) for f in functions_of(module).values()]
-    time, dispatches = max(work, default=(0.0, 0.0))
+    times = [(0.0, 0.0)]
+    for function in functions_of(module).values():
+        time, dispatches = estimate_work(function.entry_block)
+        times.append((time + _traffic(function.entry_block), max(dispatches, 1.0)))
+    time, dispatches = max(times)
     sync = time + dispatches * SYNC_DISPATCH_US
     task = TASK_CALL_US + time / 2 + dispatches * TASK_DISPATCH_US
     return "local-sync" if sync <= task else "local-task"

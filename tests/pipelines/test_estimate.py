@@ -69,8 +69,15 @@ def test_a_conditional_costs_half_of_both_branches() -> None:
         (np.linalg.eigvalsh, [difc.f32[64, 64]], "local-sync"),
         (np.linalg.eigvalsh, [difc.f32[1000, 16, 16]], "local-task"),
         (lambda a: np.linalg.qr(a).R, [difc.f32[64, 64]], "local-sync"),
+        (np.linalg.cholesky, [difc.f32[256, 256]], "local-sync"),
+        (np.linalg.cholesky, [difc.f32[1024, 1024]], "local-task"),
+        (np.add, [difc.f32[100_000]] * 2, "local-sync"),
+        (np.sin, [difc.f32[1_000_000]], "local-task"),
     ],
-    ids=["small", "large", "many small steps", "one matrix for one core", "a stack", "steps over columns"],
+    ids=[
+        *("small", "large", "many small steps", "one matrix for one core", "a stack", "steps over columns"),
+        *("halves with little to do", "halves with much to do", "little for each element", "much for each element"),
+    ],
 )
 def test_threads_are_chosen_where_there_is_enough_to_do(fn: Any, specs: list[Any], driver: str) -> None:
     with context():
