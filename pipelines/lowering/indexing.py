@@ -1,6 +1,7 @@
 """Blocks and points read, and blocks written, at run-time positions.
 
-Positions known on the host become slices, which update in place. Others are read by `tensor.extract` inside a generic.
+Positions known on the host become slices, which update in place. Others are read by `tensor.extract` inside a generic,
+or on CPUs, where whole rows are read, by IREE's gather.
 """
 
 from __future__ import annotations
@@ -10,13 +11,26 @@ from collections.abc import Sequence
 from difc import dialects as dif
 from difc.dialects import window_dims
 from difc.dialects.mlir import ir
+from difc.dialects.types import BOOL
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection
-from difc.pipelines.lowering.points import as_index, host_point, lies_inside, minus, table_of, window_block
+from difc.pipelines.lowering.points import (
+    as_index,
+    coordinates,
+    host_point,
+    lies_inside,
+    minus,
+    table_of,
+    window_block,
+)
+from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
 from difc.pipelines.lowering.values import Value
 
 __all__: list[str] = []
+
+#: With fewer elements, one kernel that also computes what follows is faster.
+_FEW = 4096
 
 
 # ---- blocks --------------------------------------------------------------------------------------
@@ -106,6 +120,8 @@ def _(c: Context, out: Out, x: Value, indices: Value, *, axes: tuple[int, ...], 
         found = Value(out.aval, base=row, dims=dims, sizes=out.sizes)
         zero = number(c, out.dtype, 0)
         return found if mode == "clip" else c.elementwise(out, [found], lambda a: c.select(inside, a, zero))
+    if _has_rows(c, out, x, axes, batch):
+        return _gather_rows(c, out, x, indices, batch + len(axes), batch, mode)
     source, table = c.readable(x), table_of(c, indices)
     loops = [*range(points), *range(points, rank)]
 
@@ -123,3 +139,30 @@ def _(c: Context, out: Out, x: Value, indices: Value, *, axes: tuple[int, ...], 
 
     init = (c.empty(out.sizes, out.element), identity_map(rank))
     return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
+
+
+def _has_rows(c: Context, out: Out, x: Value, axes: tuple[int, ...], batch: int) -> bool:
+    """Say whether elements lie side by side that are side by side in the result, and whether there are many.
+
+    IREE's own gather moves such rows four times as fast as a generic does, whose dims IREE (3.13) makes one of.
+    """
+    keys = batch + len(axes)
+    if c.vectors is None or x.aval.dtype == BOOL or not keys or [*range(batch), *axes] != [*range(keys)]:
+        return False
+    row, total = c.product(c.sizes(x)[keys:]), c.product(out.sizes)
+    return row != 1 and not (isinstance(total, int) and total < _FEW)
+
+
+def _gather_rows(c: Context, out: Out, x: Value, indices: Value, keys: int, batch: int, mode: str) -> Value:
+    sizes, points = c.sizes(x), indices.aval.ndim - 1
+    places, inside = coordinates(c, indices, sizes, batch, keys, mode)
+    point_sizes, row = out.sizes[:points], sizes[keys:]
+    count = c.product(point_sizes)
+    found = c.gather(c.tensor(x), regroup(c, places, [*point_sizes, keys], [count, keys]), keys, [count, *row])
+    found = regroup(c, found, [count, *row], out.sizes)
+    if inside is None:
+        return out.value(found)
+    rank, zero = len(out.sizes), number(c, out.dtype, 0)
+    inputs = [(inside, projection(rank, tuple(range(points)))), (found, identity_map(rank))]
+    init = (c.empty(out.sizes, out.element), identity_map(rank))
+    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, x, _: [c.select(keep, x, zero)])[0])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from difc.dialects.mlir import ir
-from difc.dialects.types import I64
-from difc.pipelines.lowering.context import Context, is_computed
+from difc.dialects.types import I32, I64
+from difc.pipelines.lowering.context import Context, element_type, is_computed
 from difc.pipelines.lowering.elementwise import HOST_DTYPES
-from difc.pipelines.lowering.emitter import SIGNED, Size
+from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, Size, identity_map
+from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["as_index", "blocks_of", "host_point", "lies_inside", "minus", "table_of", "window_block"]
+__all__ = ["as_index", "blocks_of", "coordinates", "host_point", "lies_inside", "minus", "table_of", "window_block"]
 
 #: A table of more indices than these is computed in a kernel of its own.
 _SMALL = 1 << 10
@@ -79,3 +82,60 @@ def window_block(
         inside = c.value("arith.andi", [inside, is_inside], c.i1)
         offsets[axis], block[axis] = c.clamp(index, minus(c, sizes[axis], 1)), 1
     return offsets, block, inside
+
+
+def coordinates(
+    c: Context, indices: Value, sizes: Sequence[Size], batch: int, keys: int, mode: str, *, spare: bool = False
+) -> tuple[ir.Value, ir.Value | None]:
+    """Return the i32 coordinates of all points, batch dims first and moved inside, and which points were inside.
+
+    Args:
+      c: where to append.
+      indices: the points' coordinates in the dims after the batch dims, as the last dim.
+      sizes: of the dims that are indexed, batch dims first.
+      batch: the number of batch dims.
+      keys: the number of all coordinates of a point.
+      mode: "fill" to learn which points were inside.
+      spare: whether points outside get a first coordinate beyond the last one.
+    """
+    points = indices.aval.ndim - 1
+    table, dtype = table_of(c, indices), indices.aval.dtype
+    point_sizes = [c.size(indices, d) for d in range(points)]
+
+    def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:
+        return as_index(c, c.extract(table, [*position, c.index(key - batch)]), dtype)
+
+    def inside_body(_: ir.Value) -> list[ir.Value]:
+        position = [c.iteration_index(d) for d in range(points)]
+        inside = c.constant(1, c.i1)
+        for key in range(batch, keys):
+            is_inside = lies_inside(c, index_at(position, key), sizes[key])
+            inside = c.value("arith.andi", [inside, is_inside], c.i1)
+        return [inside]
+
+    kept = None
+    if mode == "fill":
+        init = (c.empty(point_sizes, c.i1), identity_map(points))
+        kept = c.generic([], [init], [PARALLEL] * points, inside_body)[0]
+
+    i32 = element_type(I32)
+    columns = []
+    for key in range(keys):
+
+        def column(*elements: ir.Value, key: int = key) -> list[ir.Value]:
+            position = [c.iteration_index(d) for d in range(points)]
+            if key < batch:
+                index = position[key]
+            else:
+                index = c.clamp(index_at(position, key), minus(c, sizes[key], 1))
+            if spare and key == 0:
+                index = c.select(elements[0], index, c.index(sizes[0]))
+            return [c.index_cast(index, i32)]
+
+        inputs = [(kept, identity_map(points))] if spare and kept is not None else []
+        init = (c.empty(point_sizes, i32), identity_map(points))
+        made = c.generic(inputs, [init], [PARALLEL] * points, column)[0]
+        columns.append(regroup(c, made, point_sizes, [*point_sizes, 1]))
+    if len(columns) == 1:
+        return columns[0], kept
+    return c.concatenated(columns, points, [*point_sizes, keys]), kept

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import Aval
+from difc.dialects import Aval, aval_of
+from difc.dialects.matrices import sizes_of, splat
 from difc.dialects.mlir import ir
-from difc.dialects.types import BF16, DYN, F16, F32, F64, I64, is_float
+from difc.dialects.types import BF16, BOOL, DYN, F16, F32, F64, I32, I64, is_float
 from difc.pipelines.lowering import scalars
+from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, element_type, is_computed, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, Size, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
@@ -230,6 +233,8 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
 
     def rule(c: Context, out: Out, x: Value, *, axis: int) -> Value:
         dtype = x.aval.dtype
+        if c.target_kind == "cpu":
+            return composed(c, partial(_first_extreme, axis=axis, largest=direction == "gt"), x)[0]
         worst = scalars.lowest(dtype) if direction == "gt" else scalars.highest(dtype)
         positions: Value | None = None
         if (lanes := _Lanes.of(c, x, (axis,))) is not None:
@@ -260,6 +265,20 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
         return out.value(c.fence(position) if c.target_kind == "vulkan" else position)
 
     return rule
+
+
+def _first_extreme(x: ir.Value, *, axis: int, largest: bool) -> ir.Value:
+    """Return the first positions of extremes, or of NaN: two reductions in vectors, where one with a state has none."""
+    if aval_of(x).dtype == BOOL:
+        x = dif.convert(x, dtype=I32)
+    sizes = sizes_of(x)
+    kept = tuple(d for d in range(len(sizes)) if d != axis)
+    extreme = (dif.reduce_max if largest else dif.reduce_min)(x, axes=(axis,))
+    is_there = dif.compare(x, dif.broadcast_in_dim(extreme, shape=tuple(sizes), dimensions=kept), direction="eq")
+    is_there = dif.or_(is_there, dif.compare(x, x, direction="ne"))
+    position = dif.iota(shape=tuple(sizes), dtype=I32, dimension=axis)
+    found = dif.reduce_min(dif.select(is_there, position, splat(_NOWHERE, position)), axes=(axis,))
+    return dif.convert(found, dtype=I64)
 
 
 lowering(dif.argmax)(_arg_reduce("gt"))

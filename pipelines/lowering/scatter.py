@@ -16,12 +16,12 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import Aval, window_dims
 from difc.dialects.mlir import ir
-from difc.dialects.types import I32, I64
+from difc.dialects.types import I64
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
 from difc.pipelines.lowering.emitter import PARALLEL, Size, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
-from difc.pipelines.lowering.points import as_index, blocks_of, host_point, lies_inside, minus, table_of, window_block
+from difc.pipelines.lowering.points import blocks_of, coordinates, host_point, minus, window_block
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
 from difc.pipelines.lowering.tensors import TensorEmitter
@@ -138,8 +138,8 @@ def _write_points(
     count = c.product([c.size(indices, d) for d in range(points)])
     point_sizes = [c.size(indices, d) for d in range(points)]
     window_sizes = [c.size(x, d) for d in window]
-    coordinates, kept = _coordinates(c, indices, sizes, batch, keys, mode, spare)
-    flat = regroup(c, coordinates, [*point_sizes, keys], [count, keys])
+    places, kept = coordinates(c, indices, sizes, batch, keys, mode, spare=spare)
+    flat = regroup(c, places, [*point_sizes, keys], [count, keys])
     new = c.tensor(updates)
     if combine is not None and mode == "fill":
         assert kept is not None
@@ -234,53 +234,6 @@ def _leading(c: Context, x: ir.Value, first: int, size: int) -> ir.Value:
 
 def _rank(x: ir.Value) -> int:
     return x.type.rank
-
-
-def _coordinates(
-    c: Context, indices: Value, sizes: Sequence[Size], batch: int, keys: int, mode: str, spare: bool
-) -> tuple[ir.Value, ir.Value | None]:
-    """Return the i32 coordinates of all points, batch dims first and moved inside, and which points were inside."""
-    points = indices.aval.ndim - 1
-    table, dtype = table_of(c, indices), indices.aval.dtype
-    point_sizes = [c.size(indices, d) for d in range(points)]
-
-    def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:
-        return as_index(c, c.extract(table, [*position, c.index(key - batch)]), dtype)
-
-    def inside_body(_: ir.Value) -> list[ir.Value]:
-        position = [c.iteration_index(d) for d in range(points)]
-        inside = c.constant(1, c.i1)
-        for key in range(batch, keys):
-            is_inside = lies_inside(c, index_at(position, key), sizes[key])
-            inside = c.value("arith.andi", [inside, is_inside], c.i1)
-        return [inside]
-
-    kept = None
-    if mode == "fill":
-        init = (c.empty(point_sizes, c.i1), identity_map(points))
-        kept = c.generic([], [init], [PARALLEL] * points, inside_body)[0]
-
-    i32 = element_type(I32)
-    columns = []
-    for key in range(keys):
-
-        def column(*elements: ir.Value, key: int = key) -> list[ir.Value]:
-            position = [c.iteration_index(d) for d in range(points)]
-            if key < batch:
-                index = position[key]
-            else:
-                index = c.clamp(index_at(position, key), minus(c, sizes[key], 1))
-            if spare and key == 0:
-                index = c.select(elements[0], index, c.index(sizes[0]))
-            return [c.index_cast(index, i32)]
-
-        inputs = [(kept, identity_map(points))] if spare and kept is not None else []
-        init = (c.empty(point_sizes, i32), identity_map(points))
-        made = c.generic(inputs, [init], [PARALLEL] * points, column)[0]
-        columns.append(regroup(c, made, point_sizes, [*point_sizes, 1]))
-    if len(columns) == 1:
-        return columns[0], kept
-    return c.concatenated(columns, points, [*point_sizes, keys]), kept
 
 
 def _masked(

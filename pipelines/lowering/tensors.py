@@ -29,7 +29,13 @@ class TensorEmitter(Emitter):
         return made.results[0]
 
     def fence(self, x: ir.Value) -> ir.Value:
-        """Return the tensor, computed in a kernel of its own: IREE fuses nothing across this."""
+        """Return the tensor, computed in a kernel of its own: IREE fuses nothing across this.
+
+        A constant is in no kernel. IREE would compute a fenced one when the module is loaded, and keep it: all zeros of
+        an embedding's gradient.
+        """
+        if not isinstance(x.owner, ir.Block) and x.owner.name == "arith.constant":
+            return x
         sizes = [self.size_of(x, d) for d in range(x.type.rank)]
         return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
 
@@ -57,6 +63,15 @@ class TensorEmitter(Emitter):
                 return whole
         type_ = tensor_type_of(sizes, element_of(pieces[0]))
         return self.value("tensor.concat", pieces, type_, dim=ir.IntegerAttr.get(self.i64, dimension))
+
+    def gather(self, source: ir.Value, indices: ir.Value, keys: int, sizes: Sequence[Size]) -> ir.Value:
+        """Append IREE's gather of windows, `sizes`, at points of the first `keys` dims; they must lie inside."""
+        source, indices, init = self.fence(source), self.fence(indices), self.empty(sizes, element_of(source))
+        attributes = {
+            "dimension_map": ir.DenseI64ArrayAttr.get(list(range(keys))),
+            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([2, 1]),
+        }
+        return self.operation("iree_linalg_ext.gather", [source, indices, init], [init.type], attributes).results[0]
 
     def scatter(
         self,
