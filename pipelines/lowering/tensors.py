@@ -65,13 +65,17 @@ class TensorEmitter(Emitter):
         return self.value("tensor.concat", pieces, type_, dim=ir.IntegerAttr.get(self.i64, dimension))
 
     def gather(self, source: ir.Value, indices: ir.Value, keys: int, sizes: Sequence[Size]) -> ir.Value:
-        """Append IREE's gather of windows, `sizes`, at points of the first `keys` dims; they must lie inside."""
+        """Append IREE's gather of windows, `sizes`, at points of the first `keys` dims; they must lie inside.
+
+        The result is fenced: of a gather that it fuses with a sum, IREE (3.13) adds up other elements.
+        """
         source, indices, init = self.fence(source), self.fence(indices), self.empty(sizes, element_of(source))
         attributes = {
             "dimension_map": ir.DenseI64ArrayAttr.get(list(range(keys))),
             "operandSegmentSizes": ir.DenseI32ArrayAttr.get([2, 1]),
         }
-        return self.operation("iree_linalg_ext.gather", [source, indices, init], [init.type], attributes).results[0]
+        made = self.operation("iree_linalg_ext.gather", [source, indices, init], [init.type], attributes)
+        return self.fence(made.results[0])
 
     def scatter(
         self,

@@ -56,6 +56,17 @@ def test_rows_are_moved_whole() -> None:
     assert "iree_linalg_ext.gather" not in small
 
 
+def test_what_follows() -> None:
+    """IREE adds up other elements where it fuses a gather with a sum."""
+
+    def emit(x: ir.Value, i: ir.Value) -> list[ir.Value]:
+        found = dif.gather(x, i, axes=(0,), batch=0, mode="clip")
+        return [dif.reduce_sum(found, axes=(d,)) for d in (0, 1)] + [dif.reduce_max(found, axes=(1,)), dif.exp(found)]
+
+    x, places = RNG.standard_normal((50, 128)).astype(np.float32), RNG.integers(0, 50, (64, 1))
+    check({"f": (emit, [Aval(x.shape, x.dtype), Aval(places.shape, I64)], [x, places])})
+
+
 def test_zeros_are_written_when_they_are_needed() -> None:
     """IREE would compute fenced ones when the module is loaded, and keep them."""
     module = difc.compile(difc.grad(lambda w, i: np.sum(w[i] ** 2)), difc.f32[5000, 64], difc.i64[100])
