@@ -40,12 +40,20 @@ def separate_references(module: Any) -> int:
             at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
             if at is None:
                 newest.append((value, value))
-                continue
+                if not _is_needed_later(value, op):
+                    continue
+                at = -1
             again = _again(newest[at][1], op)  # from the last one: equal operations would become one
             newest[at] = (value, again)
             op.operands[index] = again
             added += 1
     return added
+
+
+def _is_needed_later(value: Any, branch: Any) -> bool:
+    """Return whether a reference may be used after a branch that passes it, by its own name."""
+    users = [use.owner.operation for use in value.uses]
+    return any(user != branch and user.block != branch.block for user in users)
 
 
 def _is_null(value: Any) -> bool:

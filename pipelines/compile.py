@@ -10,8 +10,9 @@ Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two
 - Fusion. Modules with run-time sizes are compiled with less of it (see `_RUN_TIME_SIZES`); a training step is as fast.
   Reductions fused with their producers can fail with "exceeded stack allocation limit" or "exceeded the limit" of
   shared memory. The module is then compiled again with less fusion.
-- Loops. Modules with control flow on the host go through `staged.py`, which makes loops update in place, and rightly:
-  an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead of 7.9 ms on local-sync.
+- Updates in place. Modules with control flow on the host, or that update an array which they use again, go through
+  `staged.py`, where IREE updates in place, and rightly: an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead
+  of 7.9 ms on local-sync.
 - Verifying. For processors the module is verified after each phase, not after each of IREE's passes. That saves a sixth
   of the work, and kernels are translated in parallel: a thread of IREE that waits for a verification takes up the next
   kernel before it goes on, and in the end one thread has them all. Elsewhere the verifier is part of code generation:
@@ -31,8 +32,9 @@ from difc.pipelines.bindings import check_bindings, fit_bindings
 from difc.pipelines.branches import separate_references
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, is_forked, quiet
+from difc.pipelines.ownership import has_shared_updates
 from difc.pipelines.staged import has_host_control_flow, to_commands
-from difc.pipelines.target import LESS_FUSION, Target
+from difc.pipelines.target import LESS_FUSION, PLAIN_LOOPS, PLAIN_LOOPS_FLAGS, Target
 from difc.pipelines.versions import check_versions, installed_versions, source_digest
 from difc.pipelines.vulkan import fit_commands, fit_numbers
 
@@ -87,6 +89,8 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> 
             remedy='compile before the fork, or start the process with multiprocessing.get_context("spawn")',
         )
     flags = target.flags(opt_level)
+    if PLAIN_LOOPS in text:
+        flags = (*flags, *PLAIN_LOOPS_FLAGS)
     if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags:
         if not _RUN_TIME_SIZES.search(_functions_of(text)):
             with contextlib.suppress(StageFailure):
@@ -112,10 +116,14 @@ def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None)
         if on_vulkan:
             with run.context:
                 fit_numbers(run.module)
-        if has_host_control_flow(run.module) if staged is None else staged:
+        if staged is None:
+            staged = has_host_control_flow(run.module)
+        fit_bindings(run)
+        with run.context:
+            staged = staged or has_shared_updates(run.module)
+        if staged:
             to_commands(run)
         else:
-            fit_bindings(run)
             run.to_phase("stream", after="dispatch-creation")
         with run.context:
             if on_vulkan:

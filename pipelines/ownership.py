@@ -12,21 +12,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["CONTROL", "hide_copies", "operations", "own_carries", "show_copies"]
+__all__ = [
+    "CONTROL",
+    "has_shared_updates",
+    "hide_copies",
+    "keep_apart",
+    "keep_order",
+    "operations",
+    "own_carries",
+    "show_copies",
+]
 
 _LOOPS = ("scf.for", "scf.while")
 _BRANCHES = ("scf.if", "scf.index_switch")
 CONTROL = (*_LOOPS, *_BRANCHES)
 _EDGES = (*_LOOPS, "scf.yield", "scf.condition")
-_UPDATES = ("stream.tensor.update", "stream.tensor.fill", "stream.async.update", "stream.async.fill")
-_VIEWS = ("stream.async.cast", "stream.async.transfer", "stream.async.clone", "stream.tensor.clone")
+_UPDATES = (
+    *(f"stream.{level}.{name}" for level in ("tensor", "async") for name in ("update", "fill")),
+    *("flow.tensor.update", "flow.tensor.fill"),
+)
+_VIEWS = (
+    *("stream.async.cast", "stream.async.transfer", "stream.async.clone", "stream.tensor.clone"),
+    *("flow.tensor.reshape", "flow.tensor.tie_shape", "flow.tensor.clone", "tensor.cast"),
+)
 _MAKERS = (
     *(f"stream.{level}.{name}" for level in ("tensor", "async") for name in ("alloca", "splat", "dispatch")),
     *("stream.tensor.empty", *_UPDATES, *CONTROL),
 )
 _KERNELS = ("flow.dispatch.workgroups", "flow.executable", "stream.executable", "hal.executable")
 _BARRIER = "util.optimization_barrier"
-_KEEP = "difc.keep"
+_KEEP, _OWN = "difc.keep", "difc.own"
 
 
 def own_carries(module: Any) -> int:
@@ -62,6 +77,18 @@ def own_carries(module: Any) -> int:
                     copies += _protect(op, index)
                 entering.append(value)
     return copies
+
+
+def has_shared_updates(module: Any) -> bool:
+    """Return whether an op may be written into an array that others use, too.
+
+    The module is at the stage that dispatch creation leaves.
+    """
+    return any(
+        len(set(_readers(_source(op.operands[index])))) > 1
+        for op in operations(module)
+        for index in _updated_operands(op)
+    )
 
 
 def operations(module: Any) -> list[Any]:
@@ -253,3 +280,38 @@ def hide_copies(module: Any) -> None:
                 barrier = ir.Operation.create(_BARRIER, results=[value.type], operands=[value]).result
             op.results[0].replace_all_uses_with(barrier)
             op.erase()
+
+
+def keep_apart(module: Any) -> None:
+    """Tell the makers of what is updated in place from each other, by a number, and by a value that IREE cannot see.
+
+    IREE makes equal buffers for several updates, then takes them for one expression, and makes only one of them. It
+    makes kernels of splats, without the number.
+    """
+    from iree.compiler import ir
+
+    number, made = ir.IntegerType.get_signless(64, context=module.operation.context), 0
+    for op in operations(module):
+        for index in _updated_operands(op):
+            maker = _defining_op(op.operands[index])
+            if maker is None or _OWN in maker.attributes:
+                continue
+            maker.attributes[_OWN] = ir.IntegerAttr.get(number, made)
+            made += 1
+            if maker.name == "stream.async.splat":
+                value = maker.operands[0]
+                with ir.InsertionPoint(maker), maker.location:
+                    hidden = ir.Operation.create(_BARRIER, results=[value.type], operands=[value])
+                maker.operands[0] = hidden.result
+
+
+def keep_order(module: Any) -> None:
+    """Have IREE run one kernel after the other, in the order of the module.
+
+    It starts those together that do not depend on each other, and then sorts them by what they need: an update in place
+    can come before what reads the old value.
+    """
+    from iree.compiler import ir
+
+    config = '#stream.partitioning_config<"debug">'
+    module.operation.attributes["stream.partitioning"] = ir.Attribute.parse(config, module.operation.context)

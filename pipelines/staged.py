@@ -3,9 +3,10 @@
 IREE 3.13 has faults in loops on the host. Carried tensors are copied whole in every step (1.7 ms for a
 [1000, 4096] tape), because the copies at the head of a body have no source affinity. And where copies are elided they
 are elided wrongly: two carries that start from one value, or that are yielded one value, share a buffer; a tensor from
-outside that a body updates accumulates over the steps (this one without any of our doing). After a loop of zero steps,
-results have wrong offsets in a shared allocation, or memory that was given back. And a
-branch of the VM that passes one buffer twice can lose it (`branches.py`).
+outside that a body updates accumulates over the steps (this one without any of our doing). Equal buffers, made anew for
+each of several updates, are merged into one when nothing copies them any more. After a loop of zero steps, results have
+wrong offsets in a shared allocation, or memory that was given back. And a branch of the VM that passes one buffer twice
+can lose it (`branches.py`).
 
 So modules with host control flow are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies
 their affinity and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's,
@@ -28,9 +29,8 @@ from __future__ import annotations
 from typing import Any
 
 from difc.pipelines.alignment import spell_out_alignment
-from difc.pipelines.bindings import fit_bindings
 from difc.pipelines.invocation import Invocation
-from difc.pipelines.ownership import CONTROL, hide_copies, operations, own_carries, show_copies
+from difc.pipelines.ownership import CONTROL, hide_copies, keep_apart, keep_order, operations, own_carries, show_copies
 from difc.pipelines.partitions import cut_at_control
 from difc.pipelines.while_form import align_whiles
 
@@ -107,12 +107,11 @@ def has_host_control_flow(module: Any) -> bool:
 
 
 def to_commands(run: Invocation) -> None:
-    """Take a module with host control flow to the end of IREE's stream phase.
+    """Take a module that updates in place from dispatch creation to the end of IREE's stream phase.
 
     Raises:
       StageFailure: from the step that failed.
     """
-    fit_bindings(run)
     run.to_phase("flow", after="dispatch-creation")
     run.passes("stream", _CLEANUP)
     with run.context:
@@ -129,7 +128,9 @@ def to_commands(run: Invocation) -> None:
     run.passes("stream", _ELISION)
     with run.context:
         show_copies(run.module)
+        keep_apart(run.module)
         cut_at_control(run.module)
+        keep_order(run.module)
     run.passes("stream", _TO_SLICES)
     with run.context:
         spell_out_alignment(run.module)

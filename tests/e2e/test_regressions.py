@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +175,16 @@ def test_sums_of_products_with_a_repeated_factor() -> None:
     check_all([lambda x, w: np.sum(x * w), lambda x, w: np.sum(np.sum(x**2 * w, axis=1))], X, np.arange(4.0))
 
 
+def test_a_column_read_twice_by_position_in_a_sum() -> None:
+    t, w = np.linspace(0, 2, 32), np.ones(32)
+
+    def f(x: Any) -> Any:
+        values = np.exp(-t[:, None] * np.abs(x)) * np.cos(t[:, None] * x)
+        return np.sum(w @ values) + np.trapezoid(values[:, 0], t)
+
+    check_all([f], np.linspace(-1.0, 1.0, 20))
+
+
 ORDER = np.array([1, 0])
 COLUMNS: list[Callable[..., Any]] = [
     lambda x, i: (x[:, 0][ORDER], x[:, i][ORDER], x[:, -1][::-1], x.T[0][ORDER], x[1:, 0][ORDER]),
@@ -234,3 +247,109 @@ def test_one_array_read_along_several_dims_at_once() -> None:
         ],
         *np.random.default_rng(0).normal(size=(2, 5, 5)),
     )
+
+
+def test_products_of_the_same_factors_in_another_order() -> None:
+    """One value for two results of a kernel: IREE took the second for the kernel's first result."""
+    slope = difc.grad(np.sinc)
+    programs = [difc.vmap(slope), difc.vmap(difc.grad(slope))]
+    x = np.linspace(-0.3, 2, 11)
+    with difc.disable_jit():
+        wanted = [program(x) for program in programs]
+    for found, want in zip(difc.jit(lambda x: [program(x) for program in programs])(x), wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(found), want, rtol=1e-10)
+
+
+def test_programs_can_be_longer_than_pythons_stack() -> None:
+    """No stage calls itself for the operands of an op, whose sizes are asked for at the end of the chain first."""
+
+    def chain(count: int) -> Any:
+        return lambda x, scale: np.sin(functools.reduce(lambda y, _: y * scale + 0.25, range(count), x))
+
+    def function(count: int) -> Any:
+        def f(x: Any) -> Any:
+            fixed = difc.stop_gradient(x[0])
+            rows = difc.scan(lambda c, row: (chain(count)(c, 1.1) + row, c * chain(count)(1.1, fixed)), x[0], x)[1]
+            return np.sum(difc.cond(x[0, 0] > 0, lambda y: chain(count)(y, y), lambda y: y, rows))
+
+        return difc.grad(f)
+
+    limit = sys.getrecursionlimit()
+    difc.trace(function(1), difc.f32["n", "m"]).ir("linalg")
+    try:
+        sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+        assert len(difc.trace(function(160), difc.f32["n", "m"]).ir("linalg").splitlines()) > 160
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _agrees(function: Callable[..., Any], *arguments: np.ndarray, specs: tuple[Any, ...] = ()) -> None:
+    """Compile one program and compare with the interpreter."""
+    found = difc.compile(function, *(specs or arguments))(*arguments)
+    with difc.disable_jit():
+        wanted = difc.jit(function)(*arguments)
+    for value, want in zip(flatten(found)[0], flatten(wanted)[0], strict=True):
+        scale = max(1.0, float(np.max(np.abs(want), initial=0)))
+        np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-4 * scale)
+
+
+RANDOM = np.random.default_rng(0)
+READERS: dict[str, Callable[..., Any]] = {
+    "product": lambda y, w: y @ w,
+    "sort": lambda y, w: np.sort(y, 1),
+    "running sum": lambda y, w: np.cumsum(y, 1),
+}
+
+
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("reader", READERS)
+def test_an_array_is_read_before_it_is_updated(reader: str, target: str) -> None:
+    """IREE wrote what the update sets into the array when it was computed, before the array was read."""
+
+    def program(z: Any, w: Any) -> Any:
+        y, new = np.tanh(z), np.cos(z[3:40]) * 2
+        return READERS[reader](y, w), y.at[3:40].set(new)
+
+    z, w = (RANDOM.normal(size=(64, 64)).astype(np.float32) for _ in range(2))
+    found = difc.compile(program, z, w, target=target)(z, w)
+    y = np.tanh(z)
+    np.testing.assert_allclose(found[0], READERS[reader](y, w), rtol=1e-3, atol=1e-3)
+    y[3:40] = np.cos(z[3:40]) * 2
+    np.testing.assert_allclose(found[1], y, rtol=1e-4, atol=1e-5)
+
+
+def test_an_update_waits_for_those_who_read() -> None:
+    """IREE sorted kernels by what they need: an update in place came before a product that reads the old array."""
+
+    def program(x: Any, w: Any, k: Any) -> Any:
+        low = np.minimum(np.max(w), w)
+        flipped = np.mean(np.broadcast_to(x[:, ::-1], (130, *x.shape)), axis=0)
+        product, changed = np.tanh(low @ w), low.at[k % 130].add(0.5)
+        return [np.mean(each * 0.3) for each in (low, flipped, product, changed)]
+
+    x, w = (RANDOM.normal(size=(n, 130)).astype(np.float32) for n in (40, 130))
+    _agrees(program, x, w, RANDOM.integers(0, 130, 40))
+
+
+def test_updates_of_equal_constants() -> None:
+    """Two buffers of equal numbers, made for an update each, became one."""
+    v, places = RANDOM.normal(size=(4, 3)), np.array([0, 2, 2, -1])
+    _agrees(lambda v, p: [dnp.ones((4, 3)).at[p].multiply(u) for u in (v, v * 2)], v, places)
+    _agrees(difc.grad(lambda v, p: np.sum(dnp.ones((4, 3)).at[p].multiply(v) ** 2)), v, places)
+
+
+def test_an_array_that_a_branch_returns_and_a_loop_takes() -> None:
+    """The virtual machine had one register for both: the branch's result was in the loop's place."""
+
+    def program(x: Any, y: Any, k: Any) -> Any:
+        def step(c: Any, _: Any) -> Any:
+            return np.tanh(c) * 0.9, np.take(c, np.argsort(k)[0] % c.shape[0])
+
+        last, seen = difc.scan(step, y, length=np.min(k) % 3 + 1)
+        chosen = difc.cond(np.sum(x) - np.mean(seen) > -0.3, np.negative, lambda x: x, x)
+        return np.mean(last * 0.3) + np.mean(np.outer(last * 0.3, chosen[:, 0]))
+
+    x, y = RANDOM.normal(size=(64, 96)).astype(np.float32), RANDOM.normal(size=96).astype(np.float32)
+    specs = difc.f32["n", "m"], difc.f32["m"], difc.i64["n"]
+    for sign in (1, -1):
+        _agrees(difc.grad(program, argnums=(0, 1)), np.abs(x) * sign, y, RANDOM.integers(0, 64, 64), specs=specs)

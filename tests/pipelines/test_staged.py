@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import difc
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Invocation, quiet
 from difc.pipelines.staged import has_host_control_flow
@@ -305,6 +307,26 @@ def recurrence_reference(x: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]
     for state in reversed(states):
         total = total * np.float32(0.5) + state
     return total, np.array(states, np.float32).reshape(n, 8)
+
+
+def test_equal_buffers_that_are_updated_are_two() -> None:
+    """One before a loop and one after it: IREE makes both, and would merge them once there is no copy between them."""
+
+    def program(x: Any) -> Any:
+        n = x.shape[0]
+
+        def framed(y: Any) -> Any:
+            return difc.numpy.eye(n + 1, dtype=np.float32).at[:n, :n].set(y)
+
+        first = difc.scan(lambda carry, _: (carry / 2, None), framed(x), None, length=3)[0]
+        return first, framed(x - first[:n, :n])
+
+    x = np.arange(16, dtype=np.float32).reshape(4, 4)
+    results = difc.compile(program, difc.f32["n", "n"])(x)
+    for found, inner, last in zip(results, (x / 8, x * 7 / 8), (1 / 8, 1), strict=True):
+        expected = np.eye(5) * last
+        expected[:4, :4] = inner
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("driver", ["local-sync", "local-task"])
