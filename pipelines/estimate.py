@@ -17,6 +17,7 @@ from difc.dialects.special import SPECIAL
 from difc.pipelines.lowering.factor import CHOLESKY, LU
 from difc.pipelines.lowering.functions import EXPANSIONS
 from difc.pipelines.lowering.spectral import QR
+from difc.pipelines.lowering.spectral_panels import MOST, PANEL
 
 __all__ = ["estimate_driver", "estimate_work"]
 
@@ -37,9 +38,10 @@ _FACTOR_WORK = {
     "dif.lu_solve": 2.0,
     "dif.triangular_solve": 1.0,
 }
-# floating-point operations, for each product of sizes, of factorisations by rotations (a core for each matrix)
-_ROTATIONS = {"dif.eigh": 20.0, "dif.svd": 40.0, "dif.pinv": 40.0}
+# floating-point operations, for each product of sizes, of matrices of some tens of rows; of larger ones they are less
+_SPECTRAL_WORK = {"dif.eigh": 20.0, "dif.svd": 40.0, "dif.pinv": 40.0}
 STEP_DISPATCHES = 3  # of a loop: what lies between contractions, and updates of what is stacked
+DISPATCHES_OF_PANELS = 15  # of qr: the kernel, then products and copies for R and Q
 DISPATCHES_OF_HALVES = 10  # solve, matmul, copies, between the factorisations of two halves
 _FUNCTIONS = {opdef.name for opdef in (*EXPANSIONS, *SPECIAL, dif.pow)}
 _KERNELS = ("dif.reduce", "dif.gather", "dif.scatter", "dif.cum", "dif.recurrence")
@@ -84,7 +86,7 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
         elif name == "dif.argsort":
             more = _sort(operation)
             time, dispatches = time + more[0], dispatches + more[1]
-        elif name == "dif.qr" or name in _ROTATIONS:
+        elif name == "dif.qr" or name in _SPECTRAL_WORK:
             more = _orthogonal(operation)
             time, dispatches = time + more[0], dispatches + more[1]
         elif name.startswith("dif."):
@@ -142,10 +144,10 @@ def _orthogonal(operation: Any) -> tuple[float, float]:
     work = _elements(matrix) * steps * matrix.dtype.itemsize / 4 / FACTOR_FLOPS_PER_US
     is_one = _elements(matrix) <= rows * columns
     if operation.name != "dif.qr":
-        return (0.0 if is_one else _ROTATIONS[operation.name] * work), 12.0
+        return (0.0 if is_one else _SPECTRAL_WORK[operation.name] * work), 12.0
     if steps > SERIAL_SIZE["dif.qr"]:
-        return 4 * work, 8 * steps  # some dispatches for each column
-    return (0.0 if is_one else 4 * work), 2.0
+        return 2 * work, DISPATCHES_OF_PANELS * min(steps / PANEL, MOST)
+    return (0.0 if is_one else 2 * work), 2.0
 
 
 def estimate_driver(module: ir.Module) -> str:

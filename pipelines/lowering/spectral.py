@@ -1,7 +1,8 @@
 """Orthogonal factorisations: programs of the dialect, of which only what is used is lowered.
 
-On the CPU `eigh` goes by way of tridiagonal matrices, and `svd` by way of bidiagonal ones, all by kernels; elsewhere
-rows are rotated until they are orthogonal.
+On the CPU `qr` is a kernel, with products of matrices where they are large; `eigh` goes by way of tridiagonal matrices,
+and `svd` by way of bidiagonal ones, all by kernels. Elsewhere rows are rotated until they are orthogonal, and `qr` is a
+loop over columns.
 """
 
 from __future__ import annotations
@@ -10,10 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from difc import dialects as dif
-from difc.dialects import Aval
 from difc.dialects.matrices import matrix_transpose, splat, triangle_mask
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import spectral_programs as programs
@@ -23,8 +21,9 @@ from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.spectral_bidiagonal import call_bidiagonal
 from difc.pipelines.lowering.spectral_golub_kahan import call_singular_values, call_singular_vectors
-from difc.pipelines.lowering.spectral_householder import householder, upper_rows
+from difc.pipelines.lowering.spectral_householder import householder
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
+from difc.pipelines.lowering.spectral_panels import panelled_qr
 from difc.pipelines.lowering.spectral_ql import call_eigenvalues, call_eigenvectors
 from difc.pipelines.lowering.spectral_qr import call_qr
 from difc.pipelines.lowering.spectral_text import padded
@@ -34,16 +33,12 @@ from difc.pipelines.target import VectorUnit
 
 __all__ = ["QR"]
 
-#: The most columns that `qr` reduces in one call of its kernel, where sizes are known.
-QR = 384
-
-
-def _array(dtype: np.dtype, base: ir.Value, sizes: Sequence[Size]) -> Value:
-    return Value(Aval(tuple(s if isinstance(s, int) else dif.DYN for s in sizes), dtype), base=base, sizes=sizes)
+#: The most columns, or rows, of what one call of the kernel of `qr` reduces, where sizes are known.
+QR = 256
 
 
 def _regrouped(c: Context, x: Value, sizes: Sequence[Size]) -> Value:
-    return _array(x.aval.dtype, regroup(c, c.tensor(x), c.sizes(x), sizes), sizes)
+    return Value.of(x.aval.dtype, regroup(c, c.tensor(x), c.sizes(x), sizes), sizes)
 
 
 def _stack(c: Context, x: Value, kept: int = 2) -> Value:
@@ -77,25 +72,17 @@ def _qr(c: Context, outs: list[Out], x: Value, *, complete: bool) -> list[Any]:
     sizes, used = c.sizes(x), _used(outs)
     if 0 in sizes:
         return _of_nothing(c, outs)
-    if c.vectors is None or _columns(sizes) > QR:
+    if c.vectors is None:
         return _unstacked(c, outs, composed_used(c, used, partial(householder, complete=complete), _stack(c, x)))
-    return _unstacked(c, outs, _small_qr(c, outs, _stack(c, x), used, complete, c.vectors))
-
-
-def _columns(sizes: Sequence[Size]) -> int:
-    """Return how many columns `qr` reduces, as far as known."""
-    return min((s for s in sizes[-2:] if isinstance(s, int)), default=0)
-
-
-def _small_qr(
-    c: Context, outs: Sequence[Out], x: Value, used: Sequence[bool], complete: bool, unit: VectorUnit
-) -> list[Value | None]:
-    batch, m, n = c.sizes(x)
     columns = outs[0].sizes[-1] if used[0] else 0
-    reduced, scales, _, q = call_qr(c, c.tensor(x), [batch, m, n, columns], unit)
-    given = [_array(x.aval.dtype, reduced, [batch, m, n]), _array(x.aval.dtype, scales, [batch, n])]
-    (r,) = composed_used(c, used[1:], partial(upper_rows, complete=complete), *given)
-    return [_array(x.aval.dtype, q, [batch, m, columns]) if used[0] else None, r]
+    rows = outs[1].sizes[-2] if used[1] else 0
+    if all(isinstance(s, int) and s > QR for s in sizes[-2:]):
+        return _unstacked(c, outs, panelled_qr(c, _stack(c, x), columns, rows, c.vectors))
+    x = _stack(c, x)
+    batch, m, n = c.sizes(x)
+    q, r, _ = call_qr(c, c.tensor(x), [batch, m, n, columns, rows], c.vectors)
+    found = [Value.of(x.aval.dtype, q, [batch, m, columns]), Value.of(x.aval.dtype, r, [batch, rows, n])]
+    return _unstacked(c, outs, [y if mark else None for y, mark in zip(found, used, strict=True)])
 
 
 @lowering(dif.eigh)
@@ -117,9 +104,9 @@ def _eigen(c: Context, x: Value, unit: VectorUnit, *, vectors: bool) -> list[Val
     sizes = [batch, n, padded(c, n, str(element_of(c.tensor(x))), unit)]
     reduced = call_tridiagonal(c, c.tensor(x), sizes, unit)
     if not vectors:
-        return [_array(x.aval.dtype, call_eigenvalues(c, reduced, sizes, unit), [batch, n])]
+        return [Value.of(x.aval.dtype, call_eigenvalues(c, reduced, sizes, unit), [batch, n])]
     values, found = call_eigenvectors(c, reduced, sizes, unit)
-    return [_array(x.aval.dtype, values, [batch, n]), _array(x.aval.dtype, found, [batch, n, n])]
+    return [Value.of(x.aval.dtype, values, [batch, n]), Value.of(x.aval.dtype, found, [batch, n, n])]
 
 
 @lowering(dif.svd)
@@ -151,9 +138,9 @@ def _singular(c: Context, x: Value, unit: VectorUnit, *, vectors: bool) -> list[
     sizes = [batch, n, padded(c, n, str(element_of(c.tensor(x))), unit)]
     reduced = call_bidiagonal(c, c.tensor(x), sizes, unit)
     if not vectors:
-        return [x, _array(x.aval.dtype, call_singular_values(c, reduced, sizes, unit), line), x]
+        return [x, Value.of(x.aval.dtype, call_singular_values(c, reduced, sizes, unit), line), x]
     found = call_singular_vectors(c, reduced, sizes, unit)
-    return [_array(x.aval.dtype, y, shape) for y, shape in zip(found, (square, line, square), strict=True)]
+    return [Value.of(x.aval.dtype, y, shape) for y, shape in zip(found, (square, line, square), strict=True)]
 
 
 def _transposed(c: Context, x: Value | None) -> Any:

@@ -89,8 +89,8 @@ def _kernel(name: str, kind: str, unit: VectorUnit) -> str:
       %last = arith.subi %n, %c1 : index
       {given.load("%matrix")}
       {"".join(room(f"%{array.name}_room", kind, *(f"%{s}" for s in array.sizes[1:])) for array in made)}
-      {cleared(t, "%u_start", "%u_room", "%width")}
-      {copied(t, "%a_start", "%matrix", "%a_room", "%n", "%n")}
+      {cleared(t, "%u_start", "%u_room", "%n", "%width")}
+      {copied(t, "%a_start", "%matrix", "%a_room", "%n", "%width")}
       {loop("%start", "%at", "%c0 to %n", start, zeros, ["%next_x", "%next_y"], "%columns")}
       {loop("%done", "%j", "%c0 to %last", state, step, after)}
       {_corner(t)}

@@ -20,7 +20,7 @@ from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
 
-__all__ = ["eye_like", "householder", "minimum", "negligible", "repeated", "upper_rows"]
+__all__ = ["column_scales", "eye_like", "householder", "minimum", "negligible", "repeated"]
 
 #: Up to this many columns are one panel; more are panels of `PANEL`.
 ONE_PANEL, PANEL = 64, 32
@@ -39,15 +39,20 @@ def householder(x: ir.Value, *, complete: bool) -> Values:
     """Return `q` and `r` of a stack [b, m, n], as `dif.qr` says."""
     batch, m, n = sizes_of(x)
     k = minimum(m, n)
-    scale = dif.reduce_max(dif.abs(x), axes=(1,))
-    scale = dif.select(dif.compare(scale, splat(0, scale), direction="gt"), scale, splat(1, scale))
-    across = dif.broadcast_in_dim(scale, shape=(batch, m, n), dimensions=(0, 2))
+    scale = column_scales(x)
+    across = repeated(scale, [batch, m, n], (0, 2))
     panels, reduced = _factored(dif.div(x, across), k)
     q = _q(panels, batch, m, m if complete else k, aval_of(x).dtype)
-    return [q, upper_rows(reduced, scale, complete=complete)]
+    return [q, _upper_rows(reduced, scale, complete=complete)]
 
 
-def upper_rows(x: ir.Value, scale: ir.Value, *, complete: bool) -> ir.Value:
+def column_scales(x: ir.Value) -> ir.Value:
+    """Return the largest size of an element in each column of a stack, [b, n]; 1 for columns of zeros."""
+    scale = dif.reduce_max(dif.abs(x), axes=(1,))
+    return dif.select(dif.compare(scale, splat(0, scale), direction="gt"), scale, splat(1, scale))
+
+
+def _upper_rows(x: ir.Value, scale: ir.Value, *, complete: bool) -> ir.Value:
     """Return `r` of a stack [b, m, n] that has it above other things, with column j divided by scale [b, j]."""
     _, m, n = sizes_of(x)
     r = triangle(dif.mul(x, repeated(scale, sizes_of(x), (0, 2))), "le")

@@ -1,4 +1,4 @@
-"""`eigh` and `svd` as programs of other ops, before and after rotations: kernels, or those of `spectral_jacobi.py`.
+"""`eigh` and `svd` as programs of other ops: what comes before and after the kernels of CPUs, or `spectral_jacobi.py`.
 
 They work on stacks [b, m, n]. Matrices that are not finite are replaced by zeros on the way in and by NaN on the way
 out, so that they neither keep a loop running nor touch their neighbours; the others are scaled.
@@ -32,7 +32,9 @@ __all__ = [
     "eigh_prepared",
     "eigh_rows",
     "pinv_from_svd",
+    "svd_finished",
     "svd_from_rows",
+    "svd_prepared",
     "svd_rows",
 ]
 
@@ -127,16 +129,16 @@ def eigh_rows(x: ir.Value, *, lower: bool) -> Values:
     norm = dif.select(dif.compare(norm, splat(0, norm), direction="gt"), norm, splat(1, norm))
     a = dif.div(a, repeated(norm, sizes_of(a), (0,)))
     shift = dif.select(triangle_mask(a, "eq"), splat(1.5, a), splat(0, a))
-    return [dif.add(a, shift), a, dif.mul(scale, norm), is_finite]
+    return [dif.add(a, shift), a, norm, scale, is_finite]
 
 
-def eigh_from_rows(rows: ir.Value, a: ir.Value, scale: ir.Value, is_finite: ir.Value) -> Values:
+def eigh_from_rows(rows: ir.Value, a: ir.Value, norm: ir.Value, scale: ir.Value, is_finite: ir.Value) -> Values:
     """Return eigenvalues and eigenvectors, in order, with their errors (some times n ulp) refined away."""
     _, vectors = _unit_rows(rows)
     values, vectors = _refined(a, vectors)
     order = _ordering(values, "lt")
-    values = dif.mul(_applied(order, values), repeated(scale, sizes_of(values), (0,)))
-    return _finished(is_finite, [values, matmul(vectors, order, transpose_x=True, transpose_y=True)])
+    values = dif.mul(_applied(order, values), repeated(norm, sizes_of(values), (0,)))
+    return eigh_finished(scale, is_finite, values, matmul(vectors, order, transpose_x=True, transpose_y=True))
 
 
 def _refined(a: ir.Value, vectors: ir.Value) -> tuple[ir.Value, ir.Value]:

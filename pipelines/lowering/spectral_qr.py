@@ -1,8 +1,8 @@
-"""QR by Householder reflections as a kernel for the CPU: one workgroup for each matrix, with vectors along the rows.
+"""QR by Householder reflections as a kernel for the CPU: one workgroup for each matrix.
 
-The same method and the same signs as `spectral_householder.py`, one column after the other. A reflection I - tau v v^T
-takes two passes over the rows: one sums up tau v^T x, the other takes its multiples off. The vectors v stay in the
-columns that they reduce, without their leading 1. Sizes are known at run time only; columns beyond the last are masked.
+The signs are LAPACK's. A strip of columns is first reflected by what reduced those before it, some reflections at a
+time, then reduced one column after the other; it stays in the cache. The vectors are rows of a matrix of their own.
+Every column is divided by its largest element, so that squares neither overflow nor vanish.
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.factor_tiles import Tile
 from difc.pipelines.lowering.kernel_calls import call_kernel
 from difc.pipelines.lowering.kernel_text import Array, executable
-from difc.pipelines.lowering.spectral_text import constants
+from difc.pipelines.lowering.spectral_reflections import group_count, product_of_reflections, reflected, reflector
+from difc.pipelines.lowering.spectral_text import (
+    cleared,
+    constants,
+    copied,
+    element,
+    loop,
+    numbers,
+    padded,
+    put,
+    read,
+    room,
+    write,
+)
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
@@ -22,167 +35,124 @@ __all__ = ["call_qr"]
 
 
 def call_qr(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> list[ir.Value]:
-    """Append a call of the kernel on `x`, [batch, m, n]; `sizes` are batch, m, n, and how many columns of Q to make.
+    """Append a call of the kernel on `x`, [batch, m, n].
+
+    Args:
+      sizes: batch, m, n; how many columns of Q and rows of R to make.
 
     Returns:
-      R above what is left of the reflections, [batch, m, n]; the scales of its columns, [batch, n]; the numbers tau,
-      [batch, n]; and Q, [batch, m, columns].
+      Q, R, and the vectors of the reflections as rows of a matrix [batch, min(m, n) + 1, at least m], zero elsewhere.
     """
-    batch, m, n, columns = sizes
-    element = element_of(x)
-    shapes: list[list[Size]] = [[batch, m, n], [batch, n], [batch, n], [batch, m, columns]]
+    batch, m, n, columns, rows = sizes
+    kind = element_of(x)
+    long, wide, broad = (padded(c, size, str(kind), unit) for size in (m, n, columns))
+    count = _count(c, m, n)
+    shapes: list[list[Size]] = [[batch, m, columns], [batch, rows, n], [batch, count, long], [batch, count]]
+    shapes += [[batch, m, wide], [batch, m, broad]]
     text = lambda name, kind: _kernel(name, kind, unit)  # noqa: E731
-    return call_kernel(c, "qr", text, element, [(x, shapes[0])], sizes, [(shape, element) for shape in shapes])
+    every = [*sizes, count, long, wide, broad]
+    results = [(shape, kind) for shape in shapes]
+    return call_kernel(c, "qr", text, kind, [(x, [batch, m, n])], every, results)[:3]
 
 
-def _kernel(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable: array x; sizes batch, m, n, l; then r, scales, taus and q, as in `call_qr`."""
-    t = Tile.of(element, unit, vectors=4)
-    x = Array("x", "read", element, ("batch", "m", "n"))
-    r, q = (Array(name, "write", element, ("batch", "m", width)) for name, width in (("r", "n"), ("q", "l")))
-    scales, taus = (Array(name, "write", element, ("batch", "n")) for name in ("scales", "taus"))
-    numbers = f"tensor<?x{element}>"
+def _count(c: TensorEmitter, m: Size, n: Size) -> Size:
+    """Return one more than there are reflections."""
+    if isinstance(m, int) and isinstance(n, int):
+        return min(m, n) + 1
+    least = c.value("arith.minui", [c.index(m), c.index(n)], c.index_type)
+    return c.value("arith.addi", [least, c.index(1)], c.index_type)
+
+
+def _kernel(name: str, kind: str, unit: VectorUnit) -> str:
+    """Return the executable: array given; sizes; then q [m, l], r [p, n], the vectors and numbers tau, of which the
+    last are 0, and room for x and q with padded rows."""
+    t = Tile.of(kind, unit)
+    given = Array("given", "read", kind, ("batch", "m", "n"))
+    sizes = {"q": ("m", "l"), "r": ("p", "n"), "v": ("count", "long"), "taus": ("count",)}
+    sizes |= {"x_work": ("m", "wide"), "q_work": ("m", "broad")}
+    made = [Array(v, "write", kind, ("batch", *s)) for v, s in sizes.items()]
+    carried = [("%r0", "%r_room", t.matrix), ("%v0", "%v_start", t.matrix), ("%taus0", "%taus_start", numbers(t))]
+    carried += [("%a0", "%x_work_room", t.matrix)]
+    after = ["%r1", "%reduced#1", "%reduced#2", "%reduced#0"]
+    stored = ["%filled_q", "%done#0", "%done#1", "%done#2", "%done#3", "%product"]
     body = f"""
       {constants(t)}
       %ones = arith.constant dense<1.0> : {t.vector}
-      %k = arith.minui %m, %n : index
-      %last = arith.subi %k, %c1 : index
-      {x.load("%given")}
-      {_scaled(t, numbers)}
-      %tau_room = tensor.empty(%n) : {numbers}
-      %reduced:2 = scf.for %j = %c0 to %k step %c1
-          iter_args(%a = %start#0, %p = %tau_room) -> ({t.matrix}, {numbers}) {{
-        %below = arith.addi %j, %c1 : index
-        {_reflector(t, numbers)}
-        {_reflected(t, "%v2", "%v2", "%below", "%n")}
-        scf.yield %applied, %tau_kept : {t.matrix}, {numbers}
-      }}
-      {_identity(t)}
-      %product = scf.for %back = %c0 to %k step %c1 iter_args(%b_ = %identity) -> {t.matrix} {{
-        %j = arith.subi %last, %back : index
-        %below = arith.addi %j, %c1 : index
-        %tau = tensor.extract %reduced#1[%j] : {numbers}
-        {_reflected(t, "%reduced#0", "%b_", "%j", "%l")}
-        scf.yield %applied : {t.matrix}
-      }}
-      {r.store("%reduced#0")}
-      {scales.store("%start#1")}
-      {taus.store("%reduced#1")}
-      {q.store("%product")}"""
-    across = "%across = arith.constant 1 : index"
-    return executable(name, [x, r, scales, taus, q], ["batch", "m", "n", "l"], across, body)
+      %last = arith.subi %count, %c1 : index
+      {given.load("%matrix")}
+      {"".join(room(f"%{a.name}_room", kind, *(f"%{s}" for s in a.sizes[1:])) for a in made)}
+      {cleared(t, "%v_start", "%v_room", "%count", "%long")}
+      {put("%taus_start", "%zero", kind, "%taus_room", "%last")}
+      {loop("%done", "%at", "%c0 to %n", carried, _strip(t), after, "%columns")}
+      {product_of_reflections(t, "%product", "%q_work_room", "%done#1", "%done#2", "%c0", "%m", "%l")}
+      {copied(t, "%filled_q", "%product", "%q_room", "%m", "%l")}
+      {chr(10).join(array.store(value) for array, value in zip(made, stored, strict=True))}"""
+    known = ["batch", "m", "n", "l", "p", "count", "long", "wide", "broad"]
+    return executable(name, [given, *made], known, "%across = arith.constant 1 : index", body)
 
 
-def _scaled(t: Tile, numbers: str) -> str:
-    """Return lines for %start: x with every column divided by its largest element, and these."""
+def _strip(t: Tile) -> str:
+    """Return lines for %r1 and %reduced: the strip at %at of %matrix, reduced."""
+    before = f"""
+        {reflected(t, "%reflected", "%y", "%v0", "%taus0", "%c0", "%m", forward=True)}"""
+    carried = [("%a1", "%prepared", t.matrix), ("%v1", "%v0", t.matrix), ("%taus1", "%taus0", numbers(t))]
     return f"""
-      %room = tensor.empty(%m, %n) : {t.matrix}
-      %scale_room = tensor.empty(%n) : {numbers}
-      %start:2 = scf.for %at = %c0 to %n step %columns iter_args(%into = %room, %p = %scale_room)
-          -> ({t.matrix}, {numbers}) {{
-        %most = scf.for %i = %c0 to %m step %c1 iter_args(%so_far = %none) -> {t.vector} {{
-          %u = vector.transfer_read %given[%i, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %size = math.absf %u : {t.vector}
-          %more = arith.maximumf %so_far, %size : {t.vector}
-          scf.yield %more : {t.vector}
-        }}
+        {_scaled(t)}
+        %known = arith.minui %at, %last : index
+        {group_count("%groups", "%known")}
+        {loop("%prepared", "%number", "%c0 to %groups", [("%y", "%scaled", t.matrix)], before, ["%reflected"])}
+        %beyond = arith.addi %at, %columns : index
+        %end = arith.minui %beyond, %last : index
+        {loop("%reduced", "%j", "%at to %end", carried, _column(t), ["%a2", "%m_v", "%taus2"])}
+        {_rows(t)}"""
+
+
+def _scaled(t: Tile) -> str:
+    """Return lines for %scaled: the strip with its columns divided by %scale, their largest elements."""
+    most = f"""
+        {read(t, "%e", "%matrix", "%i", "%at")}
+        %size = math.absf %e : {t.vector}
+        %more = arith.maximumf %so_far, %size : {t.vector}"""
+    divided = f"""
+        {read(t, "%e", "%matrix", "%i", "%at")}
+        %f = arith.divf %e, %scale : {t.vector}
+        {write(t, "%g", "%f", "%to", "%i", "%at")}"""
+    return f"""
+        {loop("%most", "%i", "%c0 to %m", [("%so_far", "%none", t.vector)], most, ["%more"])}
         %is_usual = arith.cmpf ogt, %most, %none : {t.vector}
         %scale = arith.select %is_usual, %most, %ones : vector<{t.columns}xi1>, {t.vector}
-        %kept = vector.transfer_write %scale, %p[%at] {{in_bounds = [false]}} : {t.vector}, {numbers}
-        %scaled = scf.for %i = %c0 to %m step %c1 iter_args(%to = %into) -> {t.matrix} {{
-          %u = vector.transfer_read %given[%i, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %v = arith.divf %u, %scale : {t.vector}
-          %w = vector.transfer_write %v, %to[%i, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          scf.yield %w : {t.matrix}
-        }}
-        scf.yield %scaled, %kept : {t.matrix}, {numbers}
-      }}"""
+        {loop("%scaled", "%i", "%c0 to %m", [("%to", "%a0", t.matrix)], divided, ["%g"])}"""
 
 
-def _reflector(t: Tile, numbers: str) -> str:
-    """Return lines for %v2, %tau and %tau_kept: %a with column %j reduced and v below it, and %p with tau."""
-    one = f"vector<1x{t.element}>"
+def _column(t: Tile) -> str:
+    """Return lines for %a2, %m_v and %taus2: column %j reduced, and what is right of it in the strip reflected."""
+    turned = element(t, "%e", "%a1", "%i", "%j") + put("%f", "%e", t.element, "%to", "%j", "%i")
+    both = f"""
+        {element(t, "%vi", "%m_v", "%j", "%i")}
+        {read(t, "%x", "%to", "%i", "%at")}"""
+    summed = both.replace("%to", "%a1") + t.plus("%more", "%sum", "%viv", "%x")
+    less = both + t.minus("%f", "%x", "%viv", "%multiple") + "\n" + write(t, "%g", "%f", "%to", "%i", "%at")
     return f"""
-        %head = tensor.extract %a[%j, %j] : {t.matrix}
-        %tail = scf.for %i = %below to %m step %c1 iter_args(%sum = %zero) -> {t.element} {{
-          %e = tensor.extract %a[%i, %j] : {t.matrix}
-          %square = arith.mulf %e, %e : {t.element}
-          %sums = arith.addf %sum, %square : {t.element}
-          scf.yield %sums : {t.element}
-        }}
-        %head_2 = arith.mulf %head, %head : {t.element}
-        %norm_2 = arith.addf %head_2, %tail : {t.element}
-        %norm = math.sqrt %norm_2 : {t.element}
-        %minus = arith.negf %norm : {t.element}
-        %is_positive = arith.cmpf oge, %head, %zero : {t.element}
-        %beta = arith.select %is_positive, %minus, %norm : {t.element}
-        %is_done = arith.cmpf olt, %tail, %negligible : {t.element}
-        %difference = arith.subf %head, %beta : {t.element}
-        %lead = arith.select %is_done, %one_, %difference : {t.element}
-        %diagonal = arith.select %is_done, %head, %beta : {t.element}
-        %top = arith.select %is_done, %zero, %difference : {t.element}
-        %minus_beta = arith.negf %beta : {t.element}
-        %divisor = arith.select %is_done, %one_, %minus_beta : {t.element}
-        %tau = arith.divf %top, %divisor : {t.element}
-        %tau_v = vector.broadcast %tau : {t.element} to {one}
-        %tau_kept = vector.transfer_write %tau_v, %p[%j] {{in_bounds = [true]}} : {one}, {numbers}
-        %diagonal_v = vector.broadcast %diagonal : {t.element} to {one}
-        %v1 = vector.transfer_write %diagonal_v, %a[%j, %j] {{in_bounds = [true]}} : {one}, {t.matrix}
-        %v2 = scf.for %i = %below to %m step %c1 iter_args(%to = %v1) -> {t.matrix} {{
-          %e = tensor.extract %to[%i, %j] : {t.matrix}
-          %f = arith.divf %e, %lead : {t.element}
-          %fv = vector.broadcast %f : {t.element} to {one}
-          %w = vector.transfer_write %fv, %to[%i, %j] {{in_bounds = [true]}} : {one}, {t.matrix}
-          scf.yield %w : {t.matrix}
-        }}"""
+        {loop("%v2", "%i", "%j to %m", [("%to", "%v1", t.matrix)], turned, ["%f"])}
+        {reflector(t, "_v", "%v2", "%j", "%j", "%m")}
+        {loop("%total", "%i", "%j to %m", [("%sum", "%none", t.vector)], summed, ["%more"])}
+        %all = arith.mulf %total, %tau_vv : {t.vector}
+        %next = arith.addi %j, %c1 : index
+        %finished = arith.subi %next, %at : index
+        %is_finished = vector.create_mask %finished : vector<{t.columns}xi1>
+        %multiple = arith.select %is_finished, %none, %all : vector<{t.columns}xi1>, {t.vector}
+        {loop("%a_less", "%i", "%j to %m", [("%to", "%a1", t.matrix)], less, ["%g"])}
+        {put("%a2", "%beta_v", t.element, "%a_less", "%j", "%j")}
+        {put("%taus2", "%tau_v", t.element, "%taus1", "%j")}"""
 
 
-def _reflected(t: Tile, source: str, into: str, first: str, last: str) -> str:
-    """Return lines for %applied: `into` with columns from `first` on reflected by the vector in column %j of `source`.
-
-    If that is `into` itself, what is written must not be read again by its old name.
-    """
-    own = source == into
-    return f"""
-        %tv = vector.broadcast %tau : {t.element} to {t.vector}
-        %applied = scf.for %at = {first} to {last} step %columns iter_args(%y = {into}) -> {t.matrix} {{
-          %y_top = vector.transfer_read %y[%j, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-          %total = scf.for %i = %below to %m step %c1 iter_args(%sum = %y_top) -> {t.vector} {{
-            %e = tensor.extract {"%y" if own else source}[%i, %j] : {t.matrix}
-            %ev = vector.broadcast %e : {t.element} to {t.vector}
-            %u = vector.transfer_read %y[%i, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-            {t.plus("%sums", "%sum", "%ev", "%u")}
-            scf.yield %sums : {t.vector}
-          }}
-          %off = arith.mulf %tv, %total : {t.vector}
-          %new_top = arith.subf %y_top, %off : {t.vector}
-          %y1 = vector.transfer_write %new_top, %y[%j, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          %y2 = scf.for %i = %below to %m step %c1 iter_args(%to = %y1) -> {t.matrix} {{
-            %e = tensor.extract {"%to" if own else source}[%i, %j] : {t.matrix}
-            %ev = vector.broadcast %e : {t.element} to {t.vector}
-            %u = vector.transfer_read %to[%i, %at], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}
-            {t.minus("%less", "%u", "%ev", "%off")}
-            %w = vector.transfer_write %less, %to[%i, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-            scf.yield %w : {t.matrix}
-          }}
-          scf.yield %y2 : {t.matrix}
-        }}"""
-
-
-def _identity(t: Tile) -> str:
-    """Return lines for %identity, [m, l]."""
-    one = f"vector<1x{t.element}>"
-    return f"""
-      %one_v = arith.constant dense<1.0> : {one}
-      %q_room = tensor.empty(%m, %l) : {t.matrix}
-      %zeros = scf.for %i = %c0 to %m step %c1 iter_args(%filled = %q_room) -> {t.matrix} {{
-        %row = scf.for %at = %c0 to %l step %columns iter_args(%to = %filled) -> {t.matrix} {{
-          %w = vector.transfer_write %none, %to[%i, %at] {{in_bounds = [false]}} : {t.vector}, {t.matrix}
-          scf.yield %w : {t.matrix}
-        }}
-        scf.yield %row : {t.matrix}
-      }}
-      %identity = scf.for %i = %c0 to %l step %c1 iter_args(%to = %zeros) -> {t.matrix} {{
-        %w = vector.transfer_write %one_v, %to[%i, %i] {{in_bounds = [true]}} : {one}, {t.matrix}
-        scf.yield %w : {t.matrix}
-      }}"""
+def _rows(t: Tile) -> str:
+    """Return lines for %r1: the strip of R, which is that of %reduced above the diagonal, scaled back."""
+    row = f"""
+        {read(t, "%e", "%reduced#0", "%i", "%at")}
+        %f = arith.mulf %e, %scale : {t.vector}
+        %below_ = arith.subi %i, %at : index
+        %is_below = vector.create_mask %below_ : vector<{t.columns}xi1>
+        %g = arith.select %is_below, %none, %f : vector<{t.columns}xi1>, {t.vector}
+        {write(t, "%h", "%g", "%to", "%i", "%at")}"""
+    return loop("%r1", "%i", "%c0 to %p", [("%to", "%r0", t.matrix)], row, ["%h"])

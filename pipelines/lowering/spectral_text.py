@@ -49,7 +49,6 @@ def constants(t: Tile) -> str:
     info = np.finfo(dtype_of(t.element))
     return f"""
       %columns = arith.constant {t.columns} : index
-      %c2 = arith.constant 2 : index
       %zero = arith.constant 0.0 : {t.element}
       %one_ = arith.constant 1.0 : {t.element}
       %half = arith.constant 0.5 : {t.element}
@@ -137,8 +136,8 @@ def copied(t: Tile, result: str, source: str, into: str, rows: str | None, colum
     return loop(result, "%row", f"%c0 to {rows}", [("%filled", into, t.matrix)], along, ["%line"])
 
 
-def cleared(t: Tile, result: str, into: str, columns: str) -> str:
-    """Return lines for a matrix of %n rows of zeros."""
+def cleared(t: Tile, result: str, into: str, rows: str, columns: str) -> str:
+    """Return lines for a matrix of zeros."""
     along = loop(
         "%line",
         "%at",
@@ -148,4 +147,4 @@ def cleared(t: Tile, result: str, into: str, columns: str) -> str:
         ["%next"],
         "%columns",
     )
-    return loop(result, "%row", "%c0 to %n", [("%filled", into, t.matrix)], along, ["%line"])
+    return loop(result, "%row", f"%c0 to {rows}", [("%filled", into, t.matrix)], along, ["%line"])

@@ -70,7 +70,7 @@ def _kernel(name: str, kind: str, unit: VectorUnit) -> str:
       {x.load("%given")}
       {room("%a_room", kind, "%n", "%width")}
       {"".join(room(f"%{array.name}_room", kind, "%n") for array in lines)}
-      {copied(t, "%copied", "%given", "%a_room", "%n", "%n")}
+      {copied(t, "%copied", "%given", "%a_room", "%n", "%width")}
       {loop("%zeros", "%at", "%c0 to %n", [("%to", "%w_room", numbers(t))], zeros, ["%f"], "%columns")}
       {loop("%done", "%j", "%c0 to %last", carried, step, after)}
       {element(t, "%corner", "%done#0", "%last", "%last")}

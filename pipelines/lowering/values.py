@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from difc.dialects.mlir import ir
-from difc.dialects.types import Aval
+from difc.dialects.types import DYN, Aval
 from difc.pipelines.lowering.emitter import Size
 
 __all__ = ["Value"]
@@ -45,6 +47,11 @@ class Value:
         self.is_count = False
         given = sizes if sizes is not None else [None] * aval.ndim
         self.sizes: list[Size | None] = [d if isinstance(d, int) else s for d, s in zip(aval.shape, given, strict=True)]
+
+    @classmethod
+    def of(cls, dtype: np.dtype, base: ir.Value, sizes: Sequence[Size]) -> Value:
+        """Return the array that a tensor of such sizes is."""
+        return cls(Aval(tuple(s if isinstance(s, int) else DYN for s in sizes), dtype), base=base, sizes=sizes)
 
     def copy(self) -> Value:
         """Return a copy, so that what is found out in an inner region does not leak into the outer one."""

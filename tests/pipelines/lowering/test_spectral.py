@@ -17,7 +17,7 @@ from difc import dialects as dif
 from difc.dialects import DYN, Aval, aval_of, interpreter
 from difc.dialects.matrices import matrix_transpose
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering import spectral
+from difc.pipelines.lowering import spectral, spectral_panels
 from difc.pipelines.lowering import spectral_programs as programs
 from difc.pipelines.lowering.spectral_householder import householder
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
@@ -154,6 +154,7 @@ def difficult(dtype: np.dtype) -> dict[str, np.ndarray]:
         "graded": _with_values(np.geomspace(1, 1e-30, 12), dtype),
         "large": _with_values(np.arange(6) * 1e30, dtype),
         "small": _with_values(np.arange(6) * 1e-30, dtype),
+        "largest": 0.9 * float(np.finfo(np.float32).max) * np.eye(4, dtype=dtype)[None],
     }
 
 
@@ -247,6 +248,20 @@ def test_many_rows() -> None:
         np.testing.assert_array_equal(s_alone, s)
 
 
+def test_memory_that_was_used_before() -> None:
+    """Rows end with whole vectors but are longer, so there are elements that belong to no column; they begin as 0."""
+
+    def after_others(x: ir.Value) -> Any:
+        used = dif.mul(dif.eigh(dif.add(x, x), lower=True)[1], dif.svd(x, full=False)[0])
+        y = dif.add(x, dif.add(used, matrix_transpose(used)))
+        return [y, *dif.eigh(y, lower=True), *dif.svd(y, full=False)]
+
+    x = _symmetric(_random(2, 64, 64))
+    y, w, v, *factors = call(compiled(build({"f": (after_others, [Aval(x.shape, x.dtype)])})).f, [x])
+    check_eigh(y, [w, v])
+    check_svd(y, factors)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bidiagonal_blocks(dtype: np.dtype) -> None:
     """Zeros on the diagonal cut a block, wherever they are; so do those beside it, and singular blocks have none."""
@@ -260,10 +275,20 @@ def test_bidiagonal_blocks(dtype: np.dtype) -> None:
 
 
 def test_qr_of_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Panels by products of matrices, where the kernel would take too long."""
+    """Panels by the kernel and products of matrices, where one core would take too long."""
     monkeypatch.setattr(spectral, "QR", 8)
-    x = _random(1, 72, 70)
-    check_qr(x, call(compiled(build({"f": (CHECKS["qr"][0], [Aval(x.shape, x.dtype)])})).f, [x]))
+    monkeypatch.setattr(spectral_panels, "PANEL", 16)
+    shapes = [(2, 70, 40), (1, 30, 70)]
+    functions = {f"f{i}": (partial(dif.qr, complete=i > 0), [Aval(s, DTYPES[1])]) for i, s in enumerate(shapes)}
+    entries = compiled(build(functions))
+    for i, shape in enumerate(shapes):
+        scales = np.geomspace(1e-200, 1e200, shape[2])
+        x = _random(*shape)
+        x[..., 20:26] = x[..., :6]  # columns that the others have left nothing of
+        x[:, :, 3], x[:, :, 17] = 0, 0
+        q, r = call(getattr(entries, f"f{i}"), [x * scales])
+        check_qr(x, [q, r / scales])
+        np.testing.assert_allclose(q[..., :3], np.linalg.qr(x)[0][..., :3], atol=1e-13)
 
 
 def test_what_is_not_used_is_not_computed() -> None:
