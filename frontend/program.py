@@ -22,7 +22,7 @@ from difc.ad_pass.functions import Derivatives, expand_requests
 from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, text_of, verify
 from difc.dialects.mlir import func, ir
 from difc.dims import Dim
-from difc.errors import DifcError, InputError
+from difc.errors import CompileError, DifcError, InputError
 from difc.functions import Traced, applied, call_name, trace_function
 from difc.numpy import families  # noqa: F401  (now, so that the first trace need not)
 from difc.pipelines import cache
@@ -30,9 +30,9 @@ from difc.pipelines.compile import compile_module
 from difc.pipelines.estimate import estimate_driver
 from difc.pipelines.lower import lower
 from difc.pipelines.simplify import simplify
-from difc.pipelines.target import Target
+from difc.pipelines.target import PLAIN_LOOPS, Target
 from difc.pipelines.versions import installed_versions, source_digest
-from difc.pytree import flatten_with_names, unflatten
+from difc.pytree import flatten, flatten_with_names, unflatten
 from difc.runtime import ArraySpec, Module, Signature
 from difc.runtime.archive import write
 from difc.runtime.module import load_traced
@@ -40,7 +40,7 @@ from difc.runtime.processor import this_processor
 from difc.source import shortened
 from difc.spec import as_spec, named_aval
 
-__all__ = ["STAGES", "CompiledModule", "Program", "compile_program", "split_program", "trace_entry"]
+__all__ = ["STAGES", "CompiledModule", "Program", "argument_names", "compile_program", "split_program", "trace_entry"]
 
 STAGES = ("dif", "ad", "linalg")
 _DUMPED = ("dif", "expand-ad", "ad", "linalg")
@@ -59,6 +59,8 @@ class Program:
       module: IR of the first stage, as traced.
       entries: names of the entries that are going to be traced.
       signatures: entry name -> signature; its `meta` is completed by the compiler.
+
+    Example: `difc.trace(np.sin, difc.f32["n"]).ir("linalg")`
     """
 
     module: ir.Module = field(default_factory=_empty_module)
@@ -80,11 +82,19 @@ class Program:
             _checked(self.module, "dif")
             return _checked(simplify(_checked(expand_requests(self.module), "expand-ad")), "ad")
 
-    def lowered(self, target: Target, reflection: Mapping[str, Mapping[str, str]] | None = None) -> ir.Module:
-        """Return the module in upstream dialects, for a target."""
+    def lowered(
+        self, target: Target, reflection: Mapping[str, Mapping[str, str]] | None = None, loop_kernels: bool = True
+    ) -> ir.Module:
+        """Return the module in upstream dialects, for a target; with or without loops in kernels."""
         with context(), ir.Location.unknown():
             kind = target.family.partition("-")[0]
-            lowered = lower(self.expanded, target_kind=kind, vectors=target.vectors, reflection=reflection)
+            lowered = lower(
+                self.expanded,
+                target_kind=kind,
+                vectors=target.vectors,
+                reflection=reflection,
+                loop_kernels=loop_kernels,
+            )
             return _checked(lowered, "linalg")
 
     def ir(self, stage: str = "dif", target: str = "cpu") -> str:
@@ -141,38 +151,40 @@ def trace_entry(
     kwargs: Mapping[str, Any],
     name: str | None = None,
     weak: Callable[[Any], bool] = lambda spec: False,
+    names: Sequence[str] | None = None,
 ) -> Traced:
     """Trace a function into a program as an entry.
 
     Args:
       args, kwargs: pytrees of specs or arrays, in the place of the arguments.
       weak: which specs stand for Python numbers.
+      names: what messages call the leaves of the arguments (default: as `argument_names` says).
     """
-    parameters = _parameter_names(fun, len(args))
-    names: list[str] = []
-    specs: list[ArraySpec] = []
-    flags: list[bool] = []
-    for root, tree in [*zip(parameters, args, strict=True), *sorted(kwargs.items())]:
-        paths, leaves, _ = flatten_with_names(tree, root)
-        names += paths
-        specs += [as_spec(leaf, path) for leaf, path in zip(leaves, paths, strict=True)]
-        flags += [weak(leaf) for leaf in leaves]
-    _, _, in_tree = flatten_with_names((tuple(args), dict(kwargs)), "args")
+    leaves, in_tree = flatten((tuple(args), dict(kwargs)))
+    names = argument_names(fun, args, kwargs) if names is None else names
+    specs = [as_spec(leaf, name) for leaf, name in zip(leaves, names, strict=True)]
+    flags = [weak(leaf) for leaf in leaves]
 
     def rebuild(leaves: list[Any]) -> Any:
         positional, keywords = unflatten(in_tree, leaves)
-        return applied("trace", fun, positional, keywords)
+        return applied("trace", fun, positional, keywords, "give specs for")
 
     entry = name or call_name(fun)
     entries = {entry, *program.entries}
     rebuild.__wrapped__ = inspect.unwrap(fun)  # type: ignore[attr-defined]
     traced = trace_function(program.module, rebuild, [named_aval(s) for s in specs], flags, entry, entries=entries)
     outputs = [_output_spec(a, n) for a, n in zip(traced.out_avals, _result_names(traced.out_tree), strict=True)]
-    meta: dict[str, Any] = {"arg_names": parameters, "doc": inspect.getdoc(fun) or ""}
+    meta: dict[str, Any] = {"arg_names": _parameter_names(fun, len(args)), "doc": inspect.getdoc(fun) or ""}
     program.signatures[traced.name] = Signature(
         traced.name, tuple(specs), tuple(outputs), in_tree, traced.out_tree, meta
     )
     return traced
+
+
+def argument_names(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """Return a name for each leaf of the arguments of a call, such as `params['w1']`, in the order of the leaves."""
+    roots = [*zip(_parameter_names(fun, len(args)), args, strict=True), *sorted(kwargs.items())]
+    return [name for root, tree in roots for name in flatten_with_names(tree, root)[0]]
 
 
 def _parameter_names(fun: Callable[..., Any], count: int) -> list[str]:
@@ -316,5 +328,12 @@ def _compile(program: Program, target: Target, opt_level: int) -> bytes:
             "iree": version("iree-base-compiler"), "opt_level": opt_level,
         }  # fmt: skip
         reflection[name] = {"difc.signature": replace(signature, meta=meta).to_json()}
-    module = program.lowered(target, reflection)
-    return compile_module(module.operation.get_asm(enable_debug_info=True), target, opt_level=opt_level)
+    text = program.lowered(target, reflection).operation.get_asm(enable_debug_info=True)
+    try:
+        return compile_module(text, target, opt_level=opt_level)
+    except CompileError:
+        if PLAIN_LOOPS not in text:
+            raise
+    # IREE does not find memory for every loop in a kernel; if that was not the reason, this explains the failure.
+    text = program.lowered(target, reflection, loop_kernels=False).operation.get_asm(enable_debug_info=True)
+    return compile_module(text, target, opt_level=opt_level)

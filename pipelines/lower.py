@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from difc.dialects import aval_of, context, functions_of
 from difc.dialects.mlir import func, ir
+from difc.pipelines.loop_kernels import loops_as_kernels
 from difc.pipelines.lowering import (  # noqa: F401 - importing a family registers its rules
     contraction,
     control,
@@ -41,6 +42,7 @@ def lower(
     target_kind: str,
     vectors: VectorUnit | None = None,
     reflection: Mapping[str, Mapping[str, str]] | None = None,
+    loop_kernels: bool = True,
 ) -> ir.Module:
     """Return a module of upstream dialects that computes what `module` says.
 
@@ -49,6 +51,7 @@ def lower(
       target_kind: "cpu", "vulkan" or "cuda"; decides which functions of float64 exist.
       vectors: the vector unit of the processor, for kernels that are written for it; without it there are none.
       reflection: for functions by name, strings that the compiled module carries as their reflection metadata.
+      loop_kernels: whether loops may become kernels, if there is a vector unit.
 
     Raises:
       UnsupportedError: for an op, dtype or size that has no lowering for the target; names the op and the user's line.
@@ -60,7 +63,10 @@ def lower(
         for name, function in functions_of(module).items():
             if "sym_visibility" in function.attributes and function.visibility.value == "private":
                 continue
-            _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
+            entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
+            if vectors is not None and loop_kernels:
+                loops_as_kernels(entry, lowered.body)
+            join_scalars(entry)
     return lowered
 
 
@@ -70,7 +76,8 @@ def _lower_function(
     reflection: Mapping[str, str] | None,
     target_kind: str,
     vectors: VectorUnit | None,
-) -> None:
+) -> ir.Block:
+    """Append a function to the lowered module; return its block."""
     location = function.location
     inputs, results = ([aval_of(t) for t in types] for types in (function.type.inputs, function.type.results))
     signature = [[declared_type(a) for a in avals] for avals in (inputs, results)]
@@ -85,4 +92,4 @@ def _lower_function(
     arguments = [Value(aval, base=a) for aval, a in zip(inputs, entry.arguments, strict=True)]
     outcome = c.lower_block(block, arguments)
     c.operation("func.return", [c.as_declared(x, aval) for x, aval in zip(outcome, results, strict=True)])
-    join_scalars(entry)
+    return entry

@@ -29,8 +29,9 @@ from difc.pipelines.target import VectorUnit
 
 __all__ = ["LOWERINGS", "Context", "Out", "declared_type", "element_type", "is_computed", "lowering"]
 
-#: How many elementwise ops, one on the other, may become one kernel.
-_DEEPEST = 32
+#: How many elementwise ops, one on the other, may become one kernel, and how many arrays these may read: devices take
+#: 32, with the results and what else is fused.
+_DEEPEST, _WIDEST = 32, 24
 
 #: Op name -> rule.
 LOWERINGS: dict[str, Callable[..., Any]] = {}
@@ -89,7 +90,8 @@ class Context(TensorEmitter):
     ) -> None:
         super().__init__(entry, location)
         self.target_kind, self.vectors = target_kind, vectors
-        self._depths: dict[ir.Value, int] = {}  # of what `elementwise` made: how many such ops, one on the other
+        # of what `elementwise` made: how many such ops, one on the other, and the arrays that they read
+        self._chains: dict[ir.Value, tuple[int, frozenset[ir.Value]]] = {}
 
     # ---- the walk --------------------------------------------------------------------------------
 
@@ -261,12 +263,13 @@ class Context(TensorEmitter):
     def readable(self, x: Value) -> ir.Value:
         """Return a value as a tensor whose elements a kernel may read by position.
 
-        Of a part of an array of run-time size IREE (3.13) forgets the strides, or cannot compile the kernel.
+        Of a part of an array of run-time size IREE (3.13) forgets the strides, or cannot compile the kernel; nor can it
+        for a column, or every other element, of any array.
         """
         tensor = self.tensor(x)
         maker = _maker(tensor)
         is_part = maker is not None and maker.name == "tensor.extract_slice"
-        return self.fence(tensor) if is_part and not maker.operands[0].type.has_static_shape else tensor
+        return self.fence(tensor) if is_part and _is_scattered(maker) else tensor
 
     def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
         """Give the tensor under a value the static sizes that are known by now, and return it."""
@@ -284,7 +287,7 @@ class Context(TensorEmitter):
         for x in xs:
             x.sizes = [s if isinstance(s, int) else known for s, known in zip(sizes, x.sizes, strict=True)]
         read = [x for x in xs if x.scalar is None]
-        depth = self._cut([x for x in read if x.base is not None])
+        depth, sources = self._cut([x for x in read if x.base is not None])
         arrays = self._views(read)
 
         def inner(*elements: ir.Value) -> list[ir.Value]:
@@ -297,18 +300,26 @@ class Context(TensorEmitter):
         rank = len(sizes)
         init = (self.empty(sizes, out.element), identity_map(rank))
         result = self.generic(arrays, [init], [PARALLEL] * rank, inner)[0]
-        self._depths[result] = depth + 1
+        self._chains[result] = depth + 1, sources
         return out.value(result)
 
-    def _cut(self, xs: Sequence[Value]) -> int:
-        """Return the depth of the deepest operand, after fencing those that are too deep.
+    def _cut(self, xs: Sequence[Value]) -> tuple[int, frozenset[ir.Value]]:
+        """Return how deep the operands are, and the arrays that they are computed from; fence what is too deep or wide.
 
-        IREE fuses ops one by one, and copies the body each time: without end, that takes quadratic time.
+        IREE fuses ops one by one, and copies the body each time: without end, that takes quadratic time, and the kernel
+        reads more arrays than a device takes.
         """
-        for x in xs:
-            if self._depths.get(x.base, 0) >= _DEEPEST:
+
+        def chains() -> list[tuple[int, frozenset[ir.Value]]]:
+            return [self._chains.get(x.base, (0, frozenset([x.base]))) for x in xs]
+
+        for x, (depth, _) in zip(xs, chains(), strict=True):
+            if depth >= _DEEPEST:
                 x.base = self.fence(x.base)
-        return max((self._depths.get(x.base, 0) for x in xs), default=0)
+        while len(sources := frozenset().union(*(found for _, found in chains()))) > _WIDEST:
+            widest, _ = max(zip(xs, chains(), strict=True), key=lambda pair: len(pair[1][1]))
+            widest.base = self.fence(widest.base)
+        return max((depth for depth, _ in chains()), default=0), sources
 
     def without_dims(self, x: Value, dimensions: Sequence[int]) -> Value:
         """Drop dims of size 1."""
@@ -339,6 +350,15 @@ def is_computed(tensor: ir.Value) -> bool:
 
 def _is_generic(maker: Any) -> bool:
     return maker is not None and maker.name == "linalg.generic"
+
+
+def _is_scattered(part: Any) -> bool:
+    """Say whether neighbours in a part of an array may be no neighbours in the array."""
+    whole = part.operands[0].type
+    if not whole.has_static_shape:
+        return True
+    sizes, strides = part.attributes["static_sizes"], part.attributes["static_strides"]
+    return bool(strides[len(strides) - 1] != 1 or sizes[len(sizes) - 1] == 1 < whole.shape[-1])
 
 
 def _maker(tensor: ir.Value, through: Sequence[str] = ()) -> Any:

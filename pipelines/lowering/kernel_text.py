@@ -1,7 +1,7 @@
 """What the text of our kernels has in common: an executable of IREE around a body, and the arrays that it is bound to.
 
-IREE's own dialects are in their generic form, since MLIR's bindings do not know them. No linalg op may be in a kernel:
-IREE would distribute it, and reject the rest.
+IREE's own dialects are in their generic form, since MLIR's bindings do not know them. No linalg op may be in a kernel,
+unless its attributes name IREE's plain pipeline (`loop_kernels.py`): IREE would distribute it, and reject the rest.
 """
 
 from __future__ import annotations
@@ -68,6 +68,18 @@ class Array:
         """Return the line that writes `count` matrices from number `first` on."""
         return self._access("store", value, *self._rows(first, count))
 
+    def load_whole(self, result: str) -> str:
+        """Return the line that reads the whole array."""
+        return self._access("load", result, *self._whole())
+
+    def store_whole(self, value: str) -> str:
+        """Return the line that writes the whole array."""
+        return self._access("store", value, *self._whole())
+
+    def _whole(self) -> tuple[list[str | int], list[str | int], str]:
+        extents: list[str | int] = [s if isinstance(s, int) else f"%{s}" for s in self.sizes]
+        return [0] * len(self.sizes), extents, f"tensor<{self._dims(extents)}{self.element}>"
+
     def _matrix(self, offset: str | None, extent: str | None) -> tuple[list[str | int], list[str | int], str]:
         offsets: list[str | int] = [0] * (len(self.sizes) - 1)
         extents: list[str | int] = [s if isinstance(s, int) else f"%{s}" for s in self.sizes[1:]]
@@ -88,30 +100,38 @@ class Array:
         self, kind: str, value: str, offsets: Sequence[str | int], extents: Sequence[str | int], tensor: str
     ) -> str:
         def static(sizes: Sequence[str | int]) -> str:
-            return ", ".join(str(s) if isinstance(s, int) else _DYNAMIC for s in sizes)
+            numbers = ", ".join(str(s) if isinstance(s, int) else _DYNAMIC for s in sizes)
+            return f"array<i64: {numbers}>" if numbers else "array<i64>"
 
         groups = [self.run_time_sizes, *([s for s in g if isinstance(s, str)] for g in (offsets, extents))]
         operands = [s for group in groups for s in group]
         attributes = (
-            f"static_offsets = array<i64: {static(offsets)}>, static_sizes = array<i64: {static(extents)}>, "
-            f"static_strides = array<i64: {', '.join(['1'] * len(offsets))}>"
+            f"static_offsets = {static(offsets)}, static_sizes = {static(extents)}, "
+            f"static_strides = {static([1] * len(offsets))}"
         )
         segments = ", ".join(str(len(group)) for group in groups)
-        indices = ", ".join(["index"] * len(operands))
+        indices = ["index"] * len(operands)
         op = f"iree_tensor_ext.dispatch.tensor.{kind}"
         if kind == "load":
             return (
-                f'{value} = "{op}"(%{self.name}, {", ".join(operands)}) {{operandSegmentSizes = '
-                f"array<i32: 1, {segments}, 0>, {attributes}}} : ({self.type}, {indices}) -> {tensor}"
+                f'{value} = "{op}"({", ".join([f"%{self.name}", *operands])}) {{operandSegmentSizes = '
+                f"array<i32: 1, {segments}, 0>, {attributes}}} : ({', '.join([self.type, *indices])}) -> {tensor}"
             )
         return (
-            f'"{op}"({value}, %{self.name}, {", ".join(operands)}) {{operandSegmentSizes = '
-            f"array<i32: 1, 1, {segments}, 0>, {attributes}}} : ({tensor}, {self.type}, {indices}) -> ()"
+            f'"{op}"({", ".join([value, f"%{self.name}", *operands])}) {{operandSegmentSizes = '
+            f"array<i32: 1, 1, {segments}, 0>, {attributes}}} : ({', '.join([tensor, self.type, *indices])}) -> ()"
         )
 
 
 def executable(
-    name: str, arrays: Sequence[Array], sizes: Sequence[str], across: str, body: str, *, repeat: bool = True
+    name: str,
+    arrays: Sequence[Array],
+    sizes: Sequence[str],
+    across: str,
+    body: str,
+    *,
+    repeat: bool = True,
+    attributes: str = "",
 ) -> str:
     """Return an executable for `flow.dispatch`: arrays that are read, sizes, then arrays that are written.
 
@@ -119,6 +139,8 @@ def executable(
       sizes: names of the run-time sizes; the first is the number of matrices, and all are the workload.
       across: lines that compute `%across` from the sizes: the number of workgroups, for each matrix if `repeat`.
       body: lines of the kernel; `%b` is the matrix, `%strip` the workgroup of it.
+      repeat: whether there are workgroups for each matrix.
+      attributes: of the kernel's function.
     """
     given = [a for a in arrays if a.access == "read"]
     made = [a for a in arrays if a.access == "write"]
@@ -131,8 +153,8 @@ def executable(
         for i, s in enumerate(sizes)
     )
     ties = "\n".join(
-        f'%{a.name} = "flow.dispatch.tie_shape"(%{a.name}_, {", ".join(a.run_time_sizes)}) '
-        f": ({a.type}, {', '.join(['index'] * len(a.run_time_sizes))}) -> {a.type}"
+        f'%{a.name} = "flow.dispatch.tie_shape"({", ".join([f"%{a.name}_", *a.run_time_sizes])}) '
+        f": ({', '.join([a.type, *['index'] * len(a.run_time_sizes)])}) -> {a.type}"
         for a in arrays
     )
     return f"""
@@ -144,7 +166,7 @@ def executable(
     "flow.return"(%across, {f"%{sizes[0]}" if repeat else "%one"}, %one) : (index, index, index) -> ()
   }}) {{function_ref = @{name}, sym_name = "{name}"}} : () -> ()
   builtin.module {{
-    func.func @{name}({arguments}) {{
+    func.func @{name}({arguments}) attributes {{{attributes}}} {{
       {ordinals}
       {ties}
       %strip = "flow.dispatch.workgroup.id"() {{dimension = 0 : index}} : () -> index

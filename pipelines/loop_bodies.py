@@ -1,0 +1,317 @@
+"""Loops within a kernel: the form that IREE's plain pipeline needs, the order of their dims, and what a step costs.
+
+Works on loops over tensors in functions of upstream dialects, in place; `loop_kernels.py` says why.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from difc.dialects.mlir import ir
+
+__all__ = [
+    "arrange_reductions",
+    "nested",
+    "select_elements",
+    "spell_out_copies",
+    "stack_bytes",
+    "work_of",
+    "yield_from_memory",
+    "yield_in_place",
+]
+
+_UNKNOWN_STEPS = 16  # of a loop within a loop, if their number is known only at run time
+_ACCESS = 2.0  # what reading and writing an element costs, in operations on numbers
+_LANES = 4  # how many elements a processor computes at once, roughly
+_BYTES = 8  # of a number, at most
+_MAKERS = ("linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
+_PARALLEL, _REDUCTION = "parallel", "reduction"
+
+
+def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
+    """Return the operations in the regions of one, in order."""
+    for region in operation.regions:
+        for block in region.blocks:
+            for child in block.operations:
+                yield child.operation
+                yield from nested(child.operation)
+
+
+# ---- copies --------------------------------------------------------------------------------------
+
+
+def spell_out_copies(root: ir.Operation) -> None:
+    """Write joined and padded arrays of known sizes as parts that are put into an array.
+
+    Before and after:
+
+        %y = tensor.concat dim(0) %a, %b : (tensor<2xf64>, tensor<3xf64>) -> tensor<5xf64>
+
+        %empty = tensor.empty() : tensor<5xf64>
+        %some = tensor.insert_slice %a into %empty[0] [2] [1]
+        %y = tensor.insert_slice %b into %some[2] [3] [1]
+    """
+    for op in [op for op in nested(root) if op.name in ("tensor.concat", "tensor.pad")]:
+        type_ = op.results[0].type
+        if not all(v.type.has_static_shape for v in (op.results[0], *op.operands)):
+            continue
+        offsets = [0] * type_.rank
+        with ir.InsertionPoint(op), op.location:
+            whole = ir.Operation.create("tensor.empty", results=[type_]).results[0]
+            if op.name == "tensor.pad":
+                offsets = list(op.attributes["static_low"])
+                (fill,) = op.regions[0].blocks[0].operations[0].operands
+                whole = _filled(fill, whole)
+            for part in op.operands:
+                whole = _inserted(part, whole, offsets)
+                if op.name == "tensor.concat":
+                    offsets[op.attributes["dim"].value] += part.type.shape[op.attributes["dim"].value]
+        op.results[0].replace_all_uses_with(whole)
+        op.erase()
+
+
+def _filled(number: ir.Value, tensor: ir.Value) -> ir.Value:
+    return _elementwise([tensor], lambda: number)
+
+
+def _elementwise(operands: Sequence[ir.Value], body: Callable[..., ir.Value]) -> ir.Value:
+    """Return a generic over arrays of one shape, of which the last is the one to write to."""
+    rank = operands[-1].type.rank
+    same = ir.AffineMapAttr.get(ir.AffineMap.get_identity(rank))
+    maps = ir.ArrayAttr.get([same] * len(operands))
+    kinds = ir.ArrayAttr.get([ir.Attribute.parse("#linalg.iterator_type<parallel>")] * rank)
+    return _structured("linalg.generic", operands, body, {"indexing_maps": maps, "iterator_types": kinds})
+
+
+def _structured(
+    name: str,
+    operands: Sequence[ir.Value],
+    body: Callable[..., ir.Value],
+    attributes: Mapping[str, ir.Attribute] = MappingProxyType({}),
+) -> ir.Value:
+    segments = ir.DenseI32ArrayAttr.get([len(operands) - 1, 1])
+    made = ir.Operation.create(
+        name,
+        results=[operands[-1].type],
+        operands=list(operands),
+        attributes={**attributes, "operandSegmentSizes": segments},
+        regions=1,
+    )
+    types = [v.type.element_type for v in operands]
+    block = ir.Block.create_at_start(made.regions[0], types, [made.location] * len(types))
+    with ir.InsertionPoint(block):
+        ir.Operation.create("linalg.yield", operands=[body(*list(block.arguments)[:-1])])
+    return made.results[0]
+
+
+def _inserted(part: ir.Value, whole: ir.Value, offsets: Sequence[int]) -> ir.Value:
+    attributes = {
+        "static_offsets": ir.DenseI64ArrayAttr.get(offsets),
+        "static_sizes": ir.DenseI64ArrayAttr.get(part.type.shape),
+        "static_strides": ir.DenseI64ArrayAttr.get([1] * len(offsets)),
+        "operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 1, 0, 0, 0]),
+    }
+    return ir.Operation.create(
+        "tensor.insert_slice", results=[whole.type], operands=[part, whole], attributes=attributes
+    ).results[0]
+
+
+# ---- carries in place ----------------------------------------------------------------------------
+
+
+def yield_in_place(root: ir.Operation) -> None:
+    """Let each loop write what it yields into the memory of its carry, as IREE's bufferization demands.
+
+    Before and after:
+
+        scf.yield %next
+        %written = linalg.copy ins(%next) outs(%carry)
+        scf.yield %written
+
+    (Of `bufferization.materialize_in_destination` IREE 3.13 lets the op before write into the carry, and fails if
+    another one still reads it.)
+    """
+    for loop in [op for op in nested(root) if op.name == "scf.for"]:
+        end = list(loop.regions[0].blocks[0].operations)[-1].operation
+        with ir.InsertionPoint(end), end.location:
+            for index, carry in _copied_carries(loop):
+                end.operands[index] = _structured("linalg.copy", [end.operands[index], carry], lambda x: x)
+
+
+def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
+    """Return the carries, with their places, whose next values are made elsewhere."""
+    body = loop.regions[0].blocks[0]
+    yielded, carries = list(body.operations)[-1].operands, list(body.arguments)[1:]
+    pairs = enumerate(zip(yielded, carries, strict=True))
+    return [(i, carry) for i, (value, carry) in pairs if _is_array(value) and _memory_of(value) != carry]
+
+
+def yield_from_memory(root: ir.Operation) -> None:
+    """Let the arrays that a branch yields lie in memory of its own: IREE wants equal strides of both."""
+    for branch in [op for op in nested(root) if op.name == "scf.if"]:
+        for region in branch.regions:
+            end = list(region.blocks[0].operations)[-1].operation
+            for index, value in enumerate(end.operands):
+                if _is_array(value):
+                    with ir.InsertionPoint(end), end.location:
+                        empty = ir.Operation.create("tensor.empty", results=[value.type]).results[0]
+                        end.operands[index] = _structured("linalg.copy", [value, empty], lambda x: x)
+
+
+def _memory_of(value: ir.Value) -> ir.Value:
+    """Return the tensor that a value surely is an update of: nothing else reads it, nor what lies between them."""
+    while not isinstance(value.owner, ir.Block) and len(list(value.uses)) == 1:
+        maker = value.owner
+        if maker.name == "tensor.insert_slice":
+            target = maker.operands[1]
+        elif maker.name == "scf.for":
+            target = maker.operands[3 + ir.OpResult(value).result_number]
+        else:
+            break
+        if len(list(target.uses)) > 1:
+            break
+        value = target
+    return value
+
+
+def select_elements(root: ir.Operation) -> None:
+    """Choose between arrays element by element: IREE cannot choose between their memories.
+
+    MLIR's canonicalizer makes such choices of branches that compute nothing.
+    """
+    for op in [op for op in nested(root) if op.name == "arith.select" and _is_array(op.results[0])]:
+        condition, *arrays = op.operands
+        with ir.InsertionPoint(op), op.location:
+            empty = ir.Operation.create("tensor.empty", results=[op.results[0].type]).results[0]
+            chosen = _elementwise([*arrays, empty], functools.partial(_select, condition))
+        op.results[0].replace_all_uses_with(chosen)
+        op.erase()
+
+
+def _select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    return ir.Operation.create("arith.select", results=[a.type], operands=[condition, a, b]).results[0]
+
+
+# ---- sums ----------------------------------------------------------------------------------------
+
+
+def arrange_reductions(root: ir.Operation) -> None:
+    """Make the last dim of a reduction's result its innermost loop: additions for many elements overlap, and vectorize.
+
+    Each element's terms are added in the same order as before.
+    """
+    for op in nested(root):
+        if op.name != "linalg.generic" or any(child.name == "linalg.index" for child in nested(op)):
+            continue
+        kinds = list(op.attributes["iterator_types"])
+        names = [str(kind) for kind in kinds]
+        inner = [d for d, name in enumerate(names) if _PARALLEL in name]
+        if not inner or not any(_REDUCTION in name for name in names) or inner[-1] == len(names) - 1:
+            continue
+        order = [d for d in range(len(names)) if d != inner[-1]] + [inner[-1]]
+        place = ir.AffineMap.get(len(order), 0, [ir.AffineExpr.get_dim(order.index(d)) for d in range(len(order))])
+        maps = [ir.AffineMapAttr(a).value for a in op.attributes["indexing_maps"]]
+        moved = [ir.AffineMap.get(len(order), 0, [e.compose(place) for e in m.results]) for m in maps]
+        op.attributes["indexing_maps"] = ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in moved])
+        op.attributes["iterator_types"] = ir.ArrayAttr.get([kinds[d] for d in order])
+
+
+# ---- what a step costs ---------------------------------------------------------------------------
+
+
+def stack_bytes(function: ir.Operation) -> float:
+    """Return the bytes of the tensors that are made within a function, at most; infinite if a size is not known.
+
+    What the outermost loop stacks up is made in the memory of the result, and is not counted.
+    """
+    total = 0.0
+    for op in nested(function):
+        made: list[ir.Value] = []
+        if op.name in _MAKERS:
+            made = [v for v in op.results if _is_array(v)]
+        elif op.name == "tensor.insert_slice":
+            target = op.operands[1]
+            is_update = isinstance(target.owner, ir.Block) or _is_made_by(target, "tensor.insert_slice")
+            made = [] if is_update and len(list(target.uses)) == 1 else [target]
+        elif op.name == "scf.for":
+            is_outer = op.parent.operation == function
+            made = [v for v in list(op.operands)[3:] if not (is_outer and _is_made_by(v, "tensor.empty"))]
+        for value in filter(_is_array, made):
+            total += math.prod(_sizes(value)) * _BYTES
+    return total
+
+
+def _is_array(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.RankedTensorType)
+
+
+def _is_made_by(value: ir.Value, name: str) -> bool:
+    return not isinstance(value.owner, ir.Block) and value.owner.name == name
+
+
+def work_of(block: ir.Block) -> tuple[float, float]:
+    """Return how many operations on numbers a block does, and how many kernels it would call on the host."""
+    work, kernels = 0.0, 0.0
+    for op in [op.operation for op in block.operations]:
+        if op.name in ("linalg.generic", "linalg.fill"):
+            work += _steps(_sizes_of_loops(op)) * (_ACCESS + _operations(op))
+            kernels += op.name == "linalg.generic"
+        elif op.name == "tensor.insert_slice":
+            work += _ACCESS * _steps(_sizes(op.operands[0]))
+            kernels += 0.5  # IREE makes some of them part of a kernel
+        elif op.name == "scf.for":
+            inner, steps = work_of(op.regions[0].blocks[0]), _steps_of_loop(op)
+            copies = sum(_ACCESS * _steps(_sizes(carry)) for _, carry in _copied_carries(op))
+            work, kernels = work + steps * (inner[0] + copies), kernels + steps * inner[1]
+        elif op.name == "scf.if":
+            for region in op.regions:
+                inner = work_of(region.blocks[0])
+                work, kernels = work + inner[0] / 2, kernels + inner[1] / 2
+    return work, kernels
+
+
+def _sizes(value: ir.Value) -> list[float]:
+    """Return the sizes of an array; infinite ones if they are known only at run time."""
+    return [math.inf if value.type.is_dynamic_dim(d) else size for d, size in enumerate(value.type.shape)]
+
+
+def _steps(sizes: Sequence[float]) -> float:
+    """Return how many steps loops of these sizes take, the innermost with vectors."""
+    return math.prod(sizes) / (_LANES if sizes and sizes[-1] >= _LANES else 1)
+
+
+def _sizes_of_loops(op: ir.Operation) -> list[float]:
+    """Return the sizes of the loops of a linalg op, the innermost last."""
+    if op.name == "linalg.fill":
+        return _sizes(op.results[0])
+    sizes = [1.0] * len(op.attributes["iterator_types"])
+    for operand, attribute in zip(op.operands, op.attributes["indexing_maps"], strict=True):
+        if _is_array(operand):
+            for size, expression in zip(_sizes(operand), ir.AffineMapAttr(attribute).value.results, strict=True):
+                if isinstance(expression, ir.AffineDimExpr):
+                    sizes[expression.position] = size
+    return sizes
+
+
+def _operations(op: ir.Operation) -> float:
+    """Return how many operations the body of a generic does; those of a loop within it count for each step."""
+    count = 0.0
+    for region in op.regions:
+        for block in region.blocks:
+            for child in [child.operation for child in block.operations]:
+                count += _operations(child) * _UNKNOWN_STEPS if len(child.regions) else 1
+    return count
+
+
+def _steps_of_loop(loop: ir.Operation) -> int:
+    bounds = []
+    for value in list(loop.operands)[:3]:
+        maker = value.owner
+        if isinstance(maker, ir.Block) or maker.name != "arith.constant":
+            return _UNKNOWN_STEPS
+        bounds.append(ir.IntegerAttr(maker.attributes["value"]).value)
+    low, high, step = bounds
+    return max(0, -(-(high - low) // step))
