@@ -1,7 +1,8 @@
 """Kernels that use more buffers than a device binds for one: they are taken apart, or get their inputs as one buffer.
 
-IREE 3.13 puts all scalar arithmetic of a block into one kernel, however many results others use, and fuses elementwise
-operations up to 33 inputs. Its drivers bind 32 buffers for a kernel; code that needs more fails when it runs.
+IREE 3.13 puts all scalar arithmetic of a block into one kernel, however many inputs and results it has. Its drivers
+bind 32 buffers for a kernel; code that needs more fails when it runs. (Elementwise operations on many arrays never get
+here as one kernel: `lowering/context.py` cuts them.)
 
 Works on a module after IREE's phase of dispatch creation, where a kernel is an op with its code inside. Imports no MLIR
 but IREE's.

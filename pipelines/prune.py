@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.dialects import Builder, ScanParts, new_block, yield_, yielded
+from difc.dialects import Builder, new_block, scan_parts, yield_, yielded
 from difc.dialects.base import attributes_of, current_builder, emit
 from difc.dialects.body import block_locations, clone_op, is_terminator
 from difc.dialects.mlir import ir
@@ -125,7 +125,7 @@ def _prune_cond(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
 def _prune_scan(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[bool]) -> list[Any]:
     keep, used = _scan_needs(operation, wanted)
     attributes = attributes_of(operation)
-    parts = ScanParts.of(list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"])
+    parts = scan_parts(operation)
     nc, nx = len(parts.carry), len(parts.xs)
     used[:nc] = keep[:nc]
     body = pruned_body(operation.regions[0].blocks[0], used, keep)

@@ -13,6 +13,10 @@ for Vulkan (3.13) copies between the buffers of an earlier call. So such are rec
 Numbers. Kernels get sizes and offsets as push constants, of which a device need not take more than 32. IREE passes each
 as two; but no buffer of Vulkan has more than 4 GiB, so that one is enough.
 
+Workgroups. The portable profile keeps IREE to 128 threads and 16 KiB of shared memory. But IREE (3.13) lays all
+workgroups of a kernel out along one dim, each with 256 elements as a rule, and a device need not take more than 65,535:
+arrays of 16.8 million elements. Many take more (NVIDIA 2^31 - 1), and Mesa's software driver runs them all the same.
+
 Empty buffers. Vulkan has none, and a call with an array of size 0 would fail, although kernels that read it may have
 work to do (a sum over nothing). Where a length is 0 at run time, a kernel is given the first bytes of the same memory,
 which it does not touch, and no memory is allocated empty. (Arguments and results of size 0 have memory, too:

@@ -4,7 +4,8 @@ That is the form which IREE tiles best: groups of dims are collapsed (with a tra
 of neighbours in order), transposed operands are read through indexing maps, and the body is a bare multiply-add.
 
 On Vulkan IREE does not tile what has a run-time size: there, a loop in one kernel takes a fifth of the time (Mesa's
-software driver, 300x300x300 in f32: 76 ms instead of 384 ms). Long sums are cut into parts, each of few steps.
+software driver, 300x300x300 in f32: 76 ms instead of 384 ms). Long sums are cut into parts, each of few steps; sums of
+a few products have no loop, and IREE fuses them with what follows.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from difc.pipelines.lowering.scalars import convert, number
 from difc.pipelines.lowering.values import Value
 
 __all__: list[str] = []
+
+_FEW = 16  # products that are added without a loop
 
 BATCH, LEFT, RIGHT, SUM = "batch", "left", "right", "sum"
 
@@ -109,7 +112,8 @@ def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list
     accumulator = F32 if dtype in (F16, BF16) else dtype
     count = c.size_of(x.tensor, x.groups.index(SUM))
     if c.target_kind == "vulkan" and not (isinstance(count, int) and count <= MOST_STEPS and _is_static(sizes)):
-        total = _in_parts(c, dtype, accumulator, x, y, names, sizes, count)
+        few = isinstance(count, int) and count <= _FEW
+        total = (_unrolled if few else _in_parts)(c, dtype, accumulator, x, y, names, sizes, count)
     else:
         total = _at_once(c, dtype, accumulator, x, y, names, sizes)
     if accumulator == dtype:
@@ -144,6 +148,31 @@ def _at_once(
     inputs = [(c.unfused(operand.tensor), to(operand.groups)) for operand in (x, y)]
     body = partial(_add_product, c, dtype, accumulator)
     return c.generic(inputs, [(init, to(names))], iterators, lambda *elements: [body(*elements)])[0]
+
+
+def _unrolled(
+    c: Context,
+    dtype: np.dtype,
+    accumulator: np.dtype,
+    x: _Operand,
+    y: _Operand,
+    names: list[str],
+    sizes: list[Size],
+    count: int,
+) -> ir.Value:
+    """Append a sum of few products for each element."""
+    read = [(c.unfused(operand.tensor), operand.groups) for operand in (x, y)]
+
+    def body(*_: ir.Value) -> list[ir.Value]:
+        place = {name: c.iteration_index(d) for d, name in enumerate(names)}
+        total = number(c, accumulator, 0)
+        for i in range(count):
+            a, b = (c.extract(t, [c.index(i) if g == SUM else place[g] for g in groups]) for t, groups in read)
+            total = _add_product(c, dtype, accumulator, a, b, total)
+        return [total]
+
+    init = c.empty(sizes, element_type(accumulator)), identity_map(len(sizes))
+    return c.generic([], [init], [PARALLEL] * len(sizes), body)[0]
 
 
 def _in_parts(

@@ -7,8 +7,6 @@ the interpreter, too. Halves are what kernels of CPUs want: few matrices that fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from difc import dialects as dif
@@ -17,16 +15,18 @@ from difc.dialects.matrices import matmul, matrix_transpose, sizes_of, splat, sy
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_parts
 from difc.pipelines.lowering.factor_parts import (
-    diagonal_block,
+    column_loop,
+    cut_to,
+    enlarged,
     flat,
     half_of,
     joined,
     panel_at,
-    panel_loop,
+    panels_in,
     part,
-    places,
+    product,
     repeated_along,
-    rounded,
+    round_up,
     slice_at,
 )
 
@@ -48,12 +48,8 @@ def cholesky(x: ir.Value) -> ir.Value:
 
 def cholesky_by_halves(x: ir.Value, limit: int) -> ir.Value:
     """Build `dif.cholesky` from smaller ones of at most `limit` rows, and solves."""
-
-    def solve(a: ir.Value, b: ir.Value) -> ir.Value:
-        return dif.triangular_solve(a, b, left_side=True, lower=True, transpose_a=False, unit_diagonal=False)
-
     size = aval_of(x).shape[-1]
-    factor = _halved(rounded(flat(x), 1.0), limit, dif.cholesky, solve)
+    factor = _halved(_rounded(flat(x), 1.0), limit)
     return dif.reshape(part(factor, slice(size), slice(size)), shape=tuple(sizes_of(x)))
 
 
@@ -77,29 +73,41 @@ def lower_factor(upper: ir.Value) -> ir.Value:
 
 
 def _cholesky(x: ir.Value) -> ir.Value:
-    """Return factors, and something without meaning above their diagonals, panel by panel."""
+    """Return factors, and something without meaning above their diagonals, panel by panel.
 
-    def step(start: ir.Value, rest: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
-        columns = panel_at(rest, start, 2)
-        corner = dif.cholesky(diagonal_block(columns, start))
-        rows = _solve(corner, matrix_transpose(columns), lower=True)
-        new = dif.select(places(rows, start, 2, "ge"), rows, splat(0.0, rows))
+    The rows and columns of `rest` that are done have no meaning either, and nothing that comes after depends on them.
+    """
+    size = sizes_of(x)[-1]
+    whole = round_up(size, factor_parts.PANEL)
+
+    def step(k: ir.Value, rest: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        rows = panel_at(rest, k, 1)
+        new = _solve(dif.cholesky(panel_at(rows, k, 2)), rows, lower=True)
         return [dif.sub(rest, matmul(new, new, transpose_x=True))], [new]
 
-    return matrix_transpose(panel_loop(sizes_of(x)[-1], symmetric(x), [], step))
+    _, found = column_loop(panels_in(whole), [enlarged(symmetric(x), whole, whole, 1.0)], [], step)
+    return matrix_transpose(cut_to(_stacked(found, size), size, 2))
 
 
-def _halved(
-    x: ir.Value,
-    limit: int,
-    factor: Callable[[ir.Value], ir.Value],
-    solve: Callable[[ir.Value, ir.Value], ir.Value],
-) -> ir.Value:
+def _stacked(panels: ir.Value, size: int | ir.Value) -> ir.Value:
+    """Return matrices with the rows of all panels, [panels, batch, rows, m], up to a size."""
+    count, batch, rows, width = sizes_of(panels)
+    found = dif.transpose(panels, permutation=(1, 0, 2, 3))
+    return cut_to(dif.reshape(found, shape=(batch, product([count, rows]), width)), size, 1)
+
+
+def _rounded(x: ir.Value, diagonal: float) -> ir.Value:
+    """Return matrices of a size that is rounded up: halves then have few different shapes."""
+    size = round_up(sizes_of(x)[-1], factor_parts.ROUND)
+    return enlarged(x, size, size, diagonal)
+
+
+def _halved(x: ir.Value, limit: int) -> ir.Value:
     cut = half_of(sizes_of(x)[-1], limit)
-    first = factor(part(x, slice(cut), slice(cut)))
-    below = solve(first, matrix_transpose(part(x, slice(cut, None), slice(cut))))
+    first = dif.cholesky(part(x, slice(cut), slice(cut)))
+    below = _solve(first, matrix_transpose(part(x, slice(cut, None), slice(cut))), lower=True)
     corner = part(x, slice(cut, None), slice(cut, None))
-    last = factor(dif.sub(corner, matmul(below, below, transpose_x=True)))
+    last = dif.cholesky(dif.sub(corner, matmul(below, below, transpose_x=True)))
     above = dif.zeros(shape=tuple(sizes_of(below)), dtype=aval_of(x).dtype)
     return joined((first, above), (matrix_transpose(below), last))
 
@@ -109,7 +117,7 @@ def cholesky_cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     size, given = aval_of(factor).shape[-1], (flat(factor), triangle(flat(ct), "ge"))
     if not isinstance(size, int) or size <= limit:
         return dif.reshape(matrices.cholesky_cotangent(*given), shape=tuple(sizes_of(ct)))
-    found = _cotangent(rounded(given[0], 1.0), rounded(given[1], 0.0), limit)
+    found = _cotangent(_rounded(given[0], 1.0), _rounded(given[1], 0.0), limit)
     return dif.reshape(part(found, slice(size), slice(size)), shape=tuple(sizes_of(ct)))
 
 
@@ -160,14 +168,18 @@ def _solve(a: ir.Value, b: ir.Value, lower: bool, unit: bool = False) -> ir.Valu
 
 
 def _substitute(a: ir.Value, b: ir.Value, lower: bool, unit: bool) -> ir.Value:
-    """Return the solution of a stack of systems, panel by panel."""
+    """Return the solution of a stack of systems, panel by panel.
 
-    def step(start: ir.Value, rest: ir.Value, a: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
-        columns = panel_at(a, start, 2)
-        corner = diagonal_block(columns, start)
-        x = _solve(corner, panel_at(rest, start, 1), lower, unit)
-        end = dif.add(start, splat(factor_parts.PANEL, start))
-        others = places(columns, end, 1, "ge") if lower else places(columns, start, 1, "lt")
-        return [dif.sub(rest, matmul(dif.select(others, columns, splat(0.0, columns)), x))], [x]
+    The rows of `rest` that are done have no meaning, and nothing that comes after depends on them.
+    """
+    size, width = sizes_of(b)[1:]
+    whole = round_up(size, factor_parts.PANEL)
 
-    return panel_loop(sizes_of(a)[-1], b, [a], step, reverse=not lower)
+    def step(k: ir.Value, rest: ir.Value, a: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        columns = panel_at(a, k, 2)
+        x = _solve(panel_at(columns, k, 1), panel_at(rest, k, 1), lower, unit)
+        return [dif.sub(rest, matmul(columns, x))], [x]
+
+    start, matrix = enlarged(b, whole, width), enlarged(a, whole, whole, 1.0)
+    _, found = column_loop(panels_in(whole), [start], [matrix], step, reverse=not lower)
+    return _stacked(found, size)

@@ -1,8 +1,11 @@
-"""LU factors with pivoting, and what is computed with them, as programs of the dialect; see `factor_columns.py`."""
+"""LU factors with pivoting, and what is computed with them, as programs of the dialect; see `factor_columns.py`.
+
+A panel is factored column by column, as each needs its pivot; all else of a step is a solve and a matmul.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
@@ -11,14 +14,19 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_parts
 from difc.pipelines.lowering.factor_parts import (
     column_loop,
+    cut_to,
+    enlarged,
     flat,
     half_of,
-    is_cut,
     joined,
     outer,
+    panel_at,
+    panels_in,
     part,
     places,
+    product,
     repeated_along,
+    round_up,
     slice_at,
 )
 
@@ -33,8 +41,8 @@ def lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
 
 
 def lu_by_halves(x: ir.Value, limit: int) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """Build `dif.lu` from smaller ones of at most `limit` columns, and solves."""
-    return _like(x, *_lu_halved(flat(x), limit, dif.lu, _unit_solve))
+    """Build `dif.lu` from smaller ones of at most `limit` columns, and a solve."""
+    return _like(x, *_lu_halved(flat(x), limit))
 
 
 def _unit_solve(a: ir.Value, b: ir.Value) -> ir.Value:
@@ -49,25 +57,50 @@ def _like(x: ir.Value, packed: ir.Value, pivots: ir.Value, order: ir.Value) -> t
 
 
 def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    size = sizes_of(x)[-1]
-    if not is_cut(size):
-        return _lu_columns(x, size)
-    return _lu_halved(x, factor_parts.BLOCK, _lu, _unit_solve)
+    """Return the factors of a stack, panel by panel.
+
+    Zeros are added until the last panel is whole; a column of zeros changes nothing.
+    """
+    *_, rows, columns = sizes_of(x)
+    width = round_up(columns, factor_parts.PANEL)
+    is_known = isinstance(rows, int) and isinstance(columns, int)  # else the matrices are square
+    whole = enlarged(x, round_up(rows + width - columns, factor_parts.PANEL) if is_known else width, width)
+
+    def step(k: ir.Value, rest: ir.Value, order: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        start = dif.mul(k, splat(factor_parts.PANEL, k))
+        end = dif.add(start, splat(factor_parts.PANEL, k))
+        panel, pivots, moves = _lu_columns(panel_at(rest, k, 2), start)
+        rest, order = rows_at(rest, moves), rows_at(order, moves)
+        right = panel_at(rest, k, 1)
+        after = places(right, end, 2, "ge")
+        above = dif.select(after, _unit_solve(panel_at(panel, k, 1), right), splat(0.0, right))
+        below = dif.select(places(panel, end, 1, "ge"), panel, splat(0.0, panel))
+        rest = dif.sub(rest, matmul(below, above))
+        zero = dif.constant(value=np.array(0, I64))
+        rest = dif.dynamic_update_slice(rest, dif.select(after, above, right), zero, start, zero)
+        return [dif.dynamic_update_slice(rest, panel, zero, zero, start), order], [pivots]
+
+    packed, order, pivots = column_loop(panels_in(width), [whole, _all_places(whole)], [], step)
+    *counts, batch = sizes_of(pivots)
+    pivots = dif.transpose(dif.reshape(pivots, shape=(product(counts), batch)), permutation=(1, 0))
+    pivots = dif.convert(cut_to(pivots, columns, 1), dtype=I32)
+    return cut_to(cut_to(packed, rows, 1), columns, 2), pivots, cut_to(order, rows, 1)
 
 
-def _lu_halved(
-    x: ir.Value,
-    limit: int,
-    factor: Callable[[ir.Value], tuple[ir.Value, ir.Value, ir.Value]],
-    solve: Callable[[ir.Value, ir.Value], ir.Value],
-) -> tuple[ir.Value, ir.Value, ir.Value]:
+def _all_places(x: ir.Value) -> ir.Value:
+    """Return the number of each row of each matrix of a stack."""
+    # Not an i32 iota: IREE (3.13) fails where the start of a loop is also used after it, and callers compare with one.
+    return dif.convert(dif.iota(shape=tuple(sizes_of(x)[:2]), dtype=I64, dimension=1), dtype=I32)
+
+
+def _lu_halved(x: ir.Value, limit: int) -> tuple[ir.Value, ir.Value, ir.Value]:
     cut = half_of(aval_of(x).shape[-1], limit)
     everything, first, second = slice(None), slice(cut), slice(cut, None)
-    left, pivots, order = factor(part(x, everything, first))
+    left, pivots, order = dif.lu(part(x, everything, first))
     right = rows_at(part(x, everything, second), order)
-    above = solve(part(left, first, first), part(right, first, everything))
+    above = _unit_solve(part(left, first, first), part(right, first, everything))
     rest = dif.sub(part(right, second, everything), matmul(part(left, second, everything), above))
-    corner, more_pivots, more_order = factor(rest)
+    corner, more_pivots, more_order = dif.lu(rest)
     below = rows_at(part(left, second, everything), more_order)
     packed = joined((part(left, first, everything), above), (below, corner))
     shift = splat(cut, more_pivots)
@@ -81,41 +114,33 @@ def _columns(x: ir.Value, part: slice) -> ir.Value:
     return dif.slice(x, start=(0, start), limit=(count if isinstance(count, int) else -1, stop), stride=(1, 1))
 
 
-def _lu_columns(x: ir.Value, size: int | ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    count, rows, _ = sizes_of(x)
+def _lu_columns(x: ir.Value, start: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return the factors of panels whose first pivot comes to row `start`, the pivots, and which rows come where."""
 
-    def step(k: ir.Value, rest: ir.Value, order: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
-        stack = sizes_of(rest)[0]
-        at_k = dif.broadcast_in_dim(k, shape=(stack,), dimensions=())
-        column = slice_at(rest, k, 2)
+    def step(t: ir.Value, rest: ir.Value, order: ir.Value, start: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
+        k = dif.add(start, t)
+        column = slice_at(rest, t, 2)
         candidates = dif.select(places(column, k, 1, "ge"), dif.abs(column), splat(-1.0, column))
         chosen = dif.argmax(candidates, axis=1)
-
-        def swapped(x: ir.Value) -> ir.Value:
-            """Exchange row k of every matrix (or element of every vector) with the chosen one."""
-            others = tuple(d for d in range(aval_of(x).ndim) if d != 1)
-            one = slice_at(x, k, 1)
-            two = rows_at(x, dif.reshape(chosen, shape=(stack, 1)))
-            two = dif.reshape(two, shape=tuple(sizes_of(one)))
-            moved = dif.select(places(x, at_k, 1, "eq"), repeated_along(two, x, others), x)
-            return dif.select(places(x, chosen, 1, "eq"), repeated_along(one, x, others), moved)
-
-        rest, order = swapped(rest), swapped(order)
-        row, column = slice_at(rest, k, 1), slice_at(rest, k, 2)
-        pivot = slice_at(row, k, 1)
+        moves = _exchange(column, k, chosen)
+        rest, order = rows_at(rest, moves), rows_at(order, moves)
+        row, column = slice_at(rest, k, 1), slice_at(rest, t, 2)
+        pivot = repeated_along(slice_at(row, t, 1), column, (0,))
         divisor = dif.select(dif.compare(pivot, splat(0.0, pivot), direction="eq"), splat(1.0, pivot), pivot)
-        factors = dif.div(column, repeated_along(divisor, column, (0,)))
-        below, right = places(column, k, 1, "gt"), places(row, k, 1, "gt")
-        factors = dif.select(below, factors, splat(0.0, factors))
-        after = dif.sub(rest, outer(factors, dif.select(right, row, splat(0.0, row))))
-        written = dif.and_(places(rest, k, 2, "eq"), repeated_along(below, rest, (0, 1)))
-        after = dif.select(written, repeated_along(factors, rest, (0, 1)), after)
-        return [after, order], [dif.convert(chosen, dtype=I32)]
+        factors = dif.div(column, divisor)
+        after = dif.select(places(rest, t, 2, "gt"), dif.sub(rest, outer(factors, row)), rest)
+        after = dif.select(places(rest, t, 2, "eq"), repeated_along(factors, rest, (0, 1)), after)
+        return [dif.select(places(rest, k, 1, "gt"), after, rest), order], [chosen]
 
-    # Not an i32 iota: IREE (3.13) fails where the start of a loop is also used after it, and callers compare with one.
-    start = dif.convert(dif.iota(shape=(count, rows), dtype=I64, dimension=1), dtype=I32)
-    packed, order, pivots = column_loop(size, [x, start], [], step)
-    return packed, dif.transpose(pivots, permutation=(1, 0)), order
+    packed, order, pivots = column_loop(factor_parts.PANEL, [x, _all_places(x)], [start], step)
+    return packed, pivots, order
+
+
+def _exchange(column: ir.Value, k: ir.Value, chosen: ir.Value) -> ir.Value:
+    """Return which row of each matrix comes where, when row k changes places with the chosen one."""
+    place = dif.iota(shape=tuple(sizes_of(column)), dtype=I64, dimension=1)
+    moves = dif.select(places(column, chosen, 1, "eq"), repeated_along(k, column, ()), place)
+    return dif.select(places(column, k, 1, "eq"), repeated_along(chosen, column, (0,)), moves)
 
 
 # ---- with the factors of lu ----------------------------------------------------------------------

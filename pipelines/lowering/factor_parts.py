@@ -17,24 +17,24 @@ from difc.pipelines.lowering.composition import loop
 
 __all__ = [
     "column_loop",
-    "diagonal_block",
+    "cut_to",
+    "enlarged",
     "flat",
     "half_of",
-    "is_cut",
     "joined",
     "outer",
     "panel_at",
-    "panel_loop",
+    "panels_in",
     "part",
     "places",
+    "product",
     "repeated_along",
-    "rounded",
+    "round_up",
     "size_scalar",
     "slice_at",
 ]
 
 ROUND = 32  # what sizes above a limit are made multiples of, before they are cut
-BLOCK = 64  # the largest size of what `factor_lu.py` does column by column, where there is a choice
 PANEL = 16  # the columns of a panel
 
 # ---- loops over columns --------------------------------------------------------------------------
@@ -69,43 +69,25 @@ def places(like: ir.Value, k: ir.Value, axis: int, direction: str, dtype: np.dty
     return dif.compare(position, repeated_along(k, like, range(aval_of(k).ndim)), direction=direction)
 
 
-def panel_loop(
-    size: int | ir.Value,
-    rest: ir.Value,
-    consts: Sequence[ir.Value],
-    step: Callable[..., tuple[list[ir.Value], list[ir.Value]]],
-    reverse: bool = False,
-) -> ir.Value:
-    """Append a loop of `step(start, rest, *consts) -> [rest], [rows]` over panels, and join the rows of all of them.
+def panels_in(size: int | ir.Value) -> int | ir.Value:
+    """Return how many panels have `size` rows or columns, a multiple of theirs."""
+    return size // PANEL if isinstance(size, int) else dif.div(size, splat(PANEL, size))
 
-    The rows are [batch, PANEL, m], the result [batch, size, m]: what comes after `size` in the last panel is left out.
-    """
+
+def panel_at(x: ir.Value, k: ir.Value, axis: int) -> ir.Value:
+    """Return the k-th panel of a stack of matrices whose size along an axis is a whole number of them."""
+    sizes = sizes_of(x)
+    return slice_at(dif.reshape(x, shape=(*sizes[:axis], panels_in(sizes[axis]), PANEL, *sizes[axis + 1 :])), k, axis)
+
+
+def cut_to(x: ir.Value, size: int | ir.Value, axis: int) -> ir.Value:
+    """Return the first `size` slices along an axis."""
+    ndim = aval_of(x).ndim
     if isinstance(size, int):
-        count: int | ir.Value = -(-size // PANEL)
-    else:
-        count = dif.div(dif.add(size, splat(PANEL - 1, size)), splat(PANEL, size))
-    _, rows = column_loop(count, [rest], consts, lambda k, *values: step(dif.mul(k, splat(PANEL, k)), *values), reverse)
-    row = dif.iota(shape=(size, 1), dtype=I64, dimension=0)
-    panel = dif.div(row, splat(PANEL, row))
-    inside = dif.sub(row, dif.mul(panel, splat(PANEL, row)))
-    found = dif.gather(rows, dif.concatenate(panel, inside, dimension=1), axes=(0, 2), batch=0, mode="clip")
-    return dif.transpose(found, permutation=(1, 0, 2))
-
-
-def panel_at(x: ir.Value, start: ir.Value, axis: int) -> ir.Value:
-    """Return the slices of a stack from `start` on, as many as a panel has, along an axis; zeros past its end."""
-    first = dif.iota(shape=(PANEL, 1), dtype=I64, dimension=0)
-    index = dif.add(first, dif.broadcast_in_dim(start, shape=(PANEL, 1), dimensions=()))
-    found = dif.gather(x, index, axes=(axis,), batch=0, mode="fill")
-    return dif.transpose(found, permutation=(1, 2, 0) if axis == 2 else (1, 0, 2))
-
-
-def diagonal_block(columns: ir.Value, start: ir.Value) -> ir.Value:
-    """Return the rows of a panel from `start` on, with ones on the diagonal where the matrix has ended."""
-    block, size = panel_at(columns, start, 1), sizes_of(columns)[1]
-    left = dif.sub(size_scalar(size), start)
-    after = dif.and_(triangle_mask(block, "eq"), places(block, left, 2, "ge"))
-    return dif.select(after, splat(1.0, block), block)
+        limit = tuple(size if d == axis else n if isinstance(n, int) else -1 for d, n in enumerate(aval_of(x).shape))
+        return dif.slice(x, start=(0,) * ndim, limit=limit, stride=(1,) * ndim)
+    found = dif.gather(x, dif.iota(shape=(size, 1), dtype=I64, dimension=0), axes=(axis,), batch=0, mode="clip")
+    return dif.transpose(found, permutation=(*range(1, axis + 1), 0, *range(axis + 1, ndim)))
 
 
 def outer(x: ir.Value, y: ir.Value) -> ir.Value:
@@ -118,11 +100,15 @@ def flat(x: ir.Value) -> ir.Value:
     sizes = sizes_of(x)
     if len(sizes) == 3:
         return x
-    count: int | ir.Value = 1
-    for size in sizes[:-2]:
-        both = isinstance(size, int) and isinstance(count, int)
-        count = size * count if both else dif.mul(size_scalar(size), size_scalar(count))  # type: ignore[operator]
-    return dif.reshape(x, shape=(count, *sizes[-2:]))
+    return dif.reshape(x, shape=(product(sizes[:-2]), *sizes[-2:]))
+
+
+def product(sizes: Sequence[int | ir.Value]) -> int | ir.Value:
+    found: int | ir.Value = 1
+    for size in sizes:
+        both = isinstance(size, int) and isinstance(found, int)
+        found = size * found if both else dif.mul(size_scalar(size), size_scalar(found))  # type: ignore[operator]
+    return found
 
 
 def size_scalar(size: int | ir.Value) -> ir.Value:
@@ -145,25 +131,25 @@ def half_of(size: int, limit: int) -> int:
     return half
 
 
-def rounded(x: ir.Value, diagonal: float) -> ir.Value:
-    """Return matrices with rows and columns added up to a multiple of `ROUND`: halves then have few different shapes.
+def round_up(size: int | ir.Value, multiple: int) -> int | ir.Value:
+    if isinstance(size, int):
+        return size + -size % multiple
+    unit = splat(multiple, size)
+    return dif.mul(dif.div(dif.add(size, splat(multiple - 1, size)), unit), unit)
 
-    What is added is zero, but for the diagonal.
-    """
-    size = aval_of(x).shape[-1]
-    more = -size % ROUND
-    if not more:
+
+def enlarged(x: ir.Value, rows: int | ir.Value, columns: int | ir.Value, diagonal: float = 0.0) -> ir.Value:
+    """Return matrices with rows and columns added behind theirs: zeros, but for the diagonal."""
+    batch, *sizes = sizes_of(x)
+    if sizes == [rows, columns]:
         return x
-    zero = dif.constant(value=np.array(0, aval_of(x).dtype))
-    padded = dif.pad(x, zero, low=(0, 0, 0), high=(0, more, more), interior=(0, 0, 0))
-    last = dif.and_(triangle_mask(padded, "eq"), places(padded, size_scalar(size), 2, "ge"))
-    return dif.select(last, splat(diagonal, padded), padded)
+    frame = dif.zeros(shape=(batch, rows, columns), dtype=aval_of(x).dtype)
+    if diagonal:
+        frame = dif.select(triangle_mask(frame, "eq"), splat(diagonal, frame), frame)
+    origin = dif.constant(value=np.array(0, I64))
+    return dif.dynamic_update_slice(frame, x, origin, origin, origin)
 
 
 def joined(top: Sequence[ir.Value], bottom: Sequence[ir.Value]) -> ir.Value:
     rows = [dif.concatenate(*pair, dimension=2) for pair in (top, bottom)]
     return dif.concatenate(*rows, dimension=1)
-
-
-def is_cut(size: int | ir.Value) -> bool:
-    return isinstance(size, int) and size > BLOCK

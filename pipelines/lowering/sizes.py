@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from difc.dialects import OPS, Aval, aval_of, scan, yielded
-from difc.dialects.control import ScanParts
+from difc.dialects import OPS, Aval, aval_of, needed_first, scan, scan_parts, yielded
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.dialects.types import DYN
@@ -144,16 +143,22 @@ class BlockSizes:
 
     def known(self, value: ir.Value) -> list[Size | None]:
         """Return the sizes of a value of the body, None where they depend on what it computes on the device."""
-        if value not in self._sizes:
-            aval = aval_of(value)
-            self._sizes[value] = list(aval.shape if aval.is_static else self._computed(value))
+        for each in needed_first(value, self._needs):
+            if each not in self._sizes:
+                aval = aval_of(each)
+                self._sizes[each] = list(aval.shape if aval.is_static else self._computed(each))
         return self._sizes[value]
+
+    def _needs(self, value: ir.Value) -> list[ir.Value]:
+        """Return the values whose sizes those of a value follow from."""
+        is_there = value in self._sizes or aval_of(value).is_static
+        return [] if is_there or len(value.owner.regions) else list(value.owner.operands)
 
     def _cause(self, value: ir.Value) -> ir.Operation:
         """Return the operation that makes a size unknown."""
-        for operand in value.owner.operands:
-            if _is_open(self.known(operand)):
-                return self._cause(operand)
+        cause: ir.Value | None = value
+        while cause is not None:
+            value, cause = cause, next((v for v in cause.owner.operands if _is_open(self.known(v))), None)
         return value.owner
 
     def _number(self, value: ir.Value) -> Size | None:
@@ -212,14 +217,13 @@ class BlockSizes:
         return [b if a is None else a for a, b in zip(*found, strict=True)]
 
     def _of_scan(self, operation: ir.Operation, index: int) -> Sequence[Size | None]:
-        attributes = scan.decode(operation)
-        count, length = attributes["num_carry"], attributes["length"]
-        if index < count:
-            return self.known(operation.operands[index])
-        parts = ScanParts.of(list(operation.operands), count, attributes["num_xs"], length)
+        parts = scan_parts(operation)
+        if index < len(parts.carry):
+            return self.known(parts.carry[index])
         block = operation.regions[0].blocks[0]
         xs = [self.known(v)[1:] for v in parts.xs]
         sizes = [*map(self.known, parts.carry), *xs, *map(self.known, parts.consts)]
-        values = [unknown] * (count + len(parts.xs)) + [partial(self._value, v) for v in parts.consts]
+        values = [unknown] * len([*parts.carry, *parts.xs]) + [partial(self._value, v) for v in parts.consts]
         inner = BlockSizes(self._context, block, sizes, values).known(yielded(block)[index])
-        return [self._number(parts.length[0]) if parts.length else length, *inner]
+        length = self._number(parts.length[0]) if parts.length else scan.decode(operation)["length"]
+        return [length, *inner]

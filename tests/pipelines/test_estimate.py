@@ -69,13 +69,14 @@ def test_a_conditional_costs_half_of_both_branches() -> None:
         (np.linalg.eigvalsh, [difc.f32[64, 64]], "local-sync"),
         (np.linalg.eigvalsh, [difc.f32[1000, 16, 16]], "local-task"),
         (lambda a: np.linalg.qr(a).R, [difc.f32[64, 64]], "local-sync"),
+        (lambda a: np.linalg.qr(a).R, [difc.f32[512, 512]], "local-task"),
         (np.linalg.cholesky, [difc.f32[256, 256]], "local-sync"),
         (np.linalg.cholesky, [difc.f32[1024, 1024]], "local-task"),
         (np.add, [difc.f32[100_000]] * 2, "local-sync"),
         (np.sin, [difc.f32[1_000_000]], "local-task"),
     ],
     ids=[
-        *("small", "large", "many small steps", "one matrix for one core", "a stack", "steps over columns"),
+        *("small", "large", "many small steps", "one matrix for one core", "a stack", "one kernel", "panels"),
         *("halves with little to do", "halves with much to do", "little for each element", "much for each element"),
     ],
 )

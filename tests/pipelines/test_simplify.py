@@ -138,6 +138,16 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("select_same", lambda x, y: dif.select(dif.compare(x, y, direction="lt"), x, x), []),
     ("select_true", lambda x, y: dif.select(const_like(dif.compare(x, y, direction="lt"), True), x, y), []),
     ("select_false", lambda x, y: dif.select(const_like(dif.compare(x, y, direction="lt"), False), x, y), []),
+    (
+        "select_not",
+        lambda x, y: dif.select(dif.not_(dif.compare(x, y, direction="lt")), x, y),
+        ["compare", "select"],
+    ),
+    (
+        "products_in_one_order",
+        lambda x, y: dif.sub(dif.sin(dif.mul(x, y)), dif.mul(dif.mul(y, x), dif.add(y, x))),
+        ["mul", "sin", "add", "mul", "sub"],
+    ),
     ("convert_same", lambda x, y: dif.convert(x, dtype=F64), []),
     ("transpose_same", lambda x, y: dif.transpose(x, permutation=(0, 1)), []),
     ("transpose_twice", lambda x, y: dif.transpose(dif.transpose(x, permutation=(1, 0)), permutation=(1, 0)), []),

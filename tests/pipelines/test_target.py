@@ -55,6 +55,11 @@ def test_an_unknown_name_lists_the_known_ones(text: str, close: str | None) -> N
         assert f"did you mean '{close}" in str(caught.value)
 
 
+def test_what_is_no_name_of_a_target() -> None:
+    with pytest.raises(TargetError, match=r"^3 is no target\nRemedy: name one of cpu, cpu-generic"):
+        Target.parse(3)  # type: ignore[arg-type]
+
+
 def test_flags() -> None:
     target = Target.parse("cpu")
     assert "--iree-input-demote-f64-to-f32=false" in target.flags()

@@ -84,6 +84,9 @@ def test_long_and_unknown_sums_are_loops_in_parts_on_vulkan(known: int | None, l
     assert text.count("scf.for") == loops
     assert ("tensor<3x3x4xf32>" in text) == (known == 70_001)
     assert "scf.for" not in text_of(emit, avals)
+    short = text_of(emit, [Aval((DYN, 8), F32), Aval((8, 4), F32)], "vulkan")
+    assert "scf.for" not in short
+    assert "reduction" not in short
 
 
 @needs_vulkan
@@ -92,7 +95,8 @@ def test_sums_of_more_steps_than_mesa_lets_a_thread_do() -> None:
     """In contractions and reductions, of known and of run-time size."""
 
     def together(x: Any, y: Any, known: Any) -> list[Any]:
-        return [x.T @ y, known @ known, np.sum(y, axis=0), np.argmax(y, axis=0), np.sum(known)]
+        short = x @ np.arange(6, dtype=np.float32).reshape(3, 2)
+        return [x.T @ y, known @ known, np.sum(y, axis=0), np.argmax(y, axis=0), np.sum(known), short]
 
     count = 8 * 70_001
     compiled = difc.compile(together, f32["k", 3], f32["k", 2], f32[count], target="vulkan", opt_level=1)

@@ -40,8 +40,9 @@ def _definite(*lead: int, size: int, dtype: type = np.float64) -> np.ndarray:
 
 
 def _agree(program: Callable[..., Any], op: Callable[..., Any], *arrays: np.ndarray) -> None:
-    """Check that a program computes what the op means, for static and for run-time sizes."""
-    for dynamic in (False, True):
+    """Check that a program computes what the op means, also for run-time sizes, which only square matrices may have."""
+    is_square = arrays[0].shape[-1] == arrays[0].shape[-2]
+    for dynamic in (False, True) if is_square else (False,):
         avals = [Aval((DYN,) * a.ndim if dynamic else a.shape, F64) for a in arrays]
         found, wanted = (interpreter.run(module_of(f, avals), "f", *arrays) for f in (program, op))
         for x, y in zip(found, wanted, strict=True):
@@ -50,8 +51,7 @@ def _agree(program: Callable[..., Any], op: Callable[..., Any], *arrays: np.ndar
 
 @pytest.mark.parametrize("block", [2, 64])
 def test_programs_compute_what_the_ops_mean(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BLOCK", "PANEL"):
-        monkeypatch.setattr(factor_parts, name, block)
+    monkeypatch.setattr(factor_parts, "PANEL", block)
     x, lower = _matrices(2, size=7), np.tril(_matrices(2, size=7))
     x[1, :, 2] = 0  # no pivot
     definite = _definite(2, size=7)
@@ -60,6 +60,7 @@ def test_programs_compute_what_the_ops_mean(block: int, monkeypatch: pytest.Monk
     _agree(cotangent, dif.cholesky_cotangent, lower, x)
     _agree(factor_lu.lu, dif.lu, x)
     _agree(factor_lu.lu, dif.lu, x.reshape(2, 1, 7, 7))
+    _agree(factor_lu.lu, dif.lu, x[:, :, :3])
     _agree(factor_lu.det, dif.det, x)
     for form in FORMS:
         b = RNG.uniform(-1, 1, (2, 7, 3) if form["left_side"] else (2, 3, 7))
@@ -203,3 +204,32 @@ def test_programs_on_vulkan() -> None:
         ]
 
     _check(program, _arguments(2, size=4, columns=2, dtype=np.float32), 1e-4, target="vulkan")
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_panels_on_vulkan() -> None:
+    """Sizes known only at run time: below a panel, a whole number of them, and with a part of one at the end."""
+
+    def program(definite: Any, x: Any, b: Any) -> list[Any]:
+        factor = np.linalg.cholesky(definite)
+        upper = factor.swapaxes(-1, -2)
+        return [
+            factor,
+            dl.solve_triangular(factor, b, lower=True),
+            dl.solve_triangular(upper, b),
+            dl.solve_triangular(upper, b, trans=1, unit_diagonal=True),
+            difc.grad(lambda s: np.sum(np.linalg.cholesky(s) * np.sum(b, -1, keepdims=True)))(definite),
+            *_traced_lu(x),
+        ]
+
+    module = difc.compile(program, difc.f64["n", "n"], difc.f64["n", "n"], difc.f64["n", "m"], target="vulkan")
+    for size, columns in ((5, 1), (32, 3), (37, 40)):
+        definite, square, b, _ = _arguments(size=size, columns=columns)
+        arrays = definite, square[RNG.permutation(size)], b
+        with difc.disable_jit():
+            wanted = difc.jit(program)(*arrays)
+        for x, y in zip(module(*arrays), wanted, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+    definite[1, 1] = -1
+    assert np.isnan(np.asarray(module(definite, *arrays[1:])[0])[np.tri(size, dtype=bool)]).all()
