@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from difc.dialects import Aval, aval_of, clone_op
+from difc.dialects import Aval, aval_of, clone_op, needed_first
 from difc.dialects.elementwise import BINARY, UNARY
 from difc.dialects.mlir import ir
 
@@ -68,40 +68,41 @@ class Recomputation:
 
     def _choose(self, residuals: Sequence[ir.Value]) -> set[ir.Value]:
         """Return the cheapest set of values to store."""
+        # A value has two nodes, where it enters and, the next one, where it leaves; its size is the capacity between.
         places: dict[ir.Value, int] = {}
         edges: list[tuple[int, int, float]] = []
         source, sink = 0, 1
-
-        def visit(value: ir.Value) -> int:
-            """Return the node where `value` enters; its capacity leads to the next node, where it leaves."""
+        uses: list[tuple[ir.Value, int]] = [(v, sink) for v in residuals if not self._is_free(v)]
+        pending = [v for v, _ in uses]
+        while pending:
+            value = pending.pop()
             if value in places:
-                return places[value]
+                continue
             node = places[value] = 2 + 2 * len(places)
             edges.append((node, node + 1, _bytes(aval_of(value))))
             operation = None if isinstance(value.owner, ir.Block) else value.owner.operation
             if operation is None or operation.name not in CHEAP:
                 edges.append((source, node, math.inf))
             else:
-                for operand in operation.operands:
-                    if not self._is_free(operand):
-                        edges.append((visit(operand) + 1, node, math.inf))
-            return node
-
-        for value in residuals:
-            if not self._is_free(value):
-                edges.append((visit(value) + 1, sink, math.inf))
+                operands = [v for v in operation.operands if not self._is_free(v)]
+                uses += [(v, node) for v in operands]
+                pending += operands
+        edges += [(places[value] + 1, node, math.inf) for value, node in uses]
         reached = minimum_cut(2 + 2 * len(places), edges, source, sink)
         return {value for value, node in places.items() if node in reached and node + 1 not in reached}
 
     def rebuild(self, supplied: dict[ir.Value, ir.Value], residuals: Sequence[ir.Value]) -> list[ir.Value]:
         """Return the residuals in the current builder, from values for all `leaves`; `supplied` grows on the way."""
-        return [self._value(v, supplied) for v in residuals]
 
-    def _value(self, value: ir.Value, supplied: dict[ir.Value, ir.Value]) -> ir.Value:
-        if value not in supplied:
-            operation = value.owner.operation
-            (supplied[value],) = clone_op(operation, [self._value(v, supplied) for v in operation.operands])
-        return supplied[value]
+        def needs(value: ir.Value) -> list[ir.Value]:
+            return [] if value in supplied else list(value.owner.operation.operands)
+
+        for residual in residuals:
+            for value in needed_first(residual, needs):
+                if value not in supplied:
+                    operation = value.owner.operation
+                    (supplied[value],) = clone_op(operation, [supplied[v] for v in operation.operands])
+        return [supplied[v] for v in residuals]
 
 
 def minimum_cut(nodes: int, edges: Sequence[tuple[int, int, float]], source: int, sink: int) -> set[int]:

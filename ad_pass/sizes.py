@@ -7,7 +7,7 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import Node
-from difc.dialects import Aval, Builder, ScanParts, aval_of, clone_op, new_block, yielded
+from difc.dialects import Aval, Builder, ScanParts, aval_of, clone_op, needed_first, new_block, yielded
 from difc.dialects.locations import user_location
 from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
@@ -41,9 +41,17 @@ class SizeFinder:
         Raises:
           NotDifferentiableError: if they follow only from numbers that are not there.
         """
-        if value not in self._found:
-            self._found[value] = self._find(value)
+        for each in needed_first(value, self._needs):
+            if each not in self._found:
+                self._found[each] = self._find(each)
         return list(self._found[value])
+
+    def _needs(self, value: ir.Value) -> list[ir.Value]:
+        """Return the values whose sizes those of a value follow from, as far as `reify` asks for them."""
+        is_there = value in self._found or aval_of(value).is_static or self._value_of(value) is not None
+        if is_there or isinstance(value.owner, ir.Block) or len(value.owner.operation.regions):
+            return []
+        return list(value.owner.operation.operands)
 
     def knows(self, value: ir.Value) -> bool:
         """Say whether the sizes of a value can be found, without building anything that stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import sys
@@ -56,12 +57,15 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main(names: list[str]) -> None:
-    """Run the named cases (default: all)."""
+def main() -> None:
+    """Run the cases named on the command line (default: all)."""
     cases = {make.__name__: make for make in CASES()}
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, epilog=f"cases: {', '.join(cases)}")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="a case (default: all)")
+    names = parser.parse_args().names
     unknown = set(names) - set(cases)
     if unknown:
-        sys.exit(f"no case {', '.join(sorted(unknown))}; there are {', '.join(cases)}")
+        parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(cases)}")
     rows = []
     for name, make in cases.items():
         if not names or name in names:
@@ -75,4 +79,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

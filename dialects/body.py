@@ -5,7 +5,7 @@ A pass never mutates its input: it makes new blocks and puts them into new funct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from difc.dialects.base import OPS, Builder, attributes_of, current_builder, emit, use_builder
@@ -22,6 +22,7 @@ __all__ = [
     "inline_block",
     "is_terminator",
     "map_body",
+    "needed_first",
     "new_block",
     "return_",
     "text_of",
@@ -171,6 +172,23 @@ def copy_module(module: ir.Module) -> ir.Module:
 def text_of(module: ir.Module) -> str:
     """Return the text of a module that is known to be right; `str` verifies it once more before, in Python."""
     return str(module.operation.get_asm(assume_verified=True))
+
+
+def needed_first(value: ir.Value, needs: Callable[[ir.Value], Sequence[ir.Value]]) -> Iterator[ir.Value]:
+    """Yield all that a value needs, directly or not, each after what it needs itself, and the value at the end.
+
+    This is in the place of recursion over operands: a chain of ops can be longer than Python's stack.
+    """
+    seen: set[ir.Value] = set()
+    pending = [(value, False)]
+    while pending:
+        top, is_ready = pending.pop()
+        if is_ready:
+            yield top
+        elif top not in seen:
+            seen.add(top)
+            pending.append((top, True))
+            pending.extend((v, False) for v in reversed(needs(top)))
 
 
 def is_terminator(operation: Any) -> bool:

@@ -31,7 +31,7 @@ from difc.dialects.interpreter_control import CONTROL, Control, Known, sized
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
 from difc.dialects.semantics import MEANINGS, Meaning
-from difc.dialects.types import DYN, I64, Aval, SizedAval, aval_of
+from difc.dialects.types import I64, Aval, SizedAval, aval_of, fits
 from difc.errors import DifcError, EntryError, InputError, ShapeError, UnsupportedError
 
 __all__ = ["MEANINGS", "Interpreter", "run"]
@@ -98,20 +98,12 @@ class _Functions:
         return self._blocks[name]
 
 
-def _fits(array: np.ndarray, aval: Aval) -> bool:
-    return (
-        array.dtype == aval.dtype
-        and array.ndim == aval.ndim
-        and (array.shape == aval.shape or all(b is DYN or a == b for a, b in zip(array.shape, aval.shape, strict=True)))
-    )
-
-
 def _misfit(arrays: Arrays, avals: Sequence[Aval]) -> str:
     """Say what is wrong with arrays that should be of the given types, or nothing."""
     if len(arrays) != len(avals):
         return f"{len(arrays)} values for {len(avals)} places"
     for i, (array, aval) in enumerate(zip(arrays, avals, strict=True)):
-        if not _fits(array, aval):
+        if not fits(array, aval):
             return f"value {i} is {Aval(array.shape, array.dtype)}, not {aval}"
     return ""
 

@@ -111,12 +111,12 @@ class SizedAval(Aval):
 
 
 def short_name(dtype: np.dtype) -> str:
-    """Return the name used in messages and specs: `f32`, `i64`, `u8`, `bool`, `bf16`."""
+    """Return the name used in messages and specs: `f32`, `i64`, `u8`, `bool`, `bf16`; NumPy's for a foreign dtype."""
     if dtype == BF16:
         return "bf16"
     if dtype == BOOL:
         return "bool"
-    return f"{dtype.kind}{dtype.itemsize * 8}"
+    return f"{dtype.kind}{dtype.itemsize * 8}" if dtype.kind in "fiu" else dtype.name
 
 
 class NamedDim:
@@ -144,13 +144,11 @@ def same_shape(op: str, *avals: Aval) -> tuple[Any, ...]:
     return shape
 
 
-def fits(given: Aval, wanted: Aval) -> bool:
+def fits(given: Aval | np.ndarray, wanted: Aval) -> bool:
     """Say whether a value of type `given` may stand where `wanted` is declared; a dynamic dim fits any size."""
-    return (
-        given.dtype == wanted.dtype
-        and given.ndim == wanted.ndim
-        and all(a is DYN or b is DYN or a == b for a, b in zip(given.shape, wanted.shape, strict=True))
-    )
+    sizes = zip(given.shape, wanted.shape, strict=False)
+    is_alike = bool(given.dtype == wanted.dtype) and given.ndim == wanted.ndim
+    return is_alike and all(a is DYN or b is DYN or a == b for a, b in sizes)
 
 
 def check_dims(op: str, dims: tuple[int, ...], rank: int) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from difc.entry import Export, exported
-from difc.errors import ModelError
+from difc.errors import DifcError, ModelError
+from difc.jitted import check_function
 from difc.program import CompiledModule, Program, compile_program, trace_entry
 from difc.source import shortened
 
@@ -42,8 +43,13 @@ def _traced(
                 remedy = "mark it: difc.export(fun, specs=[...])"
                 raise ModelError(f"the entry `{name}` is no function marked with difc.export", remedy=remedy)
             arguments, named = each.arguments()
-            trace_entry(program, each.fun, arguments, named, _checked_name(name))
+            try:
+                trace_entry(program, each.fun, arguments, named, _checked_name(name))
+            except DifcError as error:  # of its specs or its results, which no line of the user computes
+                error.where = error.where or each.place
+                raise
         return program
+    check_function("trace", fun)
     program = Program()
     mark = exported(fun)
     if mark is not None and not specs and not keywords:

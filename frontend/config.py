@@ -21,6 +21,14 @@ def _flag(text: str) -> bool:
     return text.strip().lower() not in ("", "0", "false", "no", "off")
 
 
+def _cache_folder() -> Path:
+    """Return difc's folder among the user's caches; the empty path for a user without a home, as in some containers."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "difc"
+    except RuntimeError:
+        return Path()
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting: its environment variable, how to read it, its default, and what it does."""
@@ -37,10 +45,7 @@ SETTINGS = {
     "verify": Setting("DIFC_VERIFY", _flag, True, "verify the module after every stage"),
     "traceback": Setting("DIFC_TRACEBACK", str, "user", "`full` keeps difc's and IREE's own frames and logs in errors"),
     "cache_dir": Setting(
-        "DIFC_CACHE_DIR",
-        Path,
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "difc",
-        "folder of compiled modules; empty turns the disk cache off",
+        "DIFC_CACHE_DIR", Path, _cache_folder(), "folder of compiled modules; empty turns the disk cache off"
     ),
     "target": Setting("DIFC_TARGET", str, "cpu", "target that transformed functions compile for"),
     "device": Setting("DIFC_DEVICE", str, "", "device that modules run on; empty chooses from the artifact"),
@@ -72,8 +77,8 @@ def override(**values: Any) -> Iterator[None]:
     Raises:
       KeyError: for a name that is not in `SETTINGS`.
     """
-    for name in values:
-        SETTINGS[name]  # an unknown name is a KeyError here
+    if unknown := values.keys() - SETTINGS.keys():
+        raise KeyError(f"there is no setting {min(unknown)!r}; there are {', '.join(SETTINGS)}")
     token = _overrides.set({**_overrides.get(), **values})
     try:
         yield

@@ -96,7 +96,7 @@ def _call_branch(fun: Callable[..., Any], *operands: Any) -> Any:
 
 
 def _check_branches(trees: Sequence[Any], names: list[str], outs: list[list[Aval]], bodies: list[Any]) -> None:
-    """Check that both branches return the same; a Python number takes the dtype of the other branch, if it fits there."""
+    """Check that both branches return the same; Python numbers are promoted as by NumPy's operators."""
     if trees[0] != trees[1]:
         raise ShapeError(
             f"cond: the branches return different structures: {describe(trees[0])} and {describe(trees[1])}",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc.errors import ModelError, SourceLocation
+from difc.source import user_frame_location
 
 __all__ = ["Export", "export", "exported"]
 
@@ -32,14 +33,19 @@ class Export:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
 
+    @property
+    def place(self) -> SourceLocation | None:
+        """Where the function is defined, if it has code of its own."""
+        code = getattr(inspect.unwrap(self.fun), "__code__", None)
+        return SourceLocation(code.co_filename, code.co_firstlineno) if code else None
+
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return specs for the arguments that are passed by place, and for those that are passed by name.
 
         Raises:
           ModelError: where an argument has no spec, or the number of specs is wrong.
         """
-        code = getattr(inspect.unwrap(self.fun), "__code__", None)
-        where = SourceLocation(code.co_filename, code.co_firstlineno) if code else None
+        where = self.place
         try:
             signature = inspect.signature(self.fun, eval_str=True)
         except Exception as error:  # annotations in quotes are code of the user
@@ -98,15 +104,28 @@ def export(
       The function, still callable as such.
 
     Raises:
-      ModelError: when the model is compiled, if an argument has no spec.
+      ModelError: for specs that are no list, or what is no function; when the model is compiled, if an argument has no
+        spec.
 
     Example:
       >>> @difc.export  # doctest: +SKIP
       ... def predict(params: PARAMS, x: difc.f32["batch", 64]):
       ...     return np.argmax(x @ params["w"], axis=1)
     """
+    if specs is not None and not isinstance(specs, list | tuple):
+        raise ModelError(
+            f"export: specs is {specs!r}, not a list",
+            where=user_frame_location(),
+            remedy="give a list with one spec for each argument, as in specs=[difc.f32[64]]",
+        )
     if fun is None:
         return functools.partial(export, specs=specs, name=name)
+    if not callable(fun):
+        raise ModelError(
+            f"export: {fun!r} is no function",
+            where=user_frame_location(),
+            remedy='write @difc.export above the function, or @difc.export(name="...") to name the entry',
+        )
     return Export(fun, specs, name)
 
 

@@ -6,8 +6,10 @@ what is wrong; the user's `file:line` with the source line and a caret; one reme
 
 from __future__ import annotations
 
+import difflib
 import linecache
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "ArtifactError",
@@ -28,6 +30,7 @@ __all__ = [
     "UnsupportedNameError",
     "VerificationError",
     "VersionError",
+    "absent_file_remedy",
 ]
 
 
@@ -57,18 +60,27 @@ class DifcError(Exception):
 
     Args:
       message: what is wrong, in one or two sentences.
-      where: the user's place, shown with a caret.
+      where: the user's place, shown with a caret; where none is given, that of the call of difc that raises.
       remedy: one thing to do about it.
     """
 
     def __init__(self, message: str, *, where: SourceLocation | None = None, remedy: str = "") -> None:
+        super().__init__(message)
         self.message, self.where, self.remedy = message, where, remedy
-        parts = [message]
-        if where is not None:
-            parts.append(where.excerpt())
-        if remedy:
-            parts.append(f"Remedy: {remedy}")
-        super().__init__("\n".join(parts))
+
+    def __str__(self) -> str:
+        place = [] if self.where is None else [self.where.excerpt()]
+        remedy = [f"Remedy: {self.remedy}"] if self.remedy else []
+        return "\n".join([self.message, *place, *remedy])
+
+
+def absent_file_remedy(path: Path, pattern: str) -> str:
+    """Return what to do about a file that is not there: perhaps one of another name, among those of a pattern, is."""
+    if path.is_symlink():
+        return f"make the file that it links to, `{path.readlink()}`"
+    names = {near.stem: near for near in path.parent.glob(pattern) if near.exists()}
+    close = difflib.get_close_matches(path.stem, names, n=1)
+    return f"did you mean `{names[close[0]]}`?" if close else "check the path"
 
 
 class ShapeError(DifcError, ValueError):

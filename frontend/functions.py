@@ -16,11 +16,11 @@ from optree import PyTreeSpec
 from difc.dialects import Aval, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
-from difc.errors import ConcretizationError, InputError, MutationError
-from difc.pytree import flatten
+from difc.errors import ConcretizationError, InputError, MutationError, SourceLocation
+from difc.pytree import flatten_with_names
 from difc.source import is_library, place_of, user_frame_location
 from difc.tracer import Tracer, lift, stored_in_array, wrap
-from difc.tracing import Frame, current_frame, new_frame
+from difc.tracing import Frame, current_frame, file_location, new_frame
 
 __all__ = ["Traced", "applied", "call_name", "call_user", "results_as_tracers", "trace_function", "values_of"]
 
@@ -55,7 +55,7 @@ def call_user(what: str, remedy: str, fun: Callable[..., Any], *args: Any, **kwa
 
     Args:
       what: how a message begins.
-      remedy: what to do if it does not take these arguments, or is no function (default: its signature).
+      remedy: what to do if it does not take these arguments, or is no function.
 
     Raises:
       InputError: in that case; whatever the function raises passes through.
@@ -63,22 +63,39 @@ def call_user(what: str, remedy: str, fun: Callable[..., Any], *args: Any, **kwa
     try:
         return fun(*args, **kwargs)
     except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise  # from within the function
-        raise InputError(f"{what}: {error}", where=user_frame_location(), remedy=remedy or _signature(fun)) from None
+        within = error.__traceback__ is None or error.__traceback__.tb_next is not None
+        if within or _takes(fun, args, kwargs):
+            raise
+        raise InputError(f"{what}: {error}", where=user_frame_location(), remedy=remedy) from None
 
 
-def applied(what: str, fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
-    """Return the result of the function that `what` transforms or compiles; see `call_user`."""
-    problem = f"{what}: `{call_name(fun)}` cannot be called with these arguments"
-    return call_user(problem, "", fun, *args, **(kwargs or {}))
-
-
-def _signature(fun: Callable[..., Any]) -> str:
+def _takes(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Say whether a function is known to take such arguments."""
     try:
-        return f"call it as {call_name(fun)}{inspect.signature(fun)}"
-    except (TypeError, ValueError):  # no function, or a builtin without a signature
-        return "pass a function of arrays, with the arguments that it takes"
+        inspect.signature(fun).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # also what is no function, or a builtin without a signature
+        return False
+    return True
+
+
+def applied(
+    what: str,
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    how: str = "call it as",
+) -> Any:
+    """Return the result of the function that `what` transforms or compiles; see `call_user`.
+
+    Args:
+      how: what to do with the function's signature where it does not take the arguments.
+    """
+    problem = f"{what}: `{call_name(fun)}` cannot be called with these arguments"
+    try:
+        remedy = f"{how} {call_name(fun)}{inspect.signature(fun)}"
+    except (TypeError, ValueError):  # a builtin without a signature
+        remedy = "pass the arguments that it takes"
+    return call_user(problem, remedy, fun, *args, **(kwargs or {}))
 
 
 def trace_function(
@@ -117,8 +134,8 @@ def trace_function(
                 remedy="take sizes from the shapes of arrays, and make arrays with difc.numpy; or pass a size as a "
                 "static argument, as with difc.jit(f, static_argnums=0)",
             ) from None
-        results, tree = flatten(out)
-        values = [lift(x) for x in results]
+        names, results, tree = flatten_with_names(out, "result")
+        values = [lift(x, name=f"{n} of `{name}`") for n, x in zip(names, results, strict=True)]
         out_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
         out_weak = [isinstance(x, Tracer) and x.weak for x in results]
         return_(frame.block, values, location)
@@ -130,17 +147,22 @@ def trace_function(
 def _definition(fun: Any) -> ir.Location:
     code = getattr(getattr(fun, "__wrapped__", fun), "__code__", None)
     if code is not None and not is_library(code.co_filename):
-        return ir.Location.file(code.co_filename, code.co_firstlineno, 1)
-    place = user_frame_location()
-    return ir.Location.file(place.file, place.line, place.column) if place else ir.Location.unknown()
+        return file_location(SourceLocation(code.co_filename, code.co_firstlineno, 1))
+    return file_location(user_frame_location())
 
 
-def values_of(leaves: Sequence[Any]) -> tuple[list[ir.Value], list[Aval], list[bool]]:
-    """Return the values of leaves in the current frame, their named types, and which are weak."""
+def values_of(
+    leaves: Sequence[Any], names: Sequence[str] | None = None
+) -> tuple[list[ir.Value], list[Aval], list[bool]]:
+    """Return the values of leaves in the current frame, their named types, and which are weak.
+
+    Args:
+      names: what messages call the leaves.
+    """
     from difc.promotion import is_weak
 
     frame: Frame = current_frame()
-    values = [lift(x) for x in leaves]
+    values = [lift(x, name=n) for x, n in zip(leaves, names or ["a value"] * len(leaves), strict=True)]
     avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
     return values, avals, [is_weak(x) for x in leaves]
 

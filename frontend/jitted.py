@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,11 +21,11 @@ import numpy as np
 from difc import config
 from difc.errors import InputError, ShapeError
 from difc.pytree import flatten, flatten_with_names, unflatten
-from difc.runtime.array import DeviceArray
+from difc.runtime.array import DeviceArray, refuse_subclass
 from difc.source import shortened, user_frame_location
 from difc.state import is_tracing
 
-__all__ = ["disable_jit", "jit", "linearized"]
+__all__ = ["check_function", "disable_jit", "jit", "linearized"]
 
 _NUMBERS = (bool, int, float)
 
@@ -69,9 +69,28 @@ def jit(
     """
     if fun is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, target=target)
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    check_function("jit", fun)
+    numbers, names = _several(static_argnums, int), _several(static_argnames, str)
+    if numbers is None or names is None:
+        what, given = ("nums", static_argnums) if numbers is None else ("names", static_argnames)
+        raise InputError(
+            f"jit: static_arg{what} is {given!r}",
+            where=user_frame_location(),
+            remedy='count arguments from 0, as in static_argnums=(0, 2), or name them, as in static_argnames="mode"',
+        )
     return _Jitted(fun, *_static_arguments(fun, numbers, names), target)
+
+
+def check_function(what: str, fun: Any) -> None:
+    """Raise an `InputError` for what cannot be called; `what` is the transformation that it was given to."""
+    if not callable(fun):
+        raise InputError(f"{what}: {fun!r} is no function", where=user_frame_location(), remedy=f"write {what}(f, ...)")
+
+
+def _several(given: Any, kind: type) -> tuple[Any, ...] | None:
+    """Return one or several values of a kind as a tuple, or None for others."""
+    values = (given,) if isinstance(given, int | str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    return values if all(isinstance(value, kind) and not isinstance(value, bool) for value in values) else None
 
 
 def _static_arguments(
@@ -166,15 +185,30 @@ class _Jitted:
         key = (structure, config.get("interpret"), config.get("target"), *map(_leaf_key, leaves))
         try:
             run = self._compiled.get(key)
-        except TypeError as error:
-            raise InputError(
-                f"jit: a static argument of `{self.__name__}` cannot be hashed: {error}",
-                where=user_frame_location(),
-                remedy="pass arrays as arrays, and static values as hashable ones (tuples instead of lists)",
-            ) from None
+        except TypeError:
+            raise self._unhashable(leaves, structure) from None
         if run is None:
-            run = self._compiled[key] = self._prepare(leaves, structure)
+            run = self._compiled[key] = self._prepare(leaves, structure, key)
         return run
+
+    def _unhashable(self, leaves: list[Any], structure: Any) -> InputError:
+        """Return the error for a leaf that is no array, and cannot be part of a signature."""
+        from difc.program import argument_names
+
+        made = self.origin[0].__name__ if self.origin else "jit"
+        names = argument_names(self._fun, *unflatten(structure, leaves))
+        name, leaf = next(pair for pair in zip(names, leaves, strict=True) if not _is_hashable(_leaf_key(pair[1])))
+        if isinstance(leaf, _Static):
+            what, remedy = "a static argument", "pass what can be hashed, such as tuples instead of lists"
+        else:
+            what = "neither an array nor a container of arrays"
+            remedy = "use tuples, lists and dicts, or register the class with optree in the namespace `difc`"
+        kind = type(leaf.value if isinstance(leaf, _Static) else leaf).__name__
+        return InputError(
+            f"{made}: `{name}` of `{self.__name__}` is {what}, and a {kind} cannot be hashed",
+            where=user_frame_location(),
+            remedy=remedy,
+        )
 
     def _mark(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self._numbers:
@@ -189,10 +223,10 @@ class _Jitted:
 
         return trace(self._fun, *args, **kwargs)
 
-    def _prepare(self, leaves: list[Any], structure: Any) -> Callable[[Sequence[Any]], Any]:
+    def _prepare(self, leaves: list[Any], structure: Any, key: Any) -> Callable[[Sequence[Any]], Any]:
         from difc import Program  # by this name, as it says what to install where there is no compiler
         from difc.functions import applied
-        from difc.program import compile_program, trace_entry
+        from difc.program import argument_names, compile_program, trace_entry
         from difc.promotion import is_weak
         from difc.tracing import lock
 
@@ -207,9 +241,12 @@ class _Jitted:
 
         fun.__name__, fun.__wrapped__ = self.__name__, self._fun  # type: ignore[attr-defined]
         with lock:
+            if key in self._compiled:  # by another thread, meanwhile
+                return self._compiled[key]
             program = Program()
             given = [leaves[i] for i in dynamic]
-            traced = trace_entry(program, fun, (given,), {}, weak=is_weak)
+            named = argument_names(self._fun, *unflatten(structure, leaves))
+            traced = trace_entry(program, fun, (given,), {}, weak=is_weak, names=[named[i] for i in dynamic])
             # containers stay on this side, so that they may be of any registered class
             leaves_only = flatten(tuple(range(len(traced.out_avals))))[1]
             program.signatures[traced.name] = replace(program.signatures[traced.name], out_tree=leaves_only)
@@ -248,6 +285,14 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, (np.ndarray, DeviceArray, np.generic, *_NUMBERS)) or hasattr(leaf, "__array__")
 
 
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _leaf_key(leaf: Any) -> Any:
     if isinstance(leaf, (DeviceArray, np.ndarray)):
         return leaf.dtype, leaf.shape
@@ -263,7 +308,10 @@ def _leaf_key(leaf: Any) -> Any:
 
 @contextmanager
 def disable_jit() -> Iterator[None]:
-    """Run transformed functions through the NumPy interpreter of the dialect within a `with` block: for debugging."""
+    """Run transformed functions through the NumPy interpreter of the dialect within a `with` block: for debugging.
+
+    Example: `with difc.disable_jit(): difc.grad(np.sin)(0.0)`
+    """
     with config.override(interpret=True):
         yield
 
@@ -306,12 +354,17 @@ def _linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool
 
 def _cotangent(index: int, x: Any, aval: Any) -> Any:
     """Return a cotangent of the type of its result; a Python number has none of its own."""
-    array = x if isinstance(x, DeviceArray) else np.asarray(x, aval.dtype if isinstance(x, _NUMBERS) else None)
+    from difc.tracer import as_array
+
+    where = user_frame_location()
+    refuse_subclass(x, f"vjp: the cotangent for result {index}: ", where)
+    name, dtype = f"the cotangent for result {index}", aval.dtype if isinstance(x, _NUMBERS) else None
+    array = x if isinstance(x, DeviceArray) else as_array(x, dtype, name)
     if (array.shape, array.dtype) != (aval.shape, aval.dtype):
         raise ShapeError(
             f"vjp: the cotangent for result {index} is {type(aval)(array.shape, array.dtype)}, "
             f"but result {index} is {aval}",
-            where=user_frame_location(),
+            where=where,
             remedy="pass an array of the same shape and dtype",
         )
     return array
@@ -321,6 +374,7 @@ def _prepare_pullback(fun: Callable[..., Any], leaves: list[Any], structure: Any
     from difc.dialects import Aval
     from difc.functions import applied
     from difc.program import Program, trace_entry
+    from difc.tracer import as_array
     from difc.tracing import lock
     from difc.transform import check_float, pair
 
@@ -331,8 +385,11 @@ def _prepare_pullback(fun: Callable[..., Any], leaves: list[Any], structure: Any
     functools.update_wrapper(flat, fun)
     with lock:
         program = Program()
-        traced = trace_entry(program, flat, (leaves,), {})
         names = flatten_with_names(unflatten(structure, leaves), "primals")[0]
+        for name, leaf in zip(names, leaves, strict=True):
+            if not _is_array(leaf):
+                as_array(leaf, name=name)  # an error
+        traced = trace_entry(program, flat, (leaves,), {}, names=names)
         inputs = program.signatures[traced.name].inputs
         check_float(names, [Aval(spec.shape, spec.dtype) for spec in inputs], "vjp")
         dummy = unflatten(traced.out_tree, range(len(traced.out_avals)))

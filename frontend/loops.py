@@ -20,7 +20,7 @@ from difc.functions import call_name, call_user, results_as_tracers, values_of
 from difc.promotion import common_dtype, is_weak, to_dtype
 from difc.pytree import describe, flatten, flatten_with_names, unflatten
 from difc.source import shortened, user_frame_location
-from difc.tracer import DimTracer, Tracer, lift, wrap
+from difc.tracer import DimTracer, Tracer, as_array, lift, wrap
 from difc.tracing import current_frame, is_tracing, new_frame
 
 __all__ = ["fori_loop", "map", "scan"]
@@ -68,7 +68,10 @@ def scan(
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
     """Return the last `x` of `for i in range(lower, upper): x = body_fun(i, x)`. (jax.lax.fori_loop)
 
-    The bounds may be traced integers; reverse mode works either way.
+    Args:
+      lower, upper: integers; they may be traced, and reverse mode works either way.
+      body_fun: one step; it returns the next `x`, of the same structure, shapes and dtypes.
+      init_val: the first `x`, a pytree of arrays.
 
     Raises:
       ShapeError, DtypeError: if `x` changes its structure, shape or dtype, naming the leaf; if a bound is no integer.
@@ -103,6 +106,10 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """Return the stacked results of `f` on each slice of `xs` along its leading axis, one by one. (jax.lax.map)
+
+    Args:
+      f: a function of a slice that returns any pytree of arrays.
+      xs: a pytree of arrays with equal leading axes.
 
     Raises:
       ShapeError: if `xs` has no leading axis, or several different ones.
@@ -139,11 +146,11 @@ def _loop(
     if what == "fori_loop":  # its carry is the counter, and what the user has
         names = [name.replace(f"{root}[1]", root, 1) for name in names]
     x_names, x_leaves, x_tree = flatten_with_names(xs, "xs")
-    x_values, x_avals, _ = values_of(x_leaves)
+    x_values, x_avals, _ = values_of(x_leaves, x_names)
     trips = _length(what, x_names, x_avals, length)
     slices = [Aval(a.shape[1:], a.dtype) for a in x_avals]
     init_leaves = _settle_weak(what, f, init_leaves, carry_tree, x_tree, slices)
-    values, avals, weak = values_of(init_leaves)
+    values, avals, weak = values_of(init_leaves, names)
     with new_frame([*avals, *slices], f"body `{f.__name__}` of {what}") as frame:
         arguments = list(frame.block.arguments)
         carry = [wrap(a, w) for a, w in zip(arguments[: len(values)], weak, strict=True)]
@@ -171,7 +178,7 @@ def _settle_weak(
     what: str, f: Callable[..., Any], leaves: list[Any], carry_tree: Any, x_tree: Any, slices: list[Aval]
 ) -> list[Any]:
     """Return initial carries in which a Python number has the dtype that the steps give it, as in a NumPy loop."""
-    while any(map(is_weak, leaves)):  # each round makes a number an array, or an int a float, so there are few
+    while any(is_weak(x) for x in leaves):  # each round makes a number an array, or an int a float, so there are few
         values, avals, weak = values_of(leaves)
         with new_frame([*avals, *slices], f"body `{f.__name__}` of {what}") as frame:
             arguments = list(frame.block.arguments)
@@ -180,6 +187,7 @@ def _settle_weak(
             new_leaves, new_tree = flatten(step[0])
             if new_tree != carry_tree:
                 break  # reported by the caller
+            values_of(new_leaves)  # what is no array is an error of its own
             found = [(is_weak(x), common_dtype(c, x)) for c, x in zip(carry, new_leaves, strict=True)]
         settled = [
             wrap(to_dtype(v, dtype), still) if w and not (still and dtype == a.dtype) else x
@@ -292,7 +300,7 @@ def _named(trips: Any, x_avals: list[Aval]) -> Any:
 
 def _in_python(what: str, f: Callable[..., Any], init: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any]:
     x_names, x_leaves, x_tree = flatten_with_names(xs, "xs")
-    avals = [Aval(np.shape(x), np.asarray(x).dtype) for x in x_leaves]
+    avals = [Aval(a.shape, a.dtype) for a in (as_array(x, name=n) for n, x in zip(x_names, x_leaves, strict=True))]
     steps = range(_length(what, x_names, avals, length))
     carry, rows, y_tree = init, [], None
     for t in reversed(steps) if reverse else steps:

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import importlib.util
 import itertools
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from types import ModuleType
 
 from difc import config
 from difc.entry import Export
-from difc.errors import DifcError, ModelError, SourceLocation
+from difc.errors import DifcError, ModelError, SourceLocation, absent_file_remedy
 from difc.runtime.tree import IMPORT_NAME
 from difc.source import is_library
 
@@ -116,6 +117,8 @@ def running_model(path: str | Path, doing: str) -> Iterator[None]:
         remedy = ""
         if isinstance(error, ModuleNotFoundError):
             remedy = f"install the package, or put `{error.name}.py` beside the model"
+        elif isinstance(error, ImportError) and "relative import" in str(error):
+            remedy = "write `import name`: the folder of the model is on the path, and the model in no package"
         elif traceback.extract_tb(error.__traceback__)[-1] != frames[-1]:
             remedy = "set DIFC_TRACEBACK=full to see where in the library it is raised"
         raise ModelError("\n".join([f"`{path}` failed {doing}: {text}", *lines]), remedy=remedy) from None
@@ -125,17 +128,14 @@ def _existing(path: Path) -> Path:
     if path.is_dir():
         raise ModelError(f"`{path}` is a folder", remedy="name the Python file in it")
     if not path.is_file():
-        neighbours = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, neighbours, n=1)
-        remedy = f"did you mean `{path.parent / close[0]}`?" if close else "check the path"
-        raise ModelError(f"there is no model file `{path}`", remedy=remedy)
+        raise ModelError(f"there is no model file `{path}`", remedy=absent_file_remedy(path, "*.py"))
     if path.suffix != ".py":
         raise ModelError(f"`{path}` is not a Python file", remedy="name a file that ends with .py")
     return path.resolve()
 
 
 def _imported(file: Path) -> ModuleType:
-    name = f"_difc_model_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    name = f"_difc_model_{hashlib.sha256(os.fsencode(file)).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None

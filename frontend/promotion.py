@@ -19,7 +19,7 @@ from difc.dialects.types import short_name
 from difc.dims import Dim
 from difc.errors import DtypeError, ShapeError
 from difc.source import user_frame_location
-from difc.tracer import Tracer, lift
+from difc.tracer import Tracer, as_array, lift
 from difc.tracing import constant, current_frame
 
 __all__ = [
@@ -44,7 +44,7 @@ def is_weak(x: Any) -> bool:
 
 def dtype_of(x: Any) -> np.dtype:
     """Return the dtype of anything that can be an operand."""
-    return np.dtype(x.dtype) if hasattr(x, "dtype") else np.asarray(x).dtype
+    return np.dtype(x.dtype) if hasattr(x, "dtype") else as_array(x).dtype
 
 
 def _python_type(x: Any) -> type:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ from difc.runtime.tree import NAMESPACE
 from difc.source import user_frame_location
 
 __all__ = ["broadcast_prefix", "describe", "flatten", "flatten_with_names", "tree_map", "unflatten"]
-
-_SPEC = re.compile(rf"PyTreeSpec\((.*?)(?:, namespace={NAMESPACE!r})?\)", re.DOTALL)
 
 
 def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
@@ -34,7 +31,10 @@ def describe(structure: PyTreeSpec) -> str:
     >>> describe(flatten({"w": 1.0, "b": (2.0, None)})[1])
     "{'b': (array, None), 'w': array}"
     """
-    return "an array" if structure.is_leaf() else _SPEC.sub(r"\1", str(structure)).replace("*", "array")
+    if structure.is_leaf():
+        return "an array"
+    text = str(structure).removeprefix("PyTreeSpec(").removesuffix(")").removesuffix(f", namespace={NAMESPACE!r}")
+    return text.replace("*", "array")
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:

@@ -60,9 +60,15 @@ def _location(code: CodeType, instruction: int) -> SourceLocation:
     return SourceLocation(code.co_filename, line, (column or 0) + 1, (end_column or 0) + 1 if on_one_line else 0)
 
 
+def _runs_library(frame: FrameType) -> bool:
+    """Say whether a frame runs code of a library; what `dataclasses` makes of difc's classes has no file."""
+    made = frame.f_code.co_filename == "<string>" and str(frame.f_globals.get("__name__")).startswith("difc.")
+    return made or is_library(frame.f_code.co_filename)
+
+
 def _user_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and is_library(frame.f_code.co_filename):
+    while frame is not None and _runs_library(frame):
         frame = None if _is_command(frame.f_code.co_filename) else frame.f_back
     return frame
 
@@ -88,6 +94,7 @@ def user_instruction() -> str:
 def shortened(error: _E) -> _E:
     """Return an error that is being handled, with the user's frames alone in its traceback, to raise it again.
 
+    One of ours that has no place gets the user's innermost one, which called the function of difc that failed.
     Errors of libraries that led to it are left out, too. Of an error that a library raised and that is no `DifcError`,
     what the user's innermost frame called is kept; it stays as it is where there is no such frame, and with the setting
     `traceback=full`.
@@ -95,6 +102,8 @@ def shortened(error: _E) -> _E:
     entries = _entries(error)
     last = max((i for i, entry in enumerate(entries) if not _in_library(entry)), default=-1)
     own = isinstance(error, DifcError)
+    if isinstance(error, DifcError) and error.where is None:
+        error.where = place_of(error) or user_frame_location()
     if config.get("traceback") == "full" or (last < 0 and not own):
         return error
     chain = None
@@ -118,4 +127,4 @@ def _entries(error: BaseException) -> list[TracebackType]:
 
 
 def _in_library(entry: TracebackType) -> bool:
-    return is_library(entry.tb_frame.f_code.co_filename)
+    return _runs_library(entry.tb_frame)

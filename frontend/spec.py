@@ -10,8 +10,8 @@ import numpy as np
 from difc.dialects.types import Aval
 from difc.dims import Dim
 from difc.errors import DtypeError
-from difc.runtime.array import DeviceArray
-from difc.runtime.signature import ArraySpec
+from difc.runtime.array import DeviceArray, refuse_subclass
+from difc.runtime.signature import DTYPES, ArraySpec
 from difc.source import user_frame_location
 
 __all__ = [
@@ -45,18 +45,25 @@ class ScalarType:
     def __init__(self, name: str, dtype: Any) -> None:
         self.name, self.dtype = name, np.dtype(dtype)
 
+    __iter__ = None  # by way of sizes, it would not end
+
     def __getitem__(self, shape: int | str | tuple[int | str, ...]) -> ArraySpec:
-        sizes = shape if isinstance(shape, tuple) else (shape,)
-        for size in sizes:
-            if not (isinstance(size, str) and size.isidentifier()) and not (isinstance(size, int) and size >= 0):
-                raise DtypeError(
-                    f"{size!r} is not a size in an array spec",
-                    remedy='use a number, or a name in quotes for a size known at run time, as in f32["batch", 784]',
-                )
-        return ArraySpec(sizes, self.dtype)
+        return ArraySpec(tuple(map(_size, shape if isinstance(shape, tuple) else (shape,))), self.dtype)
 
     def __repr__(self) -> str:
         return f"difc.{self.name}"
+
+
+def _size(size: Any) -> int | str:
+    if isinstance(size, str) and size.isidentifier():
+        return size
+    if isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 0:
+        return int(size)
+    raise DtypeError(
+        f"{size!r} is not a size in an array spec",
+        where=user_frame_location(),
+        remedy='use a number, or a name in quotes for a size known at run time, as in f32["batch", 784]',
+    )
 
 
 f16, bf16 = ScalarType("f16", np.float16), ScalarType("bf16", ml_dtypes.bfloat16)
@@ -70,7 +77,8 @@ def as_spec(x: Any, name: str = "") -> ArraySpec:
     """Return the spec of a spec, element type, array or number.
 
     Raises:
-      DtypeError: for anything else.
+      DtypeError: for anything else, or an array of a dtype that compiled code has not.
+      InputError: for a masked array or a matrix.
     """
     if isinstance(x, ArraySpec):
         return ArraySpec(x.shape, x.dtype, name or x.name)
@@ -78,7 +86,16 @@ def as_spec(x: Any, name: str = "") -> ArraySpec:
         return ArraySpec((), x.dtype, name)
     if isinstance(x, (np.ndarray, np.generic, DeviceArray, bool, int, float)) or hasattr(type(x), "__array__"):
         array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
-        return ArraySpec(tuple(array.shape), np.dtype(array.dtype).newbyteorder("="), name)
+        refuse_subclass(array, f"{name}: " if name else "", user_frame_location())
+        dtype = np.dtype(array.dtype).newbyteorder("=")
+        if DTYPES.get(dtype.name) != dtype:
+            what = "more than 64 bits" if isinstance(x, int) else f"dtype {dtype}, which compiled code has not"
+            raise DtypeError(
+                f"{name or 'an argument'} has {what}",
+                where=user_frame_location(),
+                remedy=f"use {', '.join(DTYPES)}",
+            )
+        return ArraySpec(tuple(array.shape), dtype, name)
     raise DtypeError(
         f"{name or 'an argument'} has a spec {x!r}, which describes no array",
         where=user_frame_location(),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from difc.errors import InputError
 from difc.jitted import disable_jit
 from difc.pytree import flatten, tree_map
+from difc.source import user_frame_location
 from difc.transform import jvp, vjp
 
 __all__ = ["check_grads"]
@@ -18,7 +20,7 @@ def check_grads(
     fun: Callable[..., Any],
     args: Sequence[Any],
     order: int = 2,
-    modes: Sequence[str] = ("fwd", "rev"),
+    modes: str | Sequence[str] = ("fwd", "rev"),
     *,
     eps: float = 1e-5,
     tolerance: float = 1e-5,
@@ -32,23 +34,36 @@ def check_grads(
       args: where to check; float64 arrays give sharp checks (float32 ones are converted).
       order: 1 checks first derivatives, 2 also derivatives of derivatives, and so on.
       modes: "fwd" checks `difc.jvp` against differences, "rev" checks `difc.vjp` against that by the identity
-        <ct, J t> = <J^T ct, t>.
+        <ct, J t> = <J^T ct, t>; one or both.
       eps: step of the differences; it grows with the order.
       tolerance: allowed error, relative to the size of the numbers.
       compiled: run compiled code instead of the interpreter (slower to start).
+      seed: of the random direction.
 
     Raises:
       AssertionError: naming the mode, the order and the two numbers.
+      InputError: for another mode, or arguments that are not in a tuple or list.
 
     Example: `difc.testing.check_grads(lambda x: np.sin(x) @ x, [np.ones(3)])`
     """
+    if not isinstance(args, tuple | list):
+        raise InputError(
+            "check_grads: args is no tuple or list of the arguments",
+            where=user_frame_location(),
+            remedy="write check_grads(f, (x,))",
+        )
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not modes or not {"fwd", "rev"}.issuperset(modes):
+        raise InputError(
+            f"check_grads: modes is {modes}", where=user_frame_location(), remedy='use "fwd", "rev", or both in a tuple'
+        )
     points = tuple(tree_map(lambda x: np.asarray(x, np.float64), arg) for arg in args)
     random = np.random.default_rng(seed)
     if compiled:
-        _check(fun, points, order, tuple(modes), eps, tolerance, random, "")
+        _check(fun, points, order, modes, eps, tolerance, random, "")
     else:
         with disable_jit():
-            _check(fun, points, order, tuple(modes), eps, tolerance, random, "")
+            _check(fun, points, order, modes, eps, tolerance, random, "")
 
 
 def _like(tree: Any, random: np.random.Generator) -> Any:
@@ -93,6 +108,7 @@ def _check(
 
 def _compare(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: str) -> None:
     error = float(np.max(np.abs(found - wanted), initial=0))
-    assert error <= tolerance, (
-        f"{what}: found {found}, finite differences give {wanted} (error {error:.2e}, allowed {tolerance:.2e})"
-    )
+    if not error <= tolerance:
+        raise AssertionError(
+            f"{what}: found {found}, finite differences give {wanted} (error {error:.2e}, allowed {tolerance:.2e})"
+        )

@@ -15,13 +15,14 @@ from difc import dialects as dif
 from difc.array_methods import ArrayMethods
 from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
+from difc.dialects.types import short_name
 from difc.dims import Dim
-from difc.errors import ConcretizationError, MutationError, ShapeError, SourceLocation, UnsupportedError
+from difc.errors import ConcretizationError, DtypeError, MutationError, ShapeError, SourceLocation, UnsupportedError
 from difc.runtime.array import refuse_subclass
 from difc.source import user_frame_location, user_instruction
 from difc.tracing import Frame, constant, current_frame
 
-__all__ = ["DimTracer", "Tracer", "holds_tracer", "lift", "stored_in_array", "wrap"]
+__all__ = ["DimTracer", "Tracer", "as_array", "holds_tracer", "lift", "stored_in_array", "wrap"]
 
 
 class Tracer(ArrayMethods):
@@ -82,7 +83,11 @@ class Tracer(ArrayMethods):
     def __repr__(self) -> str:
         return f"Tracer<{self.aval}>"
 
-    __hash__ = None  # type: ignore[assignment]
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
+        return self
 
     # ---- what it cannot tell -----------------------------------------------------------------
 
@@ -90,7 +95,15 @@ class Tracer(ArrayMethods):
         raise _concretization(
             self,
             "a truth value",
-            "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`",
+            "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`, "
+            "and NumPy's functions instead of max, min, any, all, sorted, in",
+        )
+
+    def __hash__(self) -> int:
+        raise _concretization(
+            self,
+            "a hash (for a key of a dict, a set, or functools.cache)",
+            "use lists, or keys that are known while the function is traced",
         )
 
     def __float__(self) -> float:
@@ -133,6 +146,9 @@ class Tracer(ArrayMethods):
             "a NumPy array (as in np.array([x]) or np.asarray(x))",
             "use np.stack([...]) to join traced values, and difc.numpy or difc.scipy for what NumPy does not dispatch",
         )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise _concretization(self, "a pickle", "return it, and pickle the result of the call")
 
     def item(self, *args: Any) -> NoReturn:
         raise _concretization(self, "x.item()", "keep it as an array")
@@ -208,7 +224,7 @@ class DimTracer(Tracer):
             "use difc.numpy.arange(n), or np.arange(n, like=x) with a traced array x",
         )
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:
         return hash(self.dim)
 
     def __repr__(self) -> str:
@@ -243,12 +259,13 @@ def wrap(value: ir.Value, weak: bool = False) -> Any:
     return Tracer(value, frame, weak)
 
 
-def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
+def lift(x: Any, dtype: np.dtype | None = None, name: str = "a value") -> ir.Value:
     """Return the value of a tracer, array or number in the current frame.
 
     Args:
       x: a tracer of this or an enclosing frame, or anything that NumPy makes an array of.
       dtype: the dtype for Python numbers (default: NumPy's).
+      name: what messages call it.
     """
     if isinstance(x, Tracer):
         return current_frame().local(x._value, x._frame)
@@ -256,12 +273,36 @@ def lift(x: Any, dtype: np.dtype | None = None) -> ir.Value:
         return lift(np.stack([wrap(lift(e)) for e in x]))
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         refuse_subclass(x, where=user_frame_location())
-    array = np.asarray(x, dtype=dtype)
-    if array.dtype == object or isinstance(x, (str, bytes)):
-        raise UnsupportedError(
-            f"a value of type {type(x).__name__} is not an array", where=user_frame_location(), remedy="pass numbers"
-        )
+    array = as_array(x, dtype, name)
     return constant(x if isinstance(x, np.ndarray) and dtype in (None, x.dtype) else array)
+
+
+def as_array(x: Any, dtype: np.dtype | None = None, name: str = "a value") -> np.ndarray:
+    """Return what NumPy makes an array of; see `lift`.
+
+    Raises:
+      UnsupportedError: for what is no array of numbers.
+      DtypeError: for a number that the dtype cannot hold.
+    """
+    why = ""
+    try:
+        array = np.asarray(x, dtype=dtype)
+        if array.dtype != object and not isinstance(x, (str, bytes)):
+            return array
+    except OverflowError:
+        raise DtypeError(
+            f"{x} is no number of dtype {short_name(np.dtype(dtype))}",
+            where=user_frame_location(),
+            remedy="convert the array to a wider dtype with .astype(...)",
+        ) from None
+    except ValueError:
+        why = ": its parts differ in length"
+    why = ": it has more than 64 bits" if isinstance(x, int) else why
+    raise UnsupportedError(
+        f"{name} is not an array but of type {type(x).__name__}{why}",
+        where=user_frame_location(),
+        remedy="use arrays and numbers, in tuples, lists and dicts",
+    )
 
 
 def holds_tracer(x: Any) -> bool:

@@ -8,6 +8,7 @@ never capture. Everything on the user's stack runs once, with `Tracer` objects i
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from difc.errors import ConcretizationError, SourceLocation
 from difc.source import user_frame_location
 from difc.state import FRAME, is_tracing
 
-__all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "is_tracing", "lock", "new_frame"]
+__all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "file_location", "is_tracing", "lock", "new_frame"]
 
 #: Tracing is global to the process (one MLIR context), so one thread traces at a time.
 lock = threading.RLock()
@@ -54,7 +55,7 @@ class TraceBuilder(Builder):
     def emit(self, opdef: OpDef, operands: Any, attributes: Any, regions: Any) -> list[ir.Value]:
         place = user_frame_location()
         if place is not None:
-            self.location = ir.Location.file(place.file, place.line, place.column)
+            self.location = file_location(place)
         named = self._named_shapes(opdef, operands, attributes) if not regions else None
         results = super().emit(opdef, operands, attributes, regions)
         for i, result in enumerate(results):
@@ -149,6 +150,13 @@ class Frame:
             self.builder.adopt(argument, parent.shape(outer), parent.scalars.get(outer))
             self.captured[outer] = argument
         return self.captured[outer]
+
+
+def file_location(place: SourceLocation | None) -> ir.Location:
+    """Return a place as MLIR knows it, which takes UTF-8: names of files are bytes."""
+    if place is None:
+        return ir.Location.unknown()
+    return ir.Location.file(os.fsencode(place.file).decode(errors="replace"), place.line, place.column)
 
 
 def current_frame() -> Frame:

@@ -19,6 +19,7 @@ from difc.dialects.types import short_name
 from difc.dims import plain
 from difc.errors import InputError, NotDifferentiableError, ShapeError
 from difc.functions import Traced, applied, call_name, results_as_tracers, trace_function, values_of
+from difc.jitted import check_function, jit, linearized
 from difc.pytree import broadcast_prefix, describe, flatten, flatten_with_names, unflatten
 from difc.source import user_frame_location
 from difc.tracing import current_frame
@@ -34,7 +35,6 @@ def _on_arrays(traced: Function, fun: Function, transformation: Function | None 
     Args:
       transformation, options: `transformation(fun, *options)` is the result, for pickling.
     """
-    from difc.jitted import jit
 
     @functools.wraps(fun, updated=())
     def named(*args: Any, **kwargs: Any) -> Any:
@@ -87,8 +87,8 @@ def check_float(names: Sequence[str], avals: Sequence[Aval], what: str) -> None:
 
 
 def _select(argnums: int | Sequence[int], args: tuple[Any, ...], what: str) -> tuple[int, ...]:
-    chosen = (argnums,) if isinstance(argnums, int) else argnums
-    if not isinstance(chosen, (tuple, list)) or not all(isinstance(n, int) for n in chosen):
+    chosen = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in chosen):
         raise InputError(
             f"{what}: argnums is {argnums!r}, not a number of an argument or a tuple of them",
             where=user_frame_location(),
@@ -97,9 +97,9 @@ def _select(argnums: int | Sequence[int], args: tuple[Any, ...], what: str) -> t
     for n in chosen:
         if not -len(args) <= n < len(args):
             raise InputError(
-                f"{what}: argnums names argument {n}, but there are {len(args)} positional arguments in the call",
+                f"{what}: argnums names argument {n}, but the call passes {len(args)} argument(s) by position",
                 where=user_frame_location(),
-                remedy="pass the arguments that are differentiated by position",
+                remedy="pass the arguments that are differentiated by position; argnums counts them from 0",
             )
     places = tuple(n % len(args) for n in chosen)
     if len(set(places)) < len(places):
@@ -128,11 +128,13 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
     Example: `difc.value_and_grad(lambda x: np.sum(x**2))(np.ones(3))` is `(3.0, [2.0, 2.0, 2.0])`.
     """
 
+    check_function("value_and_grad", fun)
+
     def traced(*args: Any, **kwargs: Any) -> Any:
         chosen = _select(argnums, args, "grad")
         names, leaves, structure = flatten_with_names(tuple(args[n] for n in chosen), "args")
         names = [f"argument {chosen[int(n[5 : n.index(']')])]}{n[n.index(']') + 1 :]}" for n in names]
-        check_float(names, values_of(leaves)[1], "grad")
+        check_float(names, values_of(leaves, names)[1], "grad")
         holder: list[Any] = []
 
         def rebuild(inner: list[Any]) -> Any:
@@ -140,9 +142,8 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
             for n, value in zip(chosen, unflatten(structure, inner), strict=True):
                 full[n] = value
             out = applied("grad", fun, full, kwargs)
-            value, aux = pair("grad", out) if has_aux else (out, None)
-            holder.append(flatten(value)[1])
-            return value, aux
+            holder.append(flatten(pair("grad", out)[0] if has_aux else out)[1])
+            return out
 
         function, operands = _trace(fun, leaves, rebuild)
         _check_scalar(holder[0], function.out_avals, call_name(fun))
@@ -160,10 +161,9 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
         )
         named = [*function.out_avals, *values_of(leaves)[1]]
         found = results_as_tracers(results, named, [False] * len(named))
-        value, aux = unflatten(function.out_tree, found[: len(function.out_avals)])
+        value = unflatten(function.out_tree, found[: len(function.out_avals)])
         gradients = unflatten(structure, found[len(function.out_avals) :])
-        gradient = gradients[0] if isinstance(argnums, int) else gradients
-        return ((value, aux) if has_aux else value), gradient
+        return value, gradients if isinstance(argnums, (tuple, list)) else gradients[0]
 
     return _on_arrays(traced, fun, value_and_grad, argnums, has_aux)
 
@@ -193,6 +193,7 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 
     Example: `difc.grad(np.sin)(0.0)` is 1.0; `difc.grad(difc.grad(np.sin))(1.0)` is -sin(1).
     """
+    check_function("grad", fun)
     both = value_and_grad(fun, argnums, has_aux)
 
     def traced(*args: Any, **kwargs: Any) -> Any:
@@ -226,6 +227,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
 
     Example: `difc.jvp(np.sin, (0.0,), (2.0,))` is `(0.0, 2.0)`.
     """
+    check_function("jvp", fun)
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise InputError(
             "jvp: primals and tangents are tuples of the arguments",
@@ -237,7 +239,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         names, leaves, structure = flatten_with_names(tuple(primals), "primals")
         dots, other = flatten(tuple(tangents))
         check_same_structure("jvp", "primals are", "tangents", (structure, other))
-        avals = values_of(leaves)[1]
+        avals = values_of(leaves, names)[1]
         check_float(names, avals, "jvp")
         dot_values = _converted(dots, leaves, avals)
         _same_types("jvp: the tangent", names, values_of(dot_values)[1], avals)
@@ -291,14 +293,11 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     """
     from difc.tracing import is_tracing
 
-    if not callable(fun):
-        raise InputError(f"vjp: {fun!r} is no function", where=user_frame_location(), remedy="write vjp(f, x)")
+    check_function("vjp", fun)
     if not is_tracing():
-        from difc.jitted import linearized
-
         return linearized(fun, primals, has_aux)
     names, leaves, structure = flatten_with_names(primals, "primals")
-    check_float(names, values_of(leaves)[1], "vjp")
+    check_float(names, values_of(leaves, names)[1], "vjp")
     function, operands = _trace(fun, leaves, lambda inner: applied("vjp", fun, unflatten(structure, inner)))
     count = len(leaves)
     outs_plain = [plain(a) for a in function.out_avals]
@@ -352,6 +351,8 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     Example: `difc.vmap(np.dot, (0, None))(np.ones((5, 3)), np.ones(3))` has shape (5,).
     """
 
+    check_function("vmap", fun)
+
     def traced(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             raise InputError(
@@ -360,7 +361,7 @@ def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
                 remedy="pass all arguments by position",
             )
         names, leaves, structure = flatten_with_names(args, "args")
-        values, avals, weak = values_of(leaves)
+        values, avals, weak = values_of(leaves, names)
         prefix = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
         axes = broadcast_prefix(tuple(prefix), args, "vmap: in_axes")
         axes = [None if a is None else _axis(n, a, aval.ndim) for n, a, aval in zip(names, axes, avals, strict=True)]

@@ -6,7 +6,6 @@ container, so a damaged file never reaches native code.
 
 from __future__ import annotations
 
-import difflib
 import mmap
 import os
 import threading
@@ -14,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, cast
 
-from difc.errors import ArtifactError
+from difc.errors import ArtifactError, absent_file_remedy
 
 __all__ = ["Archive", "read", "write"]
 
@@ -43,7 +42,8 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
         archive.write(data)
     elif not isinstance(source, str | os.PathLike):
         raise ArtifactError(
-            f"an artifact is a path or bytes, not a {type(source).__name__}", remedy="pass the path of a .vmfb file"
+            f"an artifact is a path or bytes, not {type(source).__name__}",
+            remedy="pass the path of a .vmfb file",
         )
     else:
         path = Path(source)
@@ -55,9 +55,7 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
                 if got != len(archive):
                     raise ArtifactError(f"{name} changed while it was read", remedy="load it again")
         except FileNotFoundError as error:
-            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.vmfb")], n=1)
-            remedy = f"did you mean `{path.parent / near[0]}`?" if near else "check the path"
-            raise ArtifactError(f"{name} does not exist", remedy=remedy) from error
+            raise ArtifactError(f"{name} does not exist", remedy=absent_file_remedy(path, "*.vmfb")) from error
         except IsADirectoryError as error:
             raise ArtifactError(f"{name} is a folder", remedy="pass the .vmfb file in it") from error
         except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.errors import DifcError, InputError
+from difc.errors import ConcretizationError, DifcError, InputError
 from difc.runtime.array import DeviceArray, kind, refuse_subclass, to_device
 from difc.runtime.device import Device
 from difc.runtime.signature import DTYPES, ArraySpec
@@ -66,8 +66,14 @@ def _as_numpy(value: Any, spec: ArraySpec, entry: str) -> np.ndarray[Any, Any]:
     elif hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
         try:
             array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
+        except ConcretizationError as error:
+            raise ConcretizationError(
+                f"`{entry}` is compiled, and cannot be called on traced arrays",
+                where=error.where,
+                remedy="call the function that it was compiled from",
+            ) from None
         except DifcError:
-            raise  # a traced array explains itself
+            raise
         except Exception as error:
             raise InputError(
                 f"`{entry}`: argument `{_argument(spec)}` ({type(value).__name__}) cannot be read as an array: {error}",
@@ -86,13 +92,16 @@ def _weak(value: Any, spec: ArraySpec, entry: str) -> np.ndarray[Any, Any]:
     """Convert Python numbers: they have no dtype of their own, so they take the entry's where that keeps the value."""
     try:
         array = np.array(value)
-    except (ValueError, OverflowError) as error:
+    except ValueError:
         raise InputError(
-            f"`{entry}`: argument `{_argument(spec)}` cannot be read as an array: {error}",
-            remedy=f"pass a NumPy array of {spec}",
-        ) from error
-    if array.dtype == spec.dtype or array.dtype.kind not in "biuf":
+            f"`{entry}`: argument `{_argument(spec)}` is a nested list whose parts differ in length\n"
+            f"  expected {spec}\n  got      {_short(value)}",
+            remedy="pass lists of equal length in each dimension, or a NumPy array",
+        ) from None
+    if array.dtype == spec.dtype or array.dtype.kind not in "biufO":
         return array
+    if array.dtype == object:
+        raise _too_wide(value, spec, entry, "O")
     if array.size == 0:
         return array.astype(spec.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -104,15 +113,19 @@ def _weak(value: Any, spec: ArraySpec, entry: str) -> np.ndarray[Any, Any]:
         # tolist() compares exact Python integers: 2**64 - 1 and -1 are one int64 pattern
         fits = (given == "b" or wanted != "b") and _integers(converted) == array.tolist()
     if not fits:
-        raise InputError(
-            f"`{entry}`: argument `{_argument(spec)}` cannot hold the value {_short(value)}\n"
-            f"  expected {spec}\n  got      Python {_WORDS[given]}",
-            remedy=f"pass values that `{spec.dtype.name}` can hold, or a NumPy array of that dtype",
-        )
+        raise _too_wide(value, spec, entry, given)
     return converted
 
 
-_WORDS = {"b": "bool", "i": "integer", "u": "integer", "f": "float"}
+_WORDS = {"b": "bool", "i": "integer", "u": "integer", "f": "float", "O": "object, or integer of more than 64 bits"}
+
+
+def _too_wide(value: Any, spec: ArraySpec, entry: str, kind: str) -> InputError:
+    return InputError(
+        f"`{entry}`: argument `{_argument(spec)}` cannot hold the value {_short(value)}\n"
+        f"  expected {spec}\n  got      Python {_WORDS[kind]}",
+        remedy=f"pass values that `{spec.dtype.name}` can hold, or a NumPy array of that dtype",
+    )
 
 
 def _integers(array: np.ndarray[Any, Any]) -> Any:

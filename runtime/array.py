@@ -11,14 +11,17 @@ import operator
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import iree.runtime as rt
 import numpy as np
+import optree
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from difc.errors import InputError, MutationError, SourceLocation
+from difc.errors import ConcretizationError, DifcError, InputError, MutationError, SourceLocation
 from difc.runtime.device import Device, device
+from difc.runtime.tree import NAMESPACE
+from difc.source import shortened
 
 __all__ = ["DeviceArray", "Kind", "kind", "refuse_subclass", "to_device"]
 
@@ -70,29 +73,63 @@ def refuse_subclass(value: Any, what: str = "", where: SourceLocation | None = N
         raise InputError(f"{what}a np.matrix would lose its meaning of *", where=where, remedy=remedy)
 
 
-def to_device(value: Any, where: str | Device | None = None) -> DeviceArray:
-    """Copy an array to a device; a `DeviceArray` that is there already is returned as it is.
+@overload
+def to_device(
+    value: DeviceArray | np.ndarray[Any, Any] | np.generic | float, where: str | Device | None = None
+) -> DeviceArray: ...
+@overload
+def to_device(value: Any, where: str | Device | None = None) -> Any: ...
+
+
+def to_device(value: Any, where: str | Device | None = None) -> Any:
+    """Copy arrays to a device; a `DeviceArray` that is there already is returned as it is. (jax.device_put)
 
     Args:
-      value: anything that `np.asarray` reads, of a dtype in `difc.runtime.signature.DTYPES`.
+      value: an array or number of a dtype in `difc.runtime.signature.DTYPES`, or a pytree of such: a dict of
+        parameters, a list of batches, ... A list of numbers is a container of scalars, too: write `np.array([1, 2])`.
       where: a device or its name; see `difc.runtime.device.device`.
+
+    Returns:
+      The array on the device; or the containers of `value` with such arrays.
 
     Raises:
       DeviceError: for a device that is not present.
-      InputError: for a masked array or a matrix.
+      InputError: for what is no array, a masked array or a matrix.
       UnsupportedError: for another dtype.
 
     Example:
-      >>> to_device(np.arange(3), "local-sync")
+      >>> to_device({"w": np.arange(3), "b": 0.5}, "local-sync")["w"]
       DeviceArray([0, 1, 2], dtype=int64, device='local-sync')
     """
-    target = device(where)
+    try:
+        target = device(where)
+        if isinstance(value, DeviceArray | np.ndarray):
+            return _copied(value, target, "value")
+        paths, leaves, structure = optree.tree_flatten_with_accessor(value, none_is_leaf=False, namespace=NAMESPACE)
+        moved = [_copied(leaf, target, path.codify("value")) for path, leaf in zip(paths, leaves, strict=True)]
+        return optree.tree_unflatten(structure, moved)
+    except DifcError as error:
+        raise shortened(error)  # noqa: B904 - it is the same error
+
+
+def _copied(value: Any, target: Device, name: str) -> DeviceArray:
     if type(value) is DeviceArray:
         if value.device is target:
             return value
         value = value.numpy()
-    refuse_subclass(value)
-    array = np.asarray(value)
+    what = "" if name == "value" else f"{name}: "
+    refuse_subclass(value, what)
+    try:
+        array = np.asarray(value)
+    except ConcretizationError as error:
+        raise ConcretizationError(
+            "a traced array cannot be copied to a device: the target is chosen when the program is compiled",
+            where=error.where,
+            remedy="leave it out, and use difc.to_device on the arguments of the compiled function",
+        ) from None
+    if array.dtype == object or isinstance(value, str | bytes):
+        got = "an integer of more than 64 bits" if isinstance(value, int) else f"a value of type {type(value).__name__}"
+        raise InputError(f"{what}{got} is no array", remedy="pass arrays and numbers, in tuples, lists and dicts")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return DeviceArray(kind(array.shape, array.dtype, target), target.to_device(array).ref)

@@ -230,6 +230,8 @@ def device(name: str | Device | None = None) -> Device:
     """
     if isinstance(name, Device):
         return name
+    if not isinstance(name, str | None):
+        raise DeviceError(f"{name!r} is no device", remedy=f"pass one of {', '.join(DRIVERS)}, or None")
     name = name or preferred("local-task")
     opened = _devices.get(name)
     if opened is not None and opened.is_here:
@@ -277,10 +279,12 @@ def available() -> dict[str, str | None]:
 
 
 def brief(error: Exception) -> str:
-    """Return the first cause in an IREE status, without C source locations and status codes."""
+    """Return the first cause in an IREE status, without C source locations, status codes and calls within IREE."""
+    if "RESOURCE_EXHAUSTED" in str(error):
+        return "out of memory"
     causes = re.split(r"\S+\.(?:c|h|cc|inl):\d+: ", str(error))
     cause = next((cause for cause in causes[1:] if cause.strip()), causes[0])
-    cause = re.sub(r"^[A-Z_]+; ", "", " ".join(cause.split()))
+    cause = re.sub(r"^[A-Z_]+; |; while (?:invoking|calling) .*", "", " ".join(cause.split()))
     return cause[:300].rstrip("; ")
 
 

@@ -155,6 +155,10 @@ class Module:
     """A loaded artifact. `module.entry(...)` calls an entry; with one entry, so does `module(...)`.
 
     An entry that is named like an attribute of this class is reached through `entries[name]`.
+
+    Example:
+      >>> module = load("model.vmfb")  # doctest: +SKIP
+      >>> module.loss(params, x), module.signature("loss").inputs, module.device  # doctest: +SKIP
     """
 
     def __init__(self, entries: dict[str, Entry], device: Device, archive: Archive, name: str, target: str) -> None:

@@ -172,7 +172,7 @@ def _bind(
     positional, named = in_tree.children()
     wanted, keywords = positional.num_children, set(named.entries())
     names = [argument_name(arg_names, i) for i in range(wanted)]
-    parameters = ", ".join(names + sorted(keywords))
+    parameters = ", ".join([*names, *(f"{key}=..." for key in sorted(keywords))])
     remedy = f"call `{entry}({parameters})`"
     if len(args) > wanted:
         raise InputError(f"`{entry}` takes {wanted} positional argument(s), got {len(args)}", remedy=remedy)

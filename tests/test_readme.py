@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import linecache
 import os
 import re
@@ -94,15 +95,28 @@ def test_the_quick_start_is_two_commands_of_one_line() -> None:
     assert commands[1].endswith("pytest -n 2")
 
 
+def test_the_commands_that_run_an_artifact_print_what_the_text_says(session: Session) -> None:
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    blocks = [(found[1], found[2]) for found in _BLOCK.finditer(page)]
+    commands = [(code, text) for (kind, code), (_, text) in itertools.pairwise(blocks) if kind == "sh"]
+    assert commands
+    for command, wanted in commands:
+        code = command.replace("iree-run-module", str(Path(sys.executable).with_name("iree-run-module")))
+        done = subprocess.run(["bash", "-c", code], cwd=session.folder, capture_output=True, text=True, check=True)
+        assert done.stdout == wanted
+
+
+def _headings(page: Path) -> set[str]:
+    """Return the headings of a page as links name them."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text()
-    targets = re.findall(r"\]\(([^)]+)\)", text)
-    headings = {
-        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for target in targets:
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif not target.startswith("https://"):
-            assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            file, _, heading = target.partition("#")
+            other = page.parent / file if file else page
+            assert other.exists(), target
+            assert not heading or heading in _headings(other), target

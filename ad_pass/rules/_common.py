@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from difc import dialects as dif
 from difc.ad_pass.batch import add_batch, move_dim
 from difc.ad_pass.zero import scalar, shape_of
-from difc.dialects import DYN, I64
+from difc.dialects import DYN, I64, aval_of
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
 
@@ -30,6 +30,7 @@ __all__ = [
     "refuse_mapped_sizes",
     "shifted",
     "size_value",
+    "slice_along",
 ]
 
 Size: TypeAlias = int | ir.Value
@@ -103,7 +104,16 @@ def refuse_mapped_sizes(name: str, batched: Sequence[bool]) -> None:
         )
 
 
-# ---- ranges of run-time size ---------------------------------------------------------------------
+# ---- parts along an axis -------------------------------------------------------------------------
+
+
+def slice_along(x: ir.Value, axis: int, start: int, limit: int) -> ir.Value:
+    """Return `x[start:limit]` along one axis; a limit of -1 is the end of an axis of run-time size."""
+    shape = aval_of(x).shape
+    limits = [d if isinstance(d, int) else -1 for d in shape]
+    limits[axis] = limit
+    starts = [start if d == axis else 0 for d in range(len(shape))]
+    return dif.slice(x, start=tuple(starts), limit=tuple(limits), stride=(1,) * len(shape))
 
 
 def clamped_start(start: ir.Value, have: Size, want: Size) -> ir.Value:

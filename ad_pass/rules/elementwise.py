@@ -25,7 +25,7 @@ from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, zeros_like
 from difc.dialects import OpDef, aval_of, clone_op, is_float
 from difc.dialects.mlir import ir
 
-__all__: list[str] = []
+__all__ = ["batch_elementwise"]
 
 # ---- linear ops ----------------------------------------------------------------------------------
 
@@ -102,12 +102,14 @@ def _is(direction: str, x: ir.Value, number: float) -> ir.Value:
 
 def _number(x: ir.Value) -> float | None:
     """Return the number that an array repeats, if it is known."""
-    while not isinstance(x.owner, ir.Block) and x.owner.operation.name == dif.broadcast_in_dim.name:
-        x = x.owner.operation.operands[0]
-    if isinstance(x.owner, ir.Block) or x.owner.operation.name != dif.constant.name:
-        return None
-    value = Node.of(x.owner).attributes["value"]
-    return float(value) if value.ndim == 0 else None
+    while not isinstance(x.owner, ir.Block):
+        operation = x.owner.operation
+        if operation.name == dif.constant.name and not aval_of(x).ndim:
+            return float(Node.of(operation).attributes["value"])
+        if operation.name != dif.broadcast_in_dim.name:
+            return None
+        x = operation.operands[0]
+    return None
 
 
 def _pow_x(t: ir.Value, out: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -243,7 +245,9 @@ defzero(dif.stop_gradient, because="it is there to stop derivatives")
 # ---- batching ------------------------------------------------------------------------------------
 
 
-def _batch_elementwise(opdef: OpDef) -> None:
+def batch_elementwise(opdef: OpDef) -> None:
+    """Give the batching rule of an elementwise op."""
+
     def rule(size: Size, batched: list[bool], *operands: ir.Value, **attributes: Any) -> ir.Value:
         return opdef(*mapped_all(size, batched, operands), **attributes)
 
@@ -251,4 +255,4 @@ def _batch_elementwise(opdef: OpDef) -> None:
 
 
 for _op in (*dif.UNARY, *dif.BINARY, dif.compare, dif.select, dif.convert, dif.bitcast):
-    _batch_elementwise(_op)
+    batch_elementwise(_op)

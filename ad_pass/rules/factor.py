@@ -13,7 +13,7 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.jvp import jvp_block
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp, deftranspose, zero_tangents
-from difc.ad_pass.rules._common import Size, mapped, mapped_all, move_dim, product
+from difc.ad_pass.rules._common import Size, mapped, mapped_all, move_dim, product, slice_along
 from difc.ad_pass.zero import Tangent, Zero, const_like, shape_of, zeros_like
 from difc.dialects import I32, Builder, OpDef, aval_of, clone_op, current_builder, matrices, new_block
 from difc.dialects.matrices import (
@@ -145,11 +145,7 @@ def _unit_lower(packed: ir.Value) -> ir.Value:
 
 
 def _rows(x: ir.Value, start: int, limit: int) -> ir.Value:
-    shape = aval_of(x).shape
-    limits = [d if isinstance(d, int) else -1 for d in shape]
-    starts = [0] * len(shape)
-    starts[-2], limits[-2] = start, limit
-    return dif.slice(x, start=starts, limit=limits, stride=(1,) * len(shape))
+    return slice_along(x, aval_of(x).ndim - 2, start, limit)
 
 
 JVP[dif.lu.name] = _lu_jvp
@@ -285,12 +281,11 @@ def _place_by_size(x: ir.Value) -> ir.Value:
 
 def _det_of_two(x: ir.Value) -> ir.Value:
     """The determinants of 2 by 2 matrices."""
-    lead = shape_of(x)[:-2]
+    *lead, _, _ = shape_of(x)
 
     def element(i: int, j: int) -> ir.Value:
-        limits = [*(d if isinstance(d, int) else -1 for d in lead), i + 1, j + 1]
-        found = dif.slice(x, start=(*(0 for _ in lead), i, j), limit=limits, stride=(1,) * len(limits))
-        return dif.reshape(found, shape=tuple(lead))
+        row = _rows(x, i, i + 1)
+        return dif.reshape(slice_along(row, len(lead) + 1, j, j + 1), shape=tuple(lead))
 
     return dif.sub(dif.mul(element(0, 0), element(1, 1)), dif.mul(element(0, 1), element(1, 0)))
 

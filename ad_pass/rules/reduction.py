@@ -10,7 +10,7 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defjvp, deflinear, defzero
-from difc.ad_pass.rules._common import move_dim, shifted
+from difc.ad_pass.rules._common import move_dim, shifted, slice_along
 from difc.ad_pass.zero import const_like, scalar, shape_of, zeros_like
 from difc.dialects import DYN, I32, Aval, Builder, OpDef, aval_of, current_builder, free_dims, new_block, use_builder
 from difc.dialects.mlir import ir
@@ -48,13 +48,6 @@ defjvp(dif.reduce_min, _extremum)
 # ---- products ------------------------------------------------------------------------------------
 
 
-def _along(x: ir.Value, axis: int, start: int, limit: int) -> ir.Value:
-    shape = aval_of(x).shape
-    limits = tuple(limit if d == axis else size if isinstance(size, int) else -1 for d, size in enumerate(shape))
-    starts = tuple(start if d == axis else 0 for d in range(len(shape)))
-    return dif.slice(x, start=starts, limit=limits, stride=(1,) * len(shape))
-
-
 def _others_by_halves(x: ir.Value, axis: int, size: int) -> ir.Value:
     """The product of all other elements along a static axis, by pairing the halves: O(size) work in O(log size) ops.
 
@@ -63,14 +56,14 @@ def _others_by_halves(x: ir.Value, axis: int, size: int) -> ir.Value:
     if size <= 1:
         return const_like(x, 1.0)
     half = (size + 1) // 2
-    lo, hi = _along(x, axis, 0, half), _along(x, axis, half, size)
+    lo, hi = slice_along(x, axis, 0, half), slice_along(x, axis, half, size)
     if size % 2:
         rank = aval_of(x).ndim
         high = tuple(int(d == axis) for d in range(rank))
         hi = dif.pad(hi, scalar(1.0, aval_of(x).dtype), low=(0,) * rank, high=high, interior=(0,) * rank)
     pairs = _others_by_halves(dif.mul(lo, hi), axis, half)
     both = dif.concatenate(dif.mul(pairs, hi), dif.mul(pairs, lo), dimension=axis)
-    return _along(both, axis, 0, size) if size % 2 else both
+    return slice_along(both, axis, 0, size) if size % 2 else both
 
 
 def _product_before(x: ir.Value, reverse: bool) -> ir.Value:

@@ -24,7 +24,7 @@ from difc.ad_pass.rules.control import (
 )
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, shape_of, zeros_like, zeros_of
-from difc.dialects import Aval, Builder, ScanParts, aval_of, yield_
+from difc.dialects import Aval, Builder, ScanParts, aval_of, needed_first, yield_
 from difc.dialects.mlir import ir
 
 __all__: list[str] = []
@@ -209,15 +209,19 @@ class _Invariant:
         return self._xs.get(value)
 
     def is_invariant(self, value: ir.Value) -> bool:
-        if value not in self._known:
-            self._known[value] = value in self._values or self._size(value) or self._is_computed(value)
+        for v in needed_first(value, lambda v: [] if v in self._known else self._operands(v)):
+            if v not in self._known:
+                is_computed = self._is_plain(v) and all(self._known[u] for u in self._operands(v))
+                self._known[v] = v in self._values or self._size(v) or is_computed
         return self._known[value]
 
-    def _is_computed(self, value: ir.Value) -> bool:
-        owner = value.owner
-        if isinstance(owner, ir.Block) or len(owner.operation.regions):
-            return False
-        return all(self.is_invariant(v) for v in owner.operation.operands)
+    def _operands(self, value: ir.Value) -> list[ir.Value]:
+        return list(value.owner.operation.operands) if self._is_plain(value) else []
+
+    @staticmethod
+    def _is_plain(value: ir.Value) -> bool:
+        """Say whether a value is computed in the body, by an op without bodies."""
+        return not isinstance(value.owner, ir.Block) and not len(value.owner.operation.regions)
 
     def _size(self, value: ir.Value) -> bool:
         """Say whether a value is a size that follows from those of the arguments: shapes do not change."""
@@ -231,15 +235,17 @@ class _Invariant:
 
     def value(self, value: ir.Value) -> ir.Value:
         """Return an invariant value, computed outside through the current builder."""
-        if value not in self._values:
-            operation = value.owner.operation
-            if self._size(value):
-                size = self._finder.sizes(operation.operands[0])[Node.of(operation).attributes["dimension"]]
-                found = size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))
-            else:
-                (found,) = dif.clone_op(operation, [self.value(v) for v in operation.operands])
-            self._values[value] = found
+        for v in needed_first(value, lambda v: [] if v in self._values or self._size(v) else self._operands(v)):
+            if v not in self._values:
+                self._values[v] = self._computed(v)
         return self._values[value]
+
+    def _computed(self, value: ir.Value) -> ir.Value:
+        operation = value.owner.operation
+        if not self._size(value):
+            return dif.clone_op(operation, [self._values[v] for v in operation.operands])[0]
+        size = self._finder.sizes(operation.operands[0])[Node.of(operation).attributes["dimension"]]
+        return size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))
 
 
 def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list[Any]:

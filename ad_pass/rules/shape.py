@@ -17,6 +17,7 @@ from difc.ad_pass.rules._common import (
     refuse_mapped_sizes,
     shifted,
     size_value,
+    slice_along,
 )
 from difc.ad_pass.zero import Linear, scalar, shape_of, zeros_like
 from difc.dialects import BOOL, DYN, I64, aval_of
@@ -68,15 +69,6 @@ defbatch(dif.reverse, lambda size, batched, x, dimensions: dif.reverse(x, dimens
 # ---- slice ---------------------------------------------------------------------------------------
 
 
-def _full_slice(x: ir.Value, axis: int, start: int, limit: int) -> ir.Value:
-    """Return `x[start:limit]` along one axis; a limit of -1 is the end of a dynamic dim."""
-    shape = aval_of(x).shape
-    limits = [d if isinstance(d, int) else -1 for d in shape]
-    limits[axis] = limit
-    starts = [start if d == axis else 0 for d in range(len(shape))]
-    return dif.slice(x, start=tuple(starts), limit=tuple(limits), stride=(1,) * len(shape))
-
-
 def _slice_transpose(ct: ir.Value, x: Linear, *, start: Ints, limit: Ints, stride: Ints) -> ir.Value:
     """Put the cotangent back at the places that were read, in zeros.
 
@@ -114,13 +106,13 @@ def _concatenate_transpose(ct: ir.Value, x: Any, y: Any, *, dimension: int) -> t
     first = last = None
     if isinstance(x, Linear):
         if isinstance(m, int):
-            first = _full_slice(ct, dimension, 0, m)
+            first = slice_along(ct, dimension, 0, m)
         else:
             first = range_along(ct, dimension, scalar(0, I64), m)
     if isinstance(y, Linear):
         if isinstance(m, int):
             end = m + n if isinstance(n, int) else -1
-            last = _full_slice(ct, dimension, m, end)
+            last = slice_along(ct, dimension, m, end)
         else:
             last = range_along(ct, dimension, size_value(m), n)
     return first, last

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.registry import defbatch, defjvp
-from difc.ad_pass.rules._common import Size, mapped_all
+from difc.ad_pass.registry import defjvp
+from difc.ad_pass.rules.elementwise import batch_elementwise
 from difc.ad_pass.zero import const_like, zeros_like
-from difc.dialects import MOST_DERIVATIVES, OpDef, current_builder
+from difc.dialects import MOST_DERIVATIVES, current_builder
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
@@ -144,13 +144,5 @@ defjvp(dif.bessel_i1e, _i1e)
 
 # ---- batching ------------------------------------------------------------------------------------
 
-
-def _batch_elementwise(opdef: OpDef) -> None:
-    def rule(size: Size, batched: list[bool], *operands: ir.Value, **attributes: Any) -> ir.Value:
-        return opdef(*mapped_all(size, batched, operands), **attributes)
-
-    defbatch(opdef, rule)
-
-
 for _op in dif.SPECIAL:
-    _batch_elementwise(_op)
+    batch_elementwise(_op)

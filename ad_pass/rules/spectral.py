@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from difc import dialects as dif
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp
-from difc.ad_pass.rules._common import Size, mapped_all, move_dim, size_value
+from difc.ad_pass.rules._common import Size, mapped_all, range_along, size_value, slice_along
 from difc.ad_pass.zero import Tangent, const_like, scalar, shape_of, zeros_like
-from difc.dialects import I64, OpDef, aval_of, clone_op
+from difc.dialects import OpDef, aval_of, clone_op
 from difc.dialects.matrices import add_diagonal_axis, diagonal, matmul, matrix_transpose, triangle, triangle_mask
 from difc.dialects.mlir import ir
 
@@ -33,18 +33,11 @@ def _defjvp(opdef: OpDef, tangents_of: Callable[..., Sequence[ir.Value]]) -> Non
 
 def _range(x: ir.Value, axis: int, start: Size, count: Size) -> ir.Value:
     """Return `count` elements from `start` on along an axis, itself where these are all."""
-    shape = shape_of(x)
-    axis %= len(shape)
-    if all(isinstance(d, int) for d in (start, count, shape[axis])) and aval_of(x).is_static:
-        if count == shape[axis]:
-            return x
-        low, high = [0] * len(shape), list(shape)
-        low[axis], high[axis] = start, start + count  # type: ignore[operator]
-        return dif.slice(x, start=low, limit=high, stride=(1,) * len(shape))
-    places = dif.iota(shape=(count,), dtype=I64, dimension=0)
-    places = dif.add(places, dif.broadcast_in_dim(size_value(start), shape=(count,), dimensions=()))
-    found = dif.gather(x, dif.reshape(places, shape=(count, 1)), axes=(axis,), batch=0, mode="clip")
-    return move_dim(found, 0, axis)
+    axis %= aval_of(x).ndim
+    size = aval_of(x).shape[axis]
+    if isinstance(start, int) and isinstance(count, int) and isinstance(size, int):
+        return x if count == size else slice_along(x, axis, start, start + count)
+    return range_along(x, axis, size_value(start), count)
 
 
 def _minus(x: Size, y: Size) -> Size:

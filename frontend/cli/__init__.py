@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -16,4 +17,6 @@ def main() -> None:
             raise
         print(f"difc: the command needs {error.name}: pip install 'difc[compiler]'", file=sys.stderr)
         sys.exit(1)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files, and texts of users, in any terminal
     app()

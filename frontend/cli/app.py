@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -22,11 +24,13 @@ __all__ = ["app"]
 
 
 class _Group(TyperGroup):
-    """Ends a command on a difc error, or a full disk behind standard output, with one message."""
+    """Ends a command on a difc error, or a full disk behind standard output, with one message; warnings are notes."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _note_warning(warnings.showwarning)
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except DifcError as error:
@@ -45,6 +49,21 @@ def _end(cause: Exception, error: DifcError) -> NoReturn:
 
     report(error)
     raise typer.Exit(1) from None
+
+
+def _note_warning(elsewhere: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows difc's own warnings as notes, and others, as of a model, where they come from."""
+
+    def show(message: Warning | str, category: type[Warning], file: str, line: int, *rest: Any) -> None:
+        from difc.cli.console import note
+        from difc.source import is_library
+
+        if is_library(file):
+            note(str(message))
+        else:
+            elsewhere(message, category, file, line, *rest)
+
+    return show
 
 
 def _is_of_output(error: OSError) -> bool:
@@ -101,7 +120,8 @@ def compile(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TARGET", help="cpu (default), cpu-generic, vulkan, cuda[:sm_80]; several make OUT.TARGET.vmfb."
+            metavar="TARGET",
+            help="cpu (default), cpu-generic, vulkan, cuda[:sm_80]; see `difc targets`. Several make OUT.TARGET.vmfb.",
         ),
     ] = None,
     opt_level: Annotated[int, typer.Option("-O", min=0, max=3, help="Optimization level.")] = 3,
@@ -119,7 +139,7 @@ def compile(
 @app.command()
 def run(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="File made by `difc compile`.")],
-    entry: Annotated[str | None, typer.Argument(metavar="[ENTRY]", help="Entry (default: the only one).")] = None,
+    entry: Annotated[str | None, typer.Argument(metavar="ENTRY", help="Entry (default: the only one).")] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(

@@ -15,7 +15,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from difc.errors import InputError
+from difc.errors import InputError, absent_file_remedy
 from difc.runtime.signature import ArraySpec
 
 __all__ = ["assign_inputs", "check_result_file", "example_text", "parse_array", "save_results"]
@@ -93,8 +93,8 @@ def _number(text: str, dtype: np.dtype[Any]) -> Any:
 def assign_inputs(texts: Sequence[str], specs: Sequence[ArraySpec], entry: str) -> list[tuple[np.ndarray, str]]:
     """Return an array for each input of an entry, with the option that it came from.
 
-    The arrays of an .npz go to the inputs of their names, or to number N where the name is `argN`; all others go in
-    order to the inputs that are left.
+    The arrays of an .npz go to the inputs of their names, or to number N where the name is `argN` (or `arr_N`, as
+    `np.savez` calls arrays without names); all others go in order to the inputs that are left.
 
     Raises:
       InputError: for a file that cannot be read, a name that is no input's, and too few or too many arrays.
@@ -128,7 +128,7 @@ def assign_inputs(texts: Sequence[str], specs: Sequence[ArraySpec], entry: str) 
 
 
 def _numbered(name: str, count: int) -> int | None:
-    number = name.removeprefix("arg")
+    number = name.removeprefix("arr_").removeprefix("arg")
     return int(number) if name != number and number.isdecimal() and int(number) < count else None
 
 
@@ -150,10 +150,7 @@ def _load(path: Path) -> Any:
         with loaded:
             return {name: _restored(loaded[name]) for name in loaded.files}
     except FileNotFoundError as error:
-        near = sorted(p.name for p in path.parent.glob("*.np[yz]")) if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, near, n=1)
-        remedy = f"did you mean `{path.parent / close[0]}`?" if close else "check the path"
-        raise InputError(f"there is no file `{path}`", remedy=remedy) from error
+        raise InputError(f"there is no file `{path}`", remedy=absent_file_remedy(path, "*.np[yz]")) from error
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror or error}", remedy="check the file") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:

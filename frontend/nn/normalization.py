@@ -60,6 +60,8 @@ def group_norm(x: Any, groups: int, scale: Any = None, bias: Any = None, *, epsi
 
     Args:
       x: [batch, ..., channels].
+      scale, bias: [channels]; the result is multiplied by one, and the other is added.
+      epsilon: what is added to the variance.
 
     Raises:
       ShapeError: if the channels do not make so many equal groups.
@@ -90,8 +92,10 @@ def batch_norm(
 
     Args:
       x: [..., channels].
+      scale, bias: [channels]; the result is multiplied by one, and the other is added.
       statistics: (mean, variance) to use instead of those of `x`, as for predictions; of the shape that is returned.
       axis: axes to normalize over, all but the last by default.
+      epsilon: what is added to the variance.
 
     Returns:
       The normalized array, and the (mean, variance) that were used, for a running mean that the caller keeps. They

@@ -26,9 +26,7 @@ _KINDS["numeric"] = _KINDS["integral"] + _KINDS["real floating"]
 class __array_namespace_info__:
     """What traced arrays can do, as the Array API standard describes it.
 
-    Example:
-      >>> __array_namespace_info__().capabilities()["data-dependent shapes"]
-      False
+    Example: `difc.numpy.__array_namespace_info__().capabilities()["data-dependent shapes"]` is False.
     """
 
     __module__ = "difc.numpy"

@@ -20,7 +20,7 @@ from difc.dims import fresh_dim
 from difc.errors import ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
-from difc.tracer import Tracer, holds_tracer, lift
+from difc.tracer import Tracer, as_array, holds_tracer, lift
 from difc.tracing import constant, current_frame
 
 __all__ = [
@@ -59,7 +59,7 @@ def shape_of(x: ir.Value) -> tuple[Any, ...]:
 def as_operand(x: Any) -> Any:
     """Return an operand that has a dtype: lists become arrays (traced, if they hold traced values), numbers stay."""
     if isinstance(x, (list, tuple)):
-        return Tracer(lift(x), current_frame()) if holds_tracer(x) else np.asarray(x)
+        return Tracer(lift(x), current_frame()) if holds_tracer(x) else as_array(x)
     return x
 
 

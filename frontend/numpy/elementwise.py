@@ -18,8 +18,8 @@ from difc.dialects.mlir import ir
 from difc.numpy import bits, formulas
 from difc.numpy.common import as_operand, dtype_from, expand, fill, rank_of, widened
 from difc.numpy.registry import DEVICES, METHODS, UFUNCS, unsupported
-from difc.promotion import is_weak, promote, to_dtype, ufunc_dtypes
-from difc.tracer import lift, wrap
+from difc.promotion import dtype_of, is_weak, promote, to_dtype, ufunc_dtypes
+from difc.tracer import Tracer, lift, wrap
 from difc.tracing import current_frame
 
 __all__ = ["astype", "call_elementwise"]
@@ -106,6 +106,9 @@ def _compare_values(direction: str, operands: Sequence[Any], dtypes: Sequence[np
         if isinstance(x, int) and dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
             sides = (np.sign(x), 0) if i == 0 else (0, np.sign(x))  # beyond all numbers of the other side
             return fill(lift(operands[1 - i]), _DIRECTIONS[direction](*sides), BOOL)
+    if any(isinstance(x, Tracer) and x.weak for x in operands) and all(d.kind in "iu" for d in dtypes):
+        given = [dtype_of(x) for x in operands]  # a number that comes at run time need not fit the other's dtype
+        dtypes = given if np.dtype(np.uint64) in given else [I64, I64]
     values = promote(operands, dtypes)
     if dtypes[0] == dtypes[1]:
         return dif.compare(*values, direction=direction)

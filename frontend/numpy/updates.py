@@ -96,7 +96,8 @@ class AtIndex:
 def _updated(x: Any, index: Any, values: Any, combine: np.ufunc | None) -> Any:
     target = lift(x)
     dtype = aval_of(target).dtype
-    value = to_dtype(lift(as_operand(values)), dtype)
+    number = isinstance(values, int) and dtype.kind in "iu"  # it must fit, as in NumPy
+    value = lift(values, dtype) if number else to_dtype(lift(as_operand(values)), dtype)
     mask = _mask_of(index)
     if mask is not None and (isinstance(mask, Tracer) or len(shape_of(value)) <= aval_of(target).ndim - mask.ndim):
         return _where(target, mask, value, combine)

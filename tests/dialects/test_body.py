@@ -24,6 +24,20 @@ def test_new_block() -> None:
         assert dif.block_locations(block) == [place, place]
 
 
+def test_needed_first() -> None:
+    with context(), ir.Location.unknown():
+        block = new_block([aval("f64[2]")])
+        with dif.use_builder(Builder(block)):
+            x = block.arguments[0]
+            twice = dif.add(x, x)
+            y = dif.mul(dif.sin(twice), twice)
+
+        def needs(value: ir.Value) -> list[ir.Value]:
+            return [] if value in (x, twice) else list(value.owner.operands)
+
+        assert list(dif.needed_first(y, needs)) == [twice, y.owner.operands[0], y]
+
+
 def test_unique_name() -> None:
     with context(), ir.Location.unknown():
         module = ir.Module.parse("func.func @f() { return }\nfunc.func @f_1() { return }")

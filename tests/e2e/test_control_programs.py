@@ -10,6 +10,7 @@ import pytest
 
 import difc
 from difc import config
+from difc.pipelines import loop_kernels
 from tests.e2e.control_programs import program
 from tests.pipelines.artifacts import needs_vulkan
 
@@ -53,6 +54,20 @@ def check(function: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("seed", [5, 13, 22])
 def test_compiled_programs_agree_with_the_interpreter(seed: int, derivative: Callable[..., Any]) -> None:
     check(derivative(program(seed)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [*range(100, 150), 231, 358])
+def test_many_programs(seed: int) -> None:
+    check(DERIVATIVES[seed % len(DERIVATIVES)](program(seed)))
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES[1:3], ids=DERIVATIVE_NAMES[1:3])
+def test_programs_whose_loops_stay_on_the_host(monkeypatch: pytest.MonkeyPatch, derivative: Callable[..., Any]) -> None:
+    """As loops of longer steps do; the others here become kernels (`pipelines/loop_kernels.py`)."""
+    monkeypatch.setattr(loop_kernels, "_WORK", 0.0)
+    with config.override(cache_dir=""):
+        check(derivative(program(11)))
 
 
 @needs_vulkan

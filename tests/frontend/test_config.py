@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -36,6 +38,17 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, text: str, 
         assert config.get(name) == value
 
 
+def test_a_user_without_a_home_has_no_disk_cache() -> None:
+    code = """
+import os
+os.environ = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "DIFC_CACHE_DIR")}
+os.getuid = lambda: 2**31 - 2
+from difc import config
+assert str(config.get("cache_dir")) == "."
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for setting in config.SETTINGS.values():
         monkeypatch.delenv(setting.variable, raising=False)
@@ -43,6 +56,11 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.get("verify") is True
     assert config.get("interpret") is False
     assert config.get("target") == "cpu"
+
+
+def test_a_setting_that_is_not_there() -> None:
+    with pytest.raises(KeyError, match="there is no setting 'dmup'; there are dump, "), config.override(dmup="all"):
+        pass
 
 
 def test_overrides_nest_and_end() -> None:

@@ -61,6 +61,19 @@ def test_a_number_in_one_branch_takes_the_dtype_of_the_other(value: float) -> No
     assert result == max(value, 0)
 
 
+def test_numbers_in_both_branches_become_the_wider_kind() -> None:
+    for first, second in [(0.5, 1), (1, 0.5), (True, 3), (7, 0.25)]:
+        found = difc.jit(lambda p, a=first, b=second: difc.cond(p, lambda: a, lambda: b))
+        wanted = np.array([first, second])  # of their common dtype
+        same([found(True), found(False)], [wanted[0], wanted[1]])
+
+
+def test_a_number_that_the_dtype_of_the_other_branch_cannot_hold() -> None:
+    with fails(DtypeError, r"cond: result is f64\[\] in one branch and i64\[\] in the other", at="difc.cond(p",
+               remedy="convert one of them"):  # fmt: skip
+        difc.jit(lambda p, n: difc.cond(p, lambda: 0.5, lambda: n))(True, np.int64(3))
+
+
 @pytest.mark.parametrize("p", [True, False])
 def test_a_branch_that_returns_a_captured_value_alone(p: bool) -> None:
     agree(lambda lib: lambda p, a, b: lib.cond(p, lambda: a, lambda: lib.np.zeros(3)), p, x, x)
@@ -131,6 +144,24 @@ def test_a_carry_that_starts_as_a_number() -> None:
     assert np.asarray(count).dtype == np.int64
     both, _ = difc.jit(lambda r: difc.scan(lambda c, v: ((c[1], c[0] + v), None), (0.0, 0.0), r))(x.astype(np.float32))
     assert {np.asarray(c).dtype for c in both} == {np.dtype(np.float32)}
+
+
+def test_a_carry_that_starts_as_a_number_and_grows_wider() -> None:
+    """As in Python, an int that is multiplied by a float is a float from then on, also by way of other carries."""
+    three = np.arange(3)
+    scale, chain = lambda c, _: (c * 1.5, c), lambda c, _: ((c[1], c[2], c[2] * 1.5), None)
+    for run in (difc.jit, lambda f: f):
+        last, ys = run(lambda xs: difc.scan(scale, 1, xs))(three)
+        same([np.asarray(last), np.asarray(ys)], [np.float64(3.375), np.array([1, 1.5, 2.25])])
+        same(run(lambda xs: difc.fori_loop(0, 3, lambda i, c: c / 2, 1))(three), np.float64(0.125))
+        same(run(lambda xs: difc.fori_loop(0, 3, lambda i, c: c + 1, True))(three), np.int64(4))
+        same(run(lambda xs: difc.fori_loop(0, 3, lambda i, c: chain(c, i)[0], (1, 2, 3)))(three), (4.5, 6.75, 10.125))
+    with fails(DtypeError, r"scan: the dtype of carry changes: it starts as f64\[\], and the body returns i64\[\]",
+               at="difc.scan(", remedy="start with i64[]"):  # fmt: skip
+        difc.jit(lambda xs: difc.scan(lambda c, n: (n, c), 0.5, xs))(three)
+    with fails(DtypeError, r"the dtype of carry changes: it starts as i64\[\], and the body returns f64\[\]",
+               at="difc.scan(", remedy="start with f64[]"):  # fmt: skip
+        difc.jit(lambda xs: difc.scan(lambda c, n: (0.5, c), xs[0], xs))(three)
 
 
 def test_scan_outside_a_trace_is_a_loop() -> None:

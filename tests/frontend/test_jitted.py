@@ -106,10 +106,12 @@ class TestTracing:
 
     def test_an_unhashable_static_argument(self) -> None:
         f = difc.jit(lambda a, n: a, static_argnums=1)
-        with fails(
-            InputError, "jit: a static argument of `<lambda>` cannot be hashed", at="f(x, [1])", remedy="tuples"
-        ):
+        message = "jit: `n` of `<lambda>` is a static argument, and a list cannot be hashed"
+        with fails(InputError, message, at="f(x, [1])", remedy="tuples"):
             f(x, [1])
+        message = "grad: `n` of `<lambda>` is neither an array nor a container of arrays, and a set cannot be hashed"
+        with fails(InputError, message, at="difc.grad", remedy="register the class with optree"):
+            difc.grad(lambda a, n: a)(1.0, {1})
 
     def test_as_a_decorator(self) -> None:
         @difc.jit
@@ -178,6 +180,40 @@ class TestTracing:
         f(x)
         table[:] = 5.0
         np.testing.assert_array_equal(f(x), x + 1.0)
+
+    def test_a_signature_that_two_threads_ask_for_at_once_is_traced_once(self) -> None:
+        traces: list[int] = []
+        others: list[threading.Thread] = []
+
+        class Asked:
+            """A static argument that says when it is looked up."""
+
+            def __init__(self) -> None:
+                self.event = threading.Event()
+
+            def __hash__(self) -> int:
+                self.event.set()
+                return 0
+
+            def __eq__(self, other: object) -> bool:
+                return isinstance(other, Asked)
+
+        def fun(a: Any, _: Asked) -> Any:
+            traces.append(1)
+            asked = Asked()
+            others.append(threading.Thread(target=call, args=(asked,)))
+            others[0].start()
+            assert asked.event.wait(10)
+            return a + 1
+
+        def call(asked: Asked) -> Any:
+            with difc.disable_jit():
+                return f(x, asked)
+
+        f = difc.jit(fun)
+        np.testing.assert_array_equal(call(Asked()), x + 1)
+        others[0].join()
+        assert len(traces) == 1
 
     def test_threads(self) -> None:
         f, found = difc.jit(lambda a: np.sum(a * a)), [0.0] * 4

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import difc
 from difc import config
 from difc.errors import ModelError, ShapeError
 from difc.model import load_model, running_model, select_entries
+from tests.frontend.failing import fails
 
 GOOD = """
 import difc
@@ -158,3 +160,12 @@ def test_a_recursion_is_shown_once(tmp_path: Path) -> None:
     assert "RecursionError" in message
     assert message.count(":2 in f\n    f()\n  ... ") == 1
     assert len(message.splitlines()) <= 7
+
+
+def test_what_cannot_be_exported() -> None:
+    with fails(ModelError, "export: 'loss' is no function", at='difc.export("loss")', remedy="@difc.export(name="):
+        difc.export("loss")  # type: ignore[arg-type]
+    with fails(ModelError, "export: specs is difc.f32, not a list", at="difc.export(specs", remedy="specs=[difc.f32"):
+        difc.export(specs=difc.f32)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(difc.f32)  # type: ignore[call-overload]

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import difc
 import difc.numpy as dnp
+from difc import config
 from difc.errors import DtypeError
 from difc.numpy import registry
 from tests.frontend.traced import check, compare, trace_and_run
@@ -144,6 +146,16 @@ def test_operators_and_functions_of_difc_numpy() -> None:
 def test_python_numbers_beyond_the_dtype_compare_as_numbers() -> None:
     check(lambda x: [x < 300, x > -1, x == 300, x >= -5], np.uint8([0, 200, 255]))
     check(lambda x, y: [x < y, x == y, y >= x, y != x], np.array([-1, 0, 5]), np.array([2**64 - 1, 0, 5], np.uint64))
+
+
+def test_python_numbers_that_come_at_run_time_compare_as_numbers() -> None:
+    """NumPy's rule for Python integers, which need not fit the dtype that they are compared in."""
+    f = lambda n, x: [x < n, n == x, x >= n, len(x) > x]  # noqa: E731
+    with config.override(interpret=True):
+        for dtype in (np.int8, np.uint8, np.uint64):
+            x = np.arange(130 if dtype == np.int8 else 260).astype(dtype)
+            for n in (-2, 130, 300, 2):
+                compare(difc.jit(f)(n, x), f(n, x))
 
 
 def test_static_exponents_are_products() -> None:

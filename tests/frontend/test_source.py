@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import linecache
+import pickle
 import traceback
 from typing import Any
 
@@ -13,8 +14,9 @@ import scipy.special
 
 import difc
 from difc import config
-from difc.errors import DifcError, ShapeError, SourceLocation
-from difc.source import is_library, shortened, user_frame_location
+from difc.errors import ArtifactError, DifcError, InputError, ShapeError, SourceLocation, UnsupportedError
+from difc.source import is_library, place_of, shortened, user_frame_location
+from tests.frontend.failing import fails
 
 
 def line_of(place: SourceLocation | None) -> str:
@@ -46,6 +48,19 @@ def test_frames_of_numpy_and_of_machinery_are_passed_over() -> None:
     assert is_library(linecache.__file__)
     assert not is_library(pytest.__file__)
     assert not is_library(__file__)
+
+
+def test_what_dataclasses_make_of_ours_is_no_place_of_the_users() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        difc.ArraySpec((2,), np.dtype(complex))
+    assert line_of(place_of(caught.value)) == "difc.ArraySpec((2,), np.dtype(complex))"
+
+
+def test_an_error_without_a_place_gets_that_of_the_call() -> None:
+    with fails(ArtifactError, "`nowhere.vmfb` does not exist", at='difc.load("nowhere.vmfb")', remedy="check the path"):
+        difc.load("nowhere.vmfb")
+    error = pickle.loads(pickle.dumps(InputError("wrong", where=SourceLocation("f.py", 3), remedy="do")))
+    assert str(error) == "wrong\n  f.py:3\nRemedy: do"
 
 
 def functions_in(error: BaseException) -> list[str]:

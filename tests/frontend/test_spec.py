@@ -31,9 +31,10 @@ def test_sizes() -> None:
     assert difc.f32["batch", 784].shape == ("batch", 784)
     assert difc.f32[5].shape == (5,)
     assert difc.f32[0].shape == (0,)
+    assert type(difc.f32[np.prod([2, 3])].shape[0]) is int
 
 
-@pytest.mark.parametrize("size", [-1, 2.0, "two words", "", None, slice(None)])
+@pytest.mark.parametrize("size", [-1, 2.0, "two words", "", None, slice(None), True])
 def test_what_is_no_size(size: Any) -> None:
     with pytest.raises(DtypeError, match="is not a size in an array spec") as error:
         difc.f32[3, size]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import difc
+from difc.errors import InputError
 from difc.testing import check_grads
+from tests.frontend.failing import fails
 
 x = np.linspace(0.3, 1.2, 3)
 
@@ -39,6 +41,15 @@ def test_a_wrong_second_derivative(mode: str, what: str) -> None:
     check_grads(wrong_curvature, [x], 1, [mode])
     with pytest.raises(AssertionError, match=what):
         check_grads(wrong_curvature, [x], 2, [mode])
+
+
+def test_what_would_check_nothing() -> None:
+    check_grads(np.sin, (x,), 1, "rev")
+    for modes in ((), "reverse", ("fwd", "both")):
+        with fails(InputError, "check_grads: modes is", at="check_grads(np.sin", remedy='"fwd", "rev", or both'):
+            check_grads(np.sin, (x,), 1, modes)
+    with fails(InputError, "check_grads: args is no tuple", at="check_grads(np.sin", remedy="check_grads(f, (x,))"):
+        check_grads(np.sin, x)
 
 
 def test_compiled_code() -> None:

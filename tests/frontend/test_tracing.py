@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ import difc
 import difc.numpy as dnp
 from difc.dialects import functions_of, verify
 from difc.dialects.locations import user_location
-from difc.errors import ConcretizationError, InputError, MutationError, UnsupportedError
+from difc.errors import ConcretizationError, DtypeError, InputError, MutationError, UnsupportedError
 from difc.tracer import Tracer
 from difc.tracing import is_tracing
 from tests.frontend.failing import fails
@@ -179,8 +182,18 @@ def test_iteration_over_a_run_time_size() -> None:
         (lambda a: a[0].item(), "a[0].item()", r"x.item\(\) was asked for", "keep it as an array"),
         (lambda a: a.tolist(), "a.tolist()", r"x.tolist\(\) was asked for", "keep it as an array"),
         (lambda a: a[0] and a, "a[0] and a", "a truth value was asked for", "np.where"),
+        (lambda a: max(a), "max(a)", "a truth value was asked for", "NumPy's functions instead of max, min, any"),
+        (lambda a: {a: 1}, "{a: 1}", r"a hash \(for a key of a dict", "keys that are known"),
+        (
+            functools.cache(lambda a: a),
+            "difc.trace(fn",
+            r"a hash \(for a key of a dict, a set, or functools",
+            "keys that",
+        ),
+        (lambda a: pickle.dumps(a), "pickle.dumps(a)", "a pickle was asked for", "pickle the result"),
+        (lambda a: difc.to_device(a), "difc.to_device(a)", "cannot be copied to a device", "leave it out"),
     ],
-    ids=["float", "math", "int", "array", "item", "tolist", "bool"],
+    ids=["float", "math", "int", "array", "item", "tolist", "bool", "max", "hash", "cache", "pickle", "to_device"],
 )
 def test_what_a_tracer_cannot_tell(fn: Any, at: str, message: str, remedy: str) -> None:
     with fails(ConcretizationError, message, at=at, remedy=remedy):
@@ -201,9 +214,23 @@ def test_in_place_assignment() -> None:
         difc.trace(program, f64[3])
 
 
+def test_a_copy_of_a_traced_array_is_itself() -> None:
+    seen: list[Any] = []
+    difc.trace(lambda a: seen.append(copy.copy(a) is a and copy.deepcopy({"a": a})["a"] is a), f64[3])
+    assert seen == [True]
+
+
 def test_what_is_no_array() -> None:
-    with fails(UnsupportedError, "a value of type object is not an array", at="difc.trace", remedy="pass numbers"):
+    message = r"result\[1\] of `lambda` is not an array but of type object"
+    with fails(UnsupportedError, message, at="difc.trace", remedy="use arrays and numbers"):
         difc.trace(lambda a: (a, object()), f64[3])
+    for other, kind in ((None, "NoneType"), ("text", "str"), ([1, [2]], "list: its parts differ in length")):
+        with fails(UnsupportedError, f"a value is not an array but of type {kind}", at="a == other"):
+            difc.trace(lambda a: a == other, f64[3])  # noqa: B023
+    with fails(DtypeError, "300 is no number of dtype i8", at="a + 300", remedy="to a wider dtype"):
+        difc.trace(lambda a: a + 300, difc.i8[3])
+    with fails(DtypeError, "-1 is no number of dtype u8", at="a.at[0].set(-1)", remedy="to a wider dtype"):
+        difc.trace(lambda a: a.at[0].set(-1), difc.u8[3])
 
 
 def test_an_array_surface() -> None:

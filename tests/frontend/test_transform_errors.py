@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import difc
-from difc.errors import ConcretizationError, InputError, NotDifferentiableError, ShapeError
+from difc.errors import (
+    ConcretizationError,
+    DtypeError,
+    InputError,
+    NotDifferentiableError,
+    ShapeError,
+    UnsupportedError,
+)
 from tests.frontend.failing import fails
 from tests.frontend.trees import x
 
@@ -47,19 +54,20 @@ def test_an_integer_has_no_gradient() -> None:
 
 def test_argnums_out_of_range() -> None:
     with fails(
-        InputError, "argnums names argument 2, but there are 1 positional", at="difc.grad", remedy="by position"
+        InputError, r"argnums names argument 2, but the call passes 1 argument\(s\)", at="difc.grad", remedy="from 0"
     ):
         difc.grad(np.sum, 2)(x)
-    with fails(InputError, "argnums names argument 0, but there are 0 positional", at="difc.grad"):
+    with fails(InputError, "argnums names argument 0, but the call passes 0", at="difc.grad"):
         difc.grad(lambda a: np.sum(a))(a=x)
 
 
 def test_argnums_that_are_no_numbers_of_arguments() -> None:
-    for argnums in ("a", 1.0):
+    for argnums in ("a", 1.0, True, (0, None)):
         with fails(InputError, "argnums is .*, not a number of an argument", at="difc.grad", remedy="argnums=(0, 2)"):
             difc.grad(lambda a: np.sum(a), argnums)(x)  # type: ignore[arg-type]
     with fails(InputError, r"argnums names an argument twice: \(0, -1\)", at="difc.grad", remedy="once"):
         difc.grad(lambda a: np.sum(a), (0, -1))(x)
+    np.testing.assert_array_equal(difc.grad(lambda a, b: a @ b, np.int64(1))(x, 2 * x), x)
 
 
 def test_aux_that_is_not_there() -> None:
@@ -93,12 +101,49 @@ CALLS: list[tuple[str, Any]] = [
 def test_functions_that_cannot_be_called_so(what: str, call: Any) -> None:
     """Without the frames of difc that a TypeError would bring."""
     message = f"{what}: `product` cannot be called with these arguments: product.. missing 1 required .* 'b'"
-    with fails(InputError, message, at=f"difc.{what}(f", remedy="call it as product(a: ") as caught:
+    remedy = "give specs for product(a: " if what == "trace" else "call it as product(a: "
+    with fails(InputError, message, at=f"difc.{what}(f", remedy=remedy) as caught:
         call(product)
     assert len(caught.traceback) <= 5
     if what != "jit":  # a decorator that takes no function waits for one
-        with fails(InputError, f"{what}: .*(is not callable|is no function)", at=f"difc.{what}(f"):
+        with fails(InputError, f"{what}: 3 is no function", at=f"difc.{what}(f", remedy=f"write {what}(f, ...)"):
             call(3)
+    with fails(InputError, "jit: 3 is no function", at="difc.jit(3)"):
+        difc.jit(3)  # type: ignore[arg-type]
+
+
+ARGUMENTS: list[tuple[str, str, Any]] = [
+    ("value_and_grad", r"argument 0\['n'\]", lambda f, a: difc.value_and_grad(f)({"n": a})),
+    ("jvp", r"primals\[0\]", lambda f, a: difc.jvp(f, (a,), (a,))),
+    ("vjp", r"primals\[0\]", lambda f, a: difc.vjp(f, a)),
+    ("vjp", r"primals\[0\]", lambda f, a: difc.jit(lambda b: difc.vjp(f, a)[0])(x)),
+    ("vmap", r"args\[1\]", lambda f, a: difc.vmap(f)(x, a)),
+    ("scan", "carry", lambda f, a: difc.jit(lambda b: difc.scan(f, a, b))(x)),
+    ("scan", "xs", lambda f, a: difc.scan(f, 0.0, a)),
+    ("map", r"xs\[0\]", lambda f, a: difc.map(f, [a])),
+]
+
+
+@pytest.mark.parametrize(("what", "name", "call"), ARGUMENTS, ids=[what for what, *_ in ARGUMENTS])
+def test_arguments_that_are_no_arrays(what: str, name: str, call: Any) -> None:
+    message = f"^{name} is not an array but of type str"
+    with fails(UnsupportedError, message, at=f"difc.{what}(f", remedy="use arrays and numbers"):
+        call(lambda *args: args, "text")
+
+
+def test_arrays_that_compiled_code_has_not() -> None:
+    """They are named as the function's own parameters, before anything is compiled."""
+    for given, has in ((np.ones(2, complex), "dtype complex128"), (np.array(["a"]), "dtype <U1"), (2**64, "more than")):
+        with fails(DtypeError, f"^table has {has}", at="(x, given)", remedy="use bool, int8"):
+            difc.jit(lambda a, table: a)(x, given)
+        with fails(DtypeError, rf"^primals\[0\] has {has}", at="difc.vjp", remedy="use bool, int8"):
+            difc.vjp(np.sum, given)
+    masked = np.ma.masked_array(x)
+    with fails(InputError, r"^table\['m'\]: a masked array would lose its mask", at="masked", remedy="x.filled"):
+        difc.grad(lambda a, table: a @ table["m"])(x, {"m": masked})
+    _, pullback = difc.vjp(np.sin, x)
+    with fails(InputError, "the cotangent for result 0: a masked array would", at="pullback(masked)", remedy="filled"):
+        pullback(masked)
 
 
 def test_what_is_no_fault_of_the_call_passes_through() -> None:
@@ -116,6 +161,14 @@ def test_static_arguments_that_are_not_there() -> None:
         difc.jit(product, static_argnames="n")
     with fails(InputError, "jit: `product` has no argument 2 that could", at="difc.jit", remedy="arguments: a, b"):
         difc.jit(product, static_argnums=(0, 2))
+    for static in (
+        {"static_argnums": "a"},
+        {"static_argnums": True},
+        {"static_argnames": 0},
+        {"static_argnums": [0.0]},
+    ):
+        with fails(InputError, "jit: static_arg(nums|names) is ", at="difc.jit", remedy="count arguments from 0"):
+            difc.jit(product, **static)
     assert callable(difc.jit(lambda *args, **kwargs: args, static_argnums=5, static_argnames="n"))
 
 

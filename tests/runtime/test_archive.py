@@ -112,7 +112,7 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ArtifactError, match="cannot be read: Not a directory"):
         read(tmp_path / "file" / "x.vmfb")
-    with pytest.raises(ArtifactError, match="an artifact is a path or bytes, not a int\nRemedy: pass the path"):
+    with pytest.raises(ArtifactError, match="an artifact is a path or bytes, not int\nRemedy: pass the path"):
         read(3)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from difc.errors import InputError
+from difc.errors import ConcretizationError, InputError
 from difc.runtime import ArraySpec, DeviceArray, to_device
 from difc.runtime.arguments import Dims, as_argument
 from difc.runtime.device import device
@@ -181,8 +181,11 @@ def test_no_array_at_all(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.ma.masked_array([1.0, 2.0], mask=[0, 1], dtype=F32), "a masked array would lose its mask\nRemedy: pass x"),
-        (np.ones((1, 1), F32).view(np.matrix), "a np.matrix would lose its meaning of \\*\nRemedy: pass np.asarray"),
+        (
+            np.ma.masked_array([1.0, 2.0], mask=[0, 1], dtype=F32),
+            "a masked array would lose its mask\n(?s:.*)Remedy: pass",
+        ),
+        (np.ones((1, 1), F32).view(np.matrix), "a np.matrix would lose its meaning of \\*\n(?s:.*)Remedy: pass np"),
     ],
 )
 def test_arrays_of_another_meaning(value: Any, message: str) -> None:
@@ -193,10 +196,15 @@ def test_arrays_of_another_meaning(value: Any, message: str) -> None:
 
 
 def test_unreadable_values() -> None:
-    with pytest.raises(InputError, match=r"cannot be read as an array: .*inhomogeneous"):
+    with pytest.raises(InputError, match=r"is a nested list whose parts differ in length\n.*\n  got      \[\[1, 2\], "):
         _convert([[1, 2], [3]], (2, 2), F32)
+    for value in (2**64, [1, None]):
+        with pytest.raises(InputError, match=r"cannot hold the value .*\n.*\n  got      Python object, or integer of"):
+            _convert(value, (), F32)
     with pytest.raises(InputError, match=r"\(_Arrayish\) cannot be read as an array: no"):
         _convert(_Arrayish(ValueError("no")), (), F32)
+    with pytest.raises(ConcretizationError, match=r"`step` is compiled, and cannot be called on traced arrays"):
+        _convert(_Arrayish(ConcretizationError("no numbers yet")), (), F32)
     own = InputError("mine")
     with pytest.raises(InputError, match=r"^mine$"):
         _convert(_Arrayish(own), (), F32)

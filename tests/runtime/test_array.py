@@ -7,19 +7,26 @@ import gc
 import operator
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
+import optree
 import pytest
 
-from difc.errors import MutationError
+from difc.errors import DeviceError, DifcError, InputError, MutationError, UnsupportedError
 from difc.runtime import ArraySpec, DeviceArray, load, to_device
 from difc.runtime.array import kind
 from difc.runtime.device import device
+from tests.frontend.failing import fails
 from tests.runtime.artifacts import add_artifact, binary, build, every_device, signature
 
 VALUES = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
 
 
 @pytest.fixture
@@ -177,6 +184,37 @@ def test_to_device_copies_only_between_devices(x: DeviceArray) -> None:
     there = to_device(source, "local-sync")
     source[:] = 0
     np.testing.assert_array_equal(there, VALUES)
+
+
+def test_to_device_takes_pytrees(x: DeviceArray) -> None:
+    given = {"w": VALUES, "rest": [Point(1.5, x), None, (2, np.float32(3))]}
+    there = to_device(given, "local-sync")
+    assert optree.tree_structure(there) == optree.tree_structure(given)
+    assert there["rest"][0].y is x
+    for found, wanted in zip(optree.tree_leaves(there), optree.tree_leaves(given), strict=True):
+        assert type(found) is DeviceArray
+        assert found.dtype == np.asarray(wanted).dtype
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ("text", InputError, "^a value of type str is no array"),
+        ({"a": [1.0, object()]}, InputError, r"^value\['a'\]\[1\]: a value of type object is no array"),
+        ([2**64], InputError, r"^value\[0\]: an integer of more than 64 bits is no array"),
+        ((np.ma.masked_array([1.0]),), InputError, r"^value\[0\]: a masked array would lose its mask"),
+        ([1j], UnsupportedError, "^a device has no arrays of `complex128`"),
+    ],
+)
+def test_what_to_device_cannot_copy(value: Any, error: type[DifcError], message: str) -> None:
+    with fails(error, message, at="to_device(value)"):
+        to_device(value)
+
+
+def test_what_is_no_device() -> None:
+    with fails(DeviceError, "^3 is no device", at="to_device(1.0, 3)", remedy="pass one of local-sync, local-task"):
+        to_device(1.0, 3)  # type: ignore[call-overload]
 
 
 def test_to_device_takes_any_layout() -> None:

@@ -106,6 +106,9 @@ def test_brief_drops_source_locations() -> None:
     text = "Error creating driver: c/runtime/src/x.c:66: UNAVAILABLE; no library; please\n  install; c/y.cc:1: more"
     assert brief(RuntimeError(text)) == "no library; please install"
     assert brief(RuntimeError("plain")) == "plain"
+    text = "Error invoking function: c/x.c:57: INTERNAL; it broke; while invoking native function hal.f; while calling"
+    assert brief(RuntimeError(text)) == "it broke"
+    assert brief(RuntimeError("c/x.c:57: RESOURCE_EXHAUSTED; libc allocator failed the request")) == "out of memory"
 
 
 @every_device

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 
@@ -57,11 +54,3 @@ module = difc.runtime.load({str(path)!r})
 threading.Thread(target=lambda held: threading.Event().wait(), args=(module,), daemon=True).start()
 """
     assert _run(code) == ""
-
-
-@pytest.mark.parametrize("name", ["array", "device", "signature", "tree"])
-def test_the_examples_of_the_docstrings_are_right(name: str) -> None:
-    module = importlib.import_module(f"difc.runtime.{name}")
-    result = doctest.testmod(module, extraglobs={"np": np})
-    assert result.attempted
-    assert not result.failed

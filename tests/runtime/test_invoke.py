@@ -83,7 +83,7 @@ def test_dynamic_dims() -> None:
     module(three, three)
     module(two, two)
     with pytest.raises(
-        InputError, match=r"argument `y` .*\n.*\n.*\nRemedy: .*'batch' is 3 in dimension 0 of `x`, and 2 here"
+        InputError, match=r"argument `y` .*\n.*\n.*\n(?s:.*)Remedy: .*'batch' is 3 in dimension 0 of `x`, and 2 here"
     ):
         module(three, two)
 
@@ -159,7 +159,7 @@ def test_a_failing_call_is_a_device_error() -> None:
     return %r : tensor<?xf32>"""
     module = load(build((sig, body)))
     assert module(5).shape == (5,)
-    with pytest.raises(DeviceError, match=r"`f` failed on `local-sync`: (?!.*\.c:).*\nRemedy: check the sizes"):
+    with pytest.raises(DeviceError, match=r"`f` failed on `local-sync`: (?!.*\.c:).*\n(?s:.*)Remedy: check the sizes"):
         module(2**60)
     assert module(3).tolist() == [0, 0, 0]
 
@@ -203,5 +203,5 @@ def test_a_lost_device_says_that_the_process_has_to_start_again(add: Module, mon
         raise RuntimeError("x.c:1: UNAVAILABLE; [vkSignalSemaphore] VK_ERROR_DEVICE_LOST")
 
     monkeypatch.setattr(add.add, "_invoke", invoke)
-    with pytest.raises(DeviceError, match=r"`add` failed on .*VK_ERROR_DEVICE_LOST\nRemedy: start the process again"):
+    with pytest.raises(DeviceError, match=r"`add` failed on .*DEVICE_LOST\n(?s:.*)Remedy: start the process again"):
         add(np.ones(16, np.float32), np.ones(16, np.float32))

@@ -61,7 +61,7 @@ def test_an_artifact_for_this_processor_runs() -> None:
     [
         (
             {"instructions": [f"avx1024_{i}" for i in range(8)]},
-            r"with instructions that this one does not have: avx1024_0, .*, avx1024_5 and 2 more\n"
+            r"with instructions that this one does not have: avx1024_0, .*, avx1024_5 and 2 more\n(?s:.*)"
             r'Remedy: compile it with target="cpu-generic" for any processor, or on this machine',
         ),
         ({"instructions": ["avx1024"]}, "the artifact is compiled for another processor, .*: avx1024\n"),

@@ -163,7 +163,7 @@ def test_none_must_be_none() -> None:
 
 def test_wrong_numbers_of_arguments() -> None:
     with pytest.raises(
-        InputError, match=r"takes 2 positional argument\(s\), got 3\nRemedy: call `step\(params, x, lr\)`"
+        InputError, match=r"takes 2 positional argument\(s\), got 3\nRemedy: call `step\(params, x, lr=\.\.\.\)`"
     ):
         _flatten(GOOD, 5, 6, lr=7)
     with pytest.raises(InputError, match=r"is missing the argument\(s\) `x`, `lr`"):

@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arrays = {"params['b']": rng.normal(size=2), "params['w']": rng.normal(size=(3, 2)), "x": rng.normal(size=(4, 3))}
     np.savez(folder / "named.npz", **{k: v.astype(np.float32) for k, v in arrays.items()})
     np.savez(folder / "numbered.npz", **{f"arg{i}": v.astype(np.float32) for i, v in enumerate(arrays.values())})
+    np.savez(folder / "in_order.npz", *(v.astype(np.float32) for v in arrays.values()))
     np.save(folder / "x.npy", arrays["x"].astype(np.float32))
     done = difc_command("compile", folder / "model.py")
     assert done.exit_code == 0, done.output

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import difc
-from tests.frontend.cli.commands import FITTING, fails, succeeds
+from difc import config
+from tests.frontend.cli.commands import FITTING, difc_command, fails, succeeds
 
 DIFC = Path(sys.executable).with_name("difc")
 
@@ -26,6 +27,17 @@ def test_wrong_usage_ends_with_status_2(folder: Path) -> None:
 def test_version_and_list_of_passes() -> None:
     assert succeeds("--version") == f"difc {difc.__version__}\n"
     assert "expand-ad\n" in succeeds("opt", "--list-passes")
+    command = [sys.executable, "-m", "difc", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"difc {difc.__version__}\n"
+
+
+def test_warnings_are_notes(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with config.override(cache_dir=tmp_path / "file"):
+        done = difc_command("compile", folder / "model.py", "-o", tmp_path / "model.vmfb")
+    assert done.exit_code == 0
+    assert done.stderr.startswith(f"note: difc cannot keep compiled modules in {tmp_path / 'file'}: ")
+    assert "Warning" not in done.stderr
 
 
 HEAVY = ("numpy", "iree", "torch_mlir", "optree", "difc.runtime", "difc.dialects", "difc.api")

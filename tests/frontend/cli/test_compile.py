@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,24 @@ def test_a_missing_model(folder: Path) -> None:
     assert f"Remedy: did you mean `{folder / 'model.py'}`?" in said
 
 
+def test_a_missing_model_of_another_name(tmp_path: Path) -> None:
+    (tmp_path / "two.py").touch()
+    (tmp_path / "link.py").symlink_to("nowhere.py")
+    assert fails("compile", tmp_path / "nope.py").endswith("Remedy: check the path\n")
+    assert fails("compile", tmp_path / "lin.py").endswith("Remedy: check the path\n")
+    assert fails("compile", tmp_path / "link.py").endswith("Remedy: make the file that it links to, `nowhere.py`\n")
+
+
+def test_a_file_name_that_is_no_utf_8(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / os.fsdecode(b"odd \xff.py")
+    model.write_text((folder / "model.py").read_text())
+    command = [sys.executable, "-m", "difc", "compile", model]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0, done.stderr
+    assert b"/odd \\udcff.vmfb: " in done.stdout
+    assert model.with_suffix(".vmfb").exists()
+
+
 def test_the_model_is_not_overwritten(tmp_path: Path) -> None:
     model, link = tmp_path / "model.py", tmp_path / "link.py"
     model.write_text(MODEL)
@@ -71,7 +92,7 @@ def test_a_model_without_an_export(tmp_path: Path) -> None:
 def test_no_line_of_the_command_is_taken_for_the_users(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("import difc\n@difc.export\nclass A:\n    pass\n")
     said = fails("compile", tmp_path / "model.py")
-    assert said == "error: a value of type A is not an array\nRemedy: pass numbers\n"
+    assert said.startswith("error: result of `A` is not an array but of type A\nRemedy: use arrays and numbers")
 
 
 def test_an_unknown_entry(folder: Path) -> None:
@@ -122,7 +143,11 @@ def test_a_mistake_that_difc_finds_has_a_caret(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("annotation", "message"),
-    [("x", "argument `x` of the exported `f` has no spec"), ("x: 'dif.f32[3]'", "name 'dif' is not defined")],
+    [
+        ("x", "argument `x` of the exported `f` has no spec"),
+        ("x: 'dif.f32[3]'", "name 'dif' is not defined"),
+        ("x: difc.f32, n: int", "n has a spec <class 'int'>, which describes no array"),
+    ],
 )
 def test_specs_that_are_missing_or_cannot_be_evaluated(tmp_path: Path, annotation: str, message: str) -> None:
     (tmp_path / "wrong.py").write_text(f"import difc\n\n@difc.export\ndef f({annotation}):\n    return x\n")

@@ -13,7 +13,7 @@ from tests.frontend.cli.commands import FITTING, fails, reference, succeeds
 X = np.ones((4, 3))
 
 
-@pytest.mark.parametrize("inputs", [["named.npz"], ["numbered.npz"]])
+@pytest.mark.parametrize("inputs", [["named.npz"], ["numbered.npz"], ["in_order.npz"]])
 def test_run_prints_and_stores_results_by_name(folder: Path, artifact: Path, tmp_path: Path, inputs: list[str]) -> None:
     options = [word for name in inputs for word in ("--input", folder / name)]
     said = succeeds("run", artifact, "gradients", *options, "--output", tmp_path / "out.npz", "--device", "local-sync")

@@ -76,13 +76,16 @@ func.func @unused(%x: tensor<f32>) -> tensor<f32> {
 // SIMPLE-NEXT: [[V2:%\w+]] = "dif.mul"([[V1]], [[V0]])
 // SIMPLE-NEXT: return [[V2]]
 
+// LOWER: func.func @difc_loop_0(
+// LOWER-NOT: dif.
+// LOWER: scf.for
 // LOWER-LABEL: func.func @twice(
 // LOWER-NOT: dif.
 // LOWER: linalg.generic
 // LOWER: arith.addf
 // LOWER-LABEL: func.func @unused(
 // LOWER-NOT: dif.
-// LOWER: scf.for
+// LOWER: flow.dispatch
 // LOWER: math.floor
 // LOWER: linalg.yield
 // LOWER-NEXT: tensor<f32>

@@ -1,0 +1,7 @@
+"""`python -m difc` is the command `difc`."""
+
+from __future__ import annotations
+
+from difc.cli import main
+
+main()
