@@ -1,9 +1,12 @@
-"""Branches of the VM that pass one reference only once, because IREE loses it otherwise.
+"""Branches of the VM that pass values of their own, because IREE loses others.
 
 IREE 3.13 moves a reference out of its register at the last use. Where a branch passes a reference to two arguments of
 a block, and the register of the first argument is the one that holds it already, nothing is done for the first, and the
 move for the second leaves the first empty: a null buffer, or a fence that nobody waits for. Which registers arguments
 get shows only in the bytecode, so no branch may pass a reference twice.
+
+And where what a branch passes, reference or number, is last used by the first operation of the block, the argument gets
+its register: that operation then reads what the branch passes that was taken.
 
 Works on a module at the vm dialect, the last stage before the bytecode.
 """
@@ -14,14 +17,14 @@ from typing import Any
 
 from difc.pipelines.ownership import operations
 
-__all__ = ["separate_references"]
+__all__ = ["separate_values"]
 
 _BRANCHES = ("vm.br", "vm.cond_br", "vm.br_table")
 _NULL = "vm.const.ref.zero"
 
 
-def separate_references(module: Any) -> int:
-    """Give every branch of a module a value of its own for each reference it passes; return how many that took.
+def separate_values(module: Any) -> int:
+    """Give every branch of a module values of its own for what must not share a register; return how many that took.
 
     Before and after:
 
@@ -31,18 +34,22 @@ def separate_references(module: Any) -> int:
         %again = vm.select.ref %full, %x, %null
         vm.br ^next(%x, %again)
     """
-    added = 0
-    for op in [op for op in operations(module) if op.name in _BRANCHES]:
-        newest: list[tuple[Any, Any]] = []  # a reference, and the last value made for it
+    added, found, starts = 0, operations(module), dict[Any, Any]()
+    for op in found:
+        starts.setdefault(op.block, op)
+    for op in [op for op in found if op.name in _BRANCHES]:
+        newest: list[tuple[Any, Any]] = []  # a value, and the last one made for it
+        first = [starts[block] for block in op.successors if len(block.arguments)]
         for index, value in enumerate(op.operands):
-            if not str(value.type).startswith("!vm.") or _is_null(value):  # the other types are numbers
+            if _is_null(value):
                 continue
             at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
+            is_used_first = any(use.owner.operation in first for use in value.uses)
             if at is None:
                 newest.append((value, value))
-                if not _is_needed_later(value, op):
-                    continue
-                at = -1
+            if not is_used_first and (at is None or _is_number(value)):
+                continue
+            at = -1 if at is None else at
             again = _again(newest[at][1], op)  # from the last one: equal operations would become one
             newest[at] = (value, again)
             op.operands[index] = again
@@ -50,10 +57,8 @@ def separate_references(module: Any) -> int:
     return added
 
 
-def _is_needed_later(value: Any, branch: Any) -> bool:
-    """Return whether a reference may be used after a branch that passes it, by its own name."""
-    users = [use.owner.operation for use in value.uses]
-    return any(user != branch and user.block != branch.block for user in users)
+def _is_number(value: Any) -> bool:
+    return not str(value.type).startswith("!vm.")
 
 
 def _is_null(value: Any) -> bool:
@@ -63,10 +68,12 @@ def _is_null(value: Any) -> bool:
 
 
 def _again(value: Any, op: Any) -> Any:
-    """Return the reference as another value, before an op, in a way that no folding sees through."""
+    """Return the reference, or number, as another value, before an op, in a way that no folding sees through."""
     from iree.compiler import ir
 
+    kind = str(value.type) if _is_number(value) else "ref"
     with ir.InsertionPoint(op), op.location:
-        full = ir.Operation.create("vm.cmp.nz.ref", results=[ir.IntegerType.get_signless(32)], operands=[value]).result
-        null = ir.Operation.create(_NULL, results=[value.type]).result
-        return ir.Operation.create("vm.select.ref", results=[value.type], operands=[full, value, null]).result
+        i32 = ir.IntegerType.get_signless(32)
+        full = ir.Operation.create(f"vm.cmp.nz.{kind}", results=[i32], operands=[value]).result
+        null = ir.Operation.create(f"vm.const.{kind}.zero", results=[value.type]).result
+        return ir.Operation.create(f"vm.select.{kind}", results=[value.type], operands=[full, value, null]).result

@@ -29,7 +29,7 @@ from difc import config
 from difc.errors import CompileError
 from difc.pipelines import cache
 from difc.pipelines.bindings import check_bindings, fit_bindings
-from difc.pipelines.branches import separate_references
+from difc.pipelines.branches import separate_values
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, is_forked, quiet
 from difc.pipelines.ownership import has_shared_updates
@@ -132,5 +132,5 @@ def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None)
         run.to_phase("executable-targets", after="stream")
         run.to_phase("vm", after="executable-targets")
         with run.context:
-            separate_references(run.module)
+            separate_values(run.module)
         return run.to_bytecode(after="vm")

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from difc.pipelines.branches import separate_references
+from difc.pipelines.branches import separate_values
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Invocation, quiet
 from difc.pipelines.ownership import operations
@@ -109,8 +109,34 @@ vm.module @m {
 
 def test_every_reference_but_null_is_passed_once() -> None:
     with quiet(), Invocation(VM, CPU.flags()) as run, run.context:
-        assert separate_references(run.module) == 2
+        assert separate_values(run.module) == 2
         (branch,) = (op for op in operations(run.module) if op.name == "vm.cond_br")
         passed = list(branch.operands)
         assert len({hash(value) for value in passed}) == len(passed) - 1  # the two nulls
-        assert separate_references(run.module) == 0
+        assert separate_values(run.module) == 0
+
+
+NUMBERS = """
+vm.module @m {
+  vm.func @f(%c : i32, %n : i64, %m : i64) -> i64 {
+    vm.cond_br %c, ^next(%n, %m : i64, i64), ^other
+  ^other:
+    vm.br ^next(%m, %m : i64, i64)
+  ^next(%a : i64, %b : i64):
+    %sum = vm.add.i64 %n, %a : i64
+    %all = vm.add.i64 %sum, %b : i64
+    vm.return %all : i64
+  }
+}
+"""
+
+
+def test_what_a_block_reads_first_is_not_passed_to_it() -> None:
+    """The argument would have its register, and the block would read what another branch passes."""
+    with quiet(), Invocation(NUMBERS, CPU.flags()) as run, run.context:
+        assert separate_values(run.module) == 1
+        (branch,) = (op for op in operations(run.module) if op.name == "vm.cond_br")
+        assert [value.owner.operation.name for value in branch.operands if hasattr(value.owner, "operation")] == [
+            "vm.select.i64"
+        ]
+        assert separate_values(run.module) == 0
