@@ -13,6 +13,7 @@ Works on a module at the vm dialect, the last stage before the bytecode.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from difc.pipelines.ownership import operations
@@ -20,6 +21,7 @@ from difc.pipelines.ownership import operations
 __all__ = ["separate_values"]
 
 _BRANCHES = ("vm.br", "vm.cond_br", "vm.br_table")
+_ENDS = (*_BRANCHES, "vm.return", "vm.fail", "vm.call.yieldable", "vm.call.variadic.yieldable")  # of blocks
 _NULL = "vm.const.ref.zero"
 
 
@@ -34,17 +36,17 @@ def separate_values(module: Any) -> int:
         %again = vm.select.ref %full, %x, %null
         vm.br ^next(%x, %again)
     """
-    added, found, starts = 0, operations(module), dict[Any, Any]()
-    for op in found:
-        starts.setdefault(op.block, op)
+    found = operations(module)
+    first = [op for end, op in itertools.pairwise(found) if end.name in _ENDS]  # of a block
+    added = 0
     for op in [op for op in found if op.name in _BRANCHES]:
         newest: list[tuple[Any, Any]] = []  # a value, and the last one made for it
-        first = [starts[block] for block in op.successors if len(block.arguments)]
         for index, value in enumerate(op.operands):
             if _is_null(value):
                 continue
             at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
-            is_used_first = any(use.owner.operation in first for use in value.uses)
+            users = [use.owner.operation for use in value.uses]
+            is_used_first = any(user != op and user in first for user in users)
             if at is None:
                 newest.append((value, value))
             if not is_used_first and (at is None or _is_number(value)):

@@ -118,14 +118,14 @@ def test_every_reference_but_null_is_passed_once() -> None:
 
 NUMBERS = """
 vm.module @m {
-  vm.func @f(%c : i32, %n : i64, %m : i64) -> i64 {
-    vm.cond_br %c, ^next(%n, %m : i64, i64), ^other
+  vm.func @f(%c : i32, %n : i64) -> i64 {
+    vm.cond_br %c, ^next(%n : i64), ^other
   ^other:
-    vm.br ^next(%m, %m : i64, i64)
-  ^next(%a : i64, %b : i64):
+    %seven = vm.const.i64 7
+    vm.br ^next(%seven : i64)
+  ^next(%a : i64):
     %sum = vm.add.i64 %n, %a : i64
-    %all = vm.add.i64 %sum, %b : i64
-    vm.return %all : i64
+    vm.return %sum : i64
   }
 }
 """
