@@ -38,6 +38,7 @@ def separate_values(module: Any) -> int:
     """
     found = operations(module)
     first = [op for end, op in itertools.pairwise(found) if end.name in _ENDS]  # of a block
+    read_first = {value for op in first for value in op.operands}
     added = 0
     for op in [op for op in found if op.name in _BRANCHES]:
         newest: list[tuple[Any, Any]] = []  # a value, and the last one made for it
@@ -45,11 +46,9 @@ def separate_values(module: Any) -> int:
             if _is_null(value):
                 continue
             at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
-            users = [use.owner.operation for use in value.uses]
-            is_used_first = any(user != op and user in first for user in users)
             if at is None:
                 newest.append((value, value))
-            if not is_used_first and (at is None or _is_number(value)):
+            if value not in read_first and (at is None or _is_number(value)):
                 continue
             at = -1 if at is None else at
             again = _again(newest[at][1], op)  # from the last one: equal operations would become one
