@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import constant, operations
 
 __all__ = ["spell_out_alignment"]
 
@@ -33,9 +33,7 @@ def _spell_out(align: Any) -> None:
         return ir.Operation.create(f"arith.{name}", results=[type_], operands=list(operands)).results[0]
 
     with ir.InsertionPoint(align), align.location:
-        one = ir.Operation.create(
-            "arith.constant", results=[type_], attributes={"value": ir.IntegerAttr.get(type_, 1)}
-        ).results[0]
+        one = constant(1, type_)
         padded = arith("addi", value, arith("subi", alignment, one))
         aligned = arith("muli", arith("divui", padded, alignment), alignment)
     align.results[0].replace_all_uses_with(aligned)

@@ -14,7 +14,7 @@ from collections import defaultdict
 from typing import Any
 
 from difc.pipelines.invocation import Diagnostic, Invocation, StageFailure
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import constant, operations
 
 __all__ = ["check_bindings", "fit_bindings"]
 
@@ -131,7 +131,7 @@ def _pack(kernel: Any, first: int, members: list[int], dims: list[Any]) -> None:
     none = len(dims)
     with ir.InsertionPoint(kernel), kernel.location:
         packed, row = (ir.RankedTensorType.get([n, *type_.shape], type_.element_type) for n in (len(members), 1))
-        numbers = [_index(i) for i in range(len(members))]
+        numbers = [constant(i) for i in range(len(members))]
         pack = _tensor_op("empty", packed, dims, [none])
         for place, member in enumerate(members):
             one = _tensor_op("reshape", row, [kernel.operands[first + member], *dims, *dims], [1, none, none])
@@ -147,14 +147,6 @@ def _pack(kernel: Any, first: int, members: list[int], dims: list[Any]) -> None:
         for name, number in (("static_offsets", place), ("static_sizes", 1), ("static_strides", 1)):
             values = [number, *load.attributes[name]]
             load.attributes[name] = ir.DenseI64ArrayAttr.get(values, context=kernel.context)
-
-
-def _index(number: int) -> Any:
-    from iree.compiler import ir
-
-    type_ = ir.IndexType.get()
-    value = {"value": ir.IntegerAttr.get(type_, number)}
-    return ir.Operation.create("arith.constant", results=[type_], attributes=value).result
 
 
 def _tensor_op(name: str, result: Any, operands: list[Any], segments: list[int]) -> Any:

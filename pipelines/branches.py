@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import operations
 
 __all__ = ["separate_values"]
 
@@ -41,20 +41,14 @@ def separate_values(module: Any) -> int:
     read_first = {value for op in first for value in op.operands}
     added = 0
     for op in [op for op in found if op.name in _BRANCHES]:
-        newest: list[tuple[Any, Any]] = []  # a value, and the last one made for it
+        newest: dict[Any, Any] = {}  # a value that is passed -> the last one made for it
         for index, value in enumerate(op.operands):
-            if _is_null(value):
-                continue
-            at = next((i for i, (passed, _) in enumerate(newest) if passed == value), None)
-            if at is None:
-                newest.append((value, value))
-            if value not in read_first and (at is None or _is_number(value)):
-                continue
-            at = -1 if at is None else at
-            again = _again(newest[at][1], op)  # from the last one: equal operations would become one
-            newest[at] = (value, again)
-            op.operands[index] = again
-            added += 1
+            is_twice = value in newest and not (_is_number(value) or _is_null(value))
+            if is_twice or value in read_first:
+                # from the last one: equal operations would become one
+                op.operands[index] = newest[value] = _again(newest.get(value, value), op)
+                added += 1
+            newest.setdefault(value, value)
     return added
 
 

@@ -50,7 +50,7 @@ _RUN_TIME_SIZES = re.compile(r"tensor<(?:\d+x)*\?x")
 _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?| loc\((?:#loc\w*|unknown)\)", re.MULTILINE)
 
 
-def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: bool | None = None) -> bytes:
+def compile_module(text: str, target: Target, *, opt_level: int = 3) -> bytes:
     """Return the artifact of a module of upstream dialects.
 
     The result is taken from the disk cache if the same text was compiled with the same flags by the same version.
@@ -63,8 +63,6 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
       text: func, linalg, tensor, arith, math, scf, and operations of IREE's dialects in their generic form.
       target: what to compile for.
       opt_level: 0 to 3.
-      staged: whether to take the way for host control flow; found out by default. Without it IREE 3.13 can give wrong
-        numbers for loops.
 
     Raises:
       CompileError: if IREE fails, or the process was forked after it was loaded.
@@ -74,15 +72,14 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3, staged: boo
     key = [
         _LOCATIONS.sub("", text),
         *target.flags(opt_level),
-        f"staged={staged}",
         target.fingerprint(),
         *installed_versions(["iree-base-compiler"]),
         source_digest(),
     ]
-    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level, staged))
+    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level))
 
 
-def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> bytes:
+def _compile(text: str, target: Target, opt_level: int) -> bytes:
     if is_forked():
         raise CompileError(
             "IREE's compiler cannot run here: this process was forked after it was loaded",
@@ -94,11 +91,11 @@ def _compile(text: str, target: Target, opt_level: int, staged: bool | None) -> 
     if opt_level >= _FUSION_FROM_LEVEL and LESS_FUSION not in flags:
         if not _RUN_TIME_SIZES.search(_functions_of(text)):
             with contextlib.suppress(StageFailure):
-                return _run(text, target, flags, staged)
+                return _run(text, target, flags)
         # If fusion was not the reason, this attempt explains the failure: its kernels are the smallest.
         flags = (*flags, LESS_FUSION)
     try:
-        return _run(text, target, flags, staged)
+        return _run(text, target, flags)
     except StageFailure as failure:
         full = config.get("traceback") == "full"
         raise compile_error(failure, text, target, flags) from (failure if full else None)
@@ -109,19 +106,18 @@ def _functions_of(text: str) -> str:
     return text.rpartition('"flow.executable_end"')[2]
 
 
-def _run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:
+def _run(text: str, target: Target, flags: tuple[str, ...]) -> bytes:
     on_vulkan = target.family == "vulkan"
     on_processor = target.backend == "llvm-cpu"
     with quiet(config.get("traceback") != "full"), Invocation(text, flags, verify_each=not on_processor) as run:
         if on_vulkan:
             with run.context:
                 fit_numbers(run.module)
-        if staged is None:
-            staged = has_host_control_flow(run.module)
+        in_stages = has_host_control_flow(run.module)  # first: IREE may make a select of it
         fit_bindings(run)
         with run.context:
-            staged = staged or has_shared_updates(run.module)
-        if staged:
+            in_stages = in_stages or has_shared_updates(run.module)
+        if in_stages:
             to_commands(run)
         else:
             run.to_phase("stream", after="dispatch-creation")

@@ -2,9 +2,10 @@
 
 Works on a module at the stream dialect's tensor and async stages; see `staged.py` for when and why.
 
-Soundness: within a block IREE's elision is right (a value is updated in place by its last use). `_owned` extends this
-over the edges of regions: a value that enters a loop, or leaves a region, was made in the same block by an op that
-makes a new buffer, and is used by nothing later. Only structured control flow (scf) is supported.
+Soundness: within a block IREE's elision is right (a value is updated in place by its last use) as long as kernels keep
+their order, which `keep_order` sees to. `_owned` extends this over the edges of regions: a value that enters a loop, or
+leaves a region, was made in the same block by an op that makes a new buffer, and is used by nothing later. Only
+structured control flow (scf) is supported.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from difc.pipelines.operations import BARRIER, hidden, operations
+
 __all__ = [
     "CONTROL",
     "has_shared_updates",
     "hide_copies",
     "keep_apart",
     "keep_order",
-    "operations",
     "own_carries",
     "show_copies",
 ]
@@ -28,8 +30,8 @@ _BRANCHES = ("scf.if", "scf.index_switch")
 CONTROL = (*_LOOPS, *_BRANCHES)
 _EDGES = (*_LOOPS, "scf.yield", "scf.condition")
 _UPDATES = (
+    "flow.tensor.update",
     *(f"stream.{level}.{name}" for level in ("tensor", "async") for name in ("update", "fill")),
-    *("flow.tensor.update", "flow.tensor.fill"),
 )
 _VIEWS = (
     *("stream.async.cast", "stream.async.transfer", "stream.async.clone", "stream.tensor.clone"),
@@ -39,8 +41,6 @@ _MAKERS = (
     *(f"stream.{level}.{name}" for level in ("tensor", "async") for name in ("alloca", "splat", "dispatch")),
     *("stream.tensor.empty", *_UPDATES, *CONTROL),
 )
-_KERNELS = ("flow.dispatch.workgroups", "flow.executable", "stream.executable", "hal.executable")
-_BARRIER = "util.optimization_barrier"
 _KEEP, _OWN = "difc.keep", "difc.own"
 
 
@@ -89,21 +89,6 @@ def has_shared_updates(module: Any) -> bool:
         for op in operations(module)
         for index in _updated_operands(op)
     )
-
-
-def operations(module: Any) -> list[Any]:
-    """Return the operations of the module in order, without the kernels'."""
-    from iree.compiler import ir
-
-    found = []
-
-    def visit(op: Any) -> Any:
-        found.append(op)
-        return ir.WalkResult.SKIP if op.name in _KERNELS else ir.WalkResult.ADVANCE
-
-    # Not by `block.operations`, which imports Python's classes for each dialect: 80 ms for those of linalg and vm.
-    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    return found
 
 
 def _is_resource(value: Any) -> bool:
@@ -229,10 +214,7 @@ def _protect(op: Any, index: int) -> int:
 
     value = op.operands[index]
     with ir.InsertionPoint(op), op.location:
-        barrier = ir.Operation.create(
-            _BARRIER, results=[value.type], operands=[value], attributes={_KEEP: ir.UnitAttr.get()}
-        )
-    op.operands[index] = barrier.result
+        op.operands[index] = hidden(value, {_KEEP: ir.UnitAttr.get()})
     return 1
 
 
@@ -241,7 +223,7 @@ def show_copies(module: Any) -> None:
     from iree.compiler import ir
 
     found = operations(module)
-    barriers = [op for op in found if op.name == _BARRIER and _is_resource(op.operands[0])]
+    barriers = [op for op in found if op.name == BARRIER and _is_resource(op.operands[0])]
     affinity = next((op.attributes["affinity"] for op in found if _has_affinity(op)), None)
     placed = {} if affinity is None else {"affinity": affinity}
     for op in barriers:
@@ -277,8 +259,7 @@ def hide_copies(module: Any) -> None:
         value = op.operands[0]
         if value.type == op.results[0].type:
             with ir.InsertionPoint(op), op.location:
-                barrier = ir.Operation.create(_BARRIER, results=[value.type], operands=[value]).result
-            op.results[0].replace_all_uses_with(barrier)
+                op.results[0].replace_all_uses_with(hidden(value))
             op.erase()
 
 
@@ -299,10 +280,8 @@ def keep_apart(module: Any) -> None:
             maker.attributes[_OWN] = ir.IntegerAttr.get(number, made)
             made += 1
             if maker.name == "stream.async.splat":
-                value = maker.operands[0]
                 with ir.InsertionPoint(maker), maker.location:
-                    hidden = ir.Operation.create(_BARRIER, results=[value.type], operands=[value])
-                maker.operands[0] = hidden.result
+                    maker.operands[0] = hidden(maker.operands[0])
 
 
 def keep_order(module: Any) -> None:

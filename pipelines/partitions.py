@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from difc.pipelines.ownership import CONTROL, operations
+from difc.pipelines.operations import constant, hidden, operations
+from difc.pipelines.ownership import CONTROL
 
 __all__ = ["cut_at_control"]
 
@@ -22,9 +23,6 @@ def cut_at_control(module: Any) -> int:
 
     found = [op for op in operations(module) if op.name in CONTROL]
     for op in found:
-        index = ir.IndexType.get()
         with ir.InsertionPoint.after(op), op.location:
-            zero = {"value": ir.IntegerAttr.get(index, 0)}
-            number = ir.Operation.create("arith.constant", results=[index], attributes=zero).result
-            ir.Operation.create("util.optimization_barrier", results=[index], operands=[number])
+            hidden(constant(0))
     return len(found)

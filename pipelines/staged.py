@@ -1,4 +1,4 @@
-"""Host loops through IREE: every loop-carried tensor owns its buffer, so loops update in place, and rightly.
+"""Updates in place through IREE: in host loops, where every carried tensor owns its buffer, and of what is read too.
 
 IREE 3.13 has faults in loops on the host. Carried tensors are copied whole in every step (1.7 ms for a
 [1000, 4096] tape), because the copies at the head of a body have no source affinity. And where copies are elided they
@@ -8,10 +8,13 @@ each of several updates, are merged into one when nothing copies them any more. 
 wrong offsets in a shared allocation, or memory that was given back. And a branch of the VM that passes one buffer twice
 can lose it (`branches.py`).
 
-So modules with host control flow are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies
-their affinity and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's,
-but the copies are hidden from copy elision, scf becomes cf before memory is planned, and offsets are spelled out for
-IREE's range analysis (`alignment.py`). A step of a loop then costs 3.4 us on local-sync for any tape.
+It has two more without loops. What an array is updated with is computed into that array at once, though others have
+still to read it. And kernels that may run together are sorted by what they need, an update before those who read.
+
+So modules with either are compiled in steps: up to IREE's stream dialect; `own_carries` gives the copies their affinity
+and puts a copy at each place where a carry would not own its buffer; then the same passes as IREE's, but the copies are
+hidden from copy elision, kernels keep their order, scf becomes cf before memory is planned, and offsets are spelled out
+for IREE's range analysis (`alignment.py`). A step of a loop then costs 3.4 us on local-sync for any tape.
 
 What the lowering needs to know (all of it is tested with numbers):
 
@@ -30,7 +33,8 @@ from typing import Any
 
 from difc.pipelines.alignment import spell_out_alignment
 from difc.pipelines.invocation import Invocation
-from difc.pipelines.ownership import CONTROL, hide_copies, keep_apart, keep_order, operations, own_carries, show_copies
+from difc.pipelines.operations import operations
+from difc.pipelines.ownership import CONTROL, hide_copies, keep_apart, keep_order, own_carries, show_copies
 from difc.pipelines.partitions import cut_at_control
 from difc.pipelines.while_form import align_whiles
 

@@ -33,7 +33,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import constant, hidden, operations
 
 __all__ = ["fit_commands", "fit_numbers"]
 
@@ -89,7 +89,7 @@ def fit_commands(module: Any) -> None:
         %at = arith.select %empty, %c0, %offset
         ro %buffer[%at for %some]
     """
-    for op in list(operations(module)):
+    for op in operations(module):
         if op.name == _QUEUED:
             _allocate_at_once(op)
         elif op.name == _FREED:
@@ -97,7 +97,7 @@ def fit_commands(module: Any) -> None:
         elif op.name == _COMMANDS:
             _wait_for(op)
             _record_each_time(op)
-    found = list(operations(module))
+    found = operations(module)
     for op in found:
         if op.name == _ALLOCATED:
             _fill(op, op, 0)
@@ -143,13 +143,11 @@ def _wait_for(commands: Any) -> None:
         done = ir.Operation.create(
             "stream.timepoint.export", results=[ir.Type.parse("!hal.fence")], operands=[commands.results[-1]]
         )
-        forever = ir.Operation.create(
-            "arith.constant", results=[number], attributes={"value": ir.IntegerAttr.get(number, -1)}
-        )
+        forever = constant(-1, number)
         status = ir.Operation.create(
             "hal.fence.await",
             results=[number],
-            operands=[forever.result, done.result],
+            operands=[forever, done.result],
             attributes={"flags": ir.IntegerAttr.get(flags, 0)},
         )
         ir.Operation.create("util.status.check_ok", operands=[status.result])
@@ -159,13 +157,12 @@ def _record_each_time(commands: Any) -> None:
     """Hide a number of a copy from IREE, if no kernel is among the commands."""
     from iree.compiler import ir
 
-    found = list(operations(commands))
+    found = operations(commands)
     transfers = [op for op in found if op.name in _TRANSFERS]
     if transfers and not any(op.name == _DISPATCH for op in found):
         offset = transfers[0].operands[_OFFSET]
         with ir.InsertionPoint(commands), commands.location:
-            hidden = ir.Operation.create("util.optimization_barrier", results=[offset.type], operands=[offset])
-        transfers[0].operands[_OFFSET] = hidden.result
+            transfers[0].operands[_OFFSET] = hidden(offset)
 
 
 def _immediate(type_: Any) -> Any:
@@ -195,21 +192,13 @@ def _fill(op: Any, place: Any, length: int, offset: int | None = None) -> None:
     if not isinstance(old.owner, ir.Block) and old.owner.operation.name == "arith.constant":
         return
     with ir.InsertionPoint(place), place.location:
-        zero, least = (_constant(number) for number in (0, _LEAST))
+        zero, least = (constant(number) for number in (0, _LEAST))
         equal = {"predicate": ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 0)}
         flag = ir.IntegerType.get_signless(1)
         empty = ir.Operation.create("arith.cmpi", results=[flag], operands=[old, zero], attributes=equal).result
         op.operands[length] = _select(empty, least, old)
         if offset is not None:
             op.operands[offset] = _select(empty, zero, op.operands[offset])
-
-
-def _constant(number: int) -> Any:
-    from iree.compiler import ir
-
-    type_ = ir.IndexType.get()
-    value = {"value": ir.IntegerAttr.get(type_, number)}
-    return ir.Operation.create("arith.constant", results=[type_], attributes=value).result
 
 
 def _select(condition: Any, x: Any, y: Any) -> Any:

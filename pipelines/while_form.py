@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import hidden, operations
 
 __all__ = ["align_whiles"]
 
@@ -88,10 +88,8 @@ def _align(loop: Any) -> None:
 
 
 def _keep(values: Any) -> None:
-    from iree.compiler import ir
-
     for value in list(values):
-        ir.Operation.create("util.optimization_barrier", results=[value.type], operands=[value])
+        hidden(value)
 
 
 def _any_value(kind: Any) -> Any:

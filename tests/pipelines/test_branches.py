@@ -10,7 +10,7 @@ import pytest
 from difc.pipelines.branches import separate_values
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Invocation, quiet
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import operations
 from difc.pipelines.target import Target
 from tests.pipelines.artifacts import load
 

@@ -16,7 +16,7 @@ from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
 from difc.pipelines.invocation import Invocation, StageFailure, quiet
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import operations
 from difc.pipelines.target import LESS_FUSION, Target
 from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
 
@@ -105,11 +105,11 @@ func.func @f(%x : tensor<?xf32>, %places : tensor<?xi32>) -> tensor<f32> {
 def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
     real, seen = compile_file._run, []
 
-    def run(text: str, target: Target, flags: tuple[str, ...], staged: bool | None) -> bytes:
+    def run(text: str, target: Target, flags: tuple[str, ...]) -> bytes:
         seen.append(LESS_FUSION in flags)
         if LESS_FUSION not in flags:
             raise StageFailure("code generation", [])
-        return real(text, target, flags, staged)
+        return real(text, target, flags)
 
     monkeypatch.setattr(compile_file, "_run", run)
     assert compile_module(unary("math.cos %element : f32", "f32"), Target.parse("cpu"))
@@ -118,9 +118,9 @@ def test_compiling_again_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_run_time_sizes_are_compiled_with_less_fusion(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags, staged: seen.append(LESS_FUSION in flags))
+    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags: seen.append(LESS_FUSION in flags))
     for text in (unary("math.cos %element : f32", "f32"), _SUM_OF_GATHERED):
-        compile_file._compile(text, Target.parse("cpu"), 3, None)
+        compile_file._compile(text, Target.parse("cpu"), 3)
     assert seen == [False, True]
 
 
@@ -240,7 +240,7 @@ def test_threads_compile_one_after_the_other() -> None:
 
 def test_the_disk_cache_ignores_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags, staged: calls.append(text) or b"artifact")
+    monkeypatch.setattr(compile_file, "_run", lambda text, target, flags: calls.append(text) or b"artifact")
     with config.override(cache_dir=tmp_path):
         for line in (3, 4):
             text = f'#loc1 = loc("model.py":{line}:1)\nfunc.func @f() loc(#loc1)\n#loc = loc(unknown)\n'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difc.pipelines.invocation import Invocation
-from difc.pipelines.ownership import operations
+from difc.pipelines.operations import operations
 from difc.pipelines.partitions import cut_at_control
 
 NESTED = """
