@@ -28,7 +28,7 @@ from difc.pipelines.lowering.values import Value
 __all__ = ["CHOLESKY", "LU"]
 
 #: The largest sizes that are one call of a kernel, where sizes are known.
-CHOLESKY, LU = 128, 512
+CHOLESKY, LU = 512, 512
 
 
 def _stack(c: Context, x: Value) -> tuple[ir.Value, list[Size]]:
@@ -58,11 +58,8 @@ def _cholesky(c: Context, out: Out, x: Value) -> Value:
         return out.value(regroup(c, small_cholesky(c, out.dtype, tensor, flat[0]), flat, out.sizes))
     if _is_large(size, CHOLESKY):
         return composed(c, partial(factor_columns.cholesky_by_halves, limit=CHOLESKY), x)[0]
-    (turned,) = composed(c, matrices.matrix_transpose, x)  # its upper triangle is what is read
-    tensor, flat = _stack(c, turned)
-    upper = call_cholesky(c, tensor, flat[:2], c.vectors)
-    found = Value(out.aval, base=regroup(c, upper, flat, out.sizes), sizes=out.sizes)
-    return composed(c, factor_columns.lower_factor, found)[0]
+    tensor, flat = _stack(c, x)
+    return out.value(regroup(c, call_cholesky(c, tensor, flat[:2], c.vectors), flat, out.sizes))
 
 
 @lowering(dif.cholesky_tangent)

@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from difc.dialects.mlir import ir
+from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.emitter import Size, element_of
-from difc.pipelines.lowering.factor_kernels import Form, cholesky_kernel, solve_kernel
+from difc.pipelines.lowering.factor_cholesky_kernel import cholesky_kernel, workspace
+from difc.pipelines.lowering.factor_kernels import Form, solve_kernel
 from difc.pipelines.lowering.factor_lanes import (
     LARGEST,
     lanes_cholesky_kernel,
@@ -23,15 +25,17 @@ from difc.pipelines.target import VectorUnit
 __all__ = ["call_cholesky", "call_lu", "call_solve"]
 
 
-def call_cholesky(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:
-    """Append a call on `x`, [batch, n, n], which gives U in the upper triangle; `sizes` are batch and n."""
+def call_cholesky(c: Context, x: ir.Value, sizes: Sequence[Size], unit: VectorUnit) -> ir.Value:
+    """Append a call on `x`, [batch, n, n], of which the lower triangles are read; `sizes` are batch and n."""
     batch, n = sizes
     element = element_of(x)
     if _takes_lanes(batch, element, unit, n):
         kernel, lanes = f"lanes_cholesky_{n}", lambda name, kind: lanes_cholesky_kernel(name, kind, unit, n)
         return _call_lanes(c, kernel, lanes, element, [x], batch, [([n, n], element)])[0]
+    room = workspace(c, n, str(element), unit)
     text = lambda name, kind: cholesky_kernel(name, kind, unit)  # noqa: E731
-    return call_kernel(c, "cholesky", text, element, [(x, [batch, n, n])], sizes, [([batch, n, n], element)])[0]
+    results = [([batch, n, n], element), ([batch, *room], element)]
+    return call_kernel(c, "cholesky", text, element, [(x, [batch, n, n])], [batch, n, *room], results)[0]
 
 
 def call_solve(

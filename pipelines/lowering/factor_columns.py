@@ -34,7 +34,6 @@ __all__ = [
     "cholesky",
     "cholesky_by_halves",
     "cholesky_cotangent",
-    "lower_factor",
     "triangular_solve",
 ]
 
@@ -65,11 +64,6 @@ def _checked(factor: ir.Value) -> ir.Value:
     zero = splat(0.0, pivot)
     added = dif.select(dif.compare(pivot, pivot, direction="ne"), splat(np.nan, pivot), zero)
     return triangle(dif.add(factor, repeated_along(added, factor, (0,))), "ge")
-
-
-def lower_factor(upper: ir.Value) -> ir.Value:
-    """Return L of U, which lies above something without meaning."""
-    return dif.reshape(_checked(matrix_transpose(flat(upper))), shape=tuple(sizes_of(upper)))
 
 
 def _cholesky(x: ir.Value) -> ir.Value:

@@ -25,7 +25,7 @@ from difc.pipelines.lowering.factor_tiles import (
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["Form", "cholesky_kernel", "solve_kernel"]
+__all__ = ["Form", "solve_kernel"]
 
 _DEPTH = 64  # rows that the solve kernel finishes before it takes them off those below: a buffer of 8 KB
 
@@ -41,9 +41,6 @@ class Form:
     @property
     def name(self) -> str:
         return f"{'forward' if self.forward else 'backward'}{'_t' * self.transposed}{'_unit' * self.unit}"
-
-
-# ---- triangular solves ---------------------------------------------------------------------------
 
 
 def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
@@ -123,70 +120,3 @@ def solve_kernel(name: str, element: str, unit: VectorUnit, form: Form) -> str:
       {x.store("%solved#0", "%first", "%width")}"""
     across = f"%w = arith.constant {t.columns} : index\n%across = arith.ceildivui %m, %w : index"
     return executable(name, [a, b, x], ["batch", "n", "m"], across, body)
-
-
-# ---- cholesky ------------------------------------------------------------------------------------
-
-
-def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable: array x [batch, n, n]; sizes batch, n.
-
-    The upper triangle of x becomes U with U^T U = x; what is below it has no meaning. From a pivot on that is not
-    positive, all is NaN.
-    """
-    t = Tile.of(element, unit)
-    given, x = (
-        Array(name, access, element, ("batch", "n", "n")) for name, access in (("given_x", "read"), ("x", "write"))
-    )
-
-    def read(source: str) -> str:
-        return t.each(
-            f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [false]}}}} "
-            f": {t.matrix}, {t.vector}"
-        )
-
-    def above(source: str) -> str:
-        return f"%above = vector.transfer_read {source}[%k, %j], %zero {{in_bounds = [false]}} : {t.matrix}, {t.vector}"
-
-    def factor(source: str) -> str:
-        return f"%e{{i}} = tensor.extract {source}[%k, %r{{i}}] : {t.matrix}"
-
-    own = f"%t{{i}}_{{j}} = vector.extract %y{{j}}[{{i}}] : {element} from {t.vector}"
-    root = f"""%d{{i}} = vector.extract {{z}}[{{i}}] : {element} from {t.vector}
-      %ok{{i}} = arith.cmpf ogt, %d{{i}}, %zero : {element}
-      %dd{{i}} = arith.select %ok{{i}}, %d{{i}}, %nan : {element}
-      %root{{i}} = math.sqrt %dd{{i}} : {element}
-      %dv{{i}} = vector.broadcast %root{{i}} : {element} to {t.vector}
-      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
-    stored = f"%t{{i}}_{{j}} = tensor.extract %m1[%r{{j}}, %r{{i}}] : {t.matrix}"
-    divide = f"""%d{{i}} = tensor.extract %m1[%r{{i}}, %r{{i}}] : {t.matrix}
-      %dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}
-      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
-    (first, firsts), (others, rest) = solve_within(t, own, root), solve_within(t, stored, divide)
-    # The tile on the diagonal is a loop of one step, so that its values have names of their own.
-    body = f"""
-      {constants(t)}
-      %nan = arith.constant {"0x7FC00000" if element == "f32" else "0x7FF8000000000000"} : {element}
-      {given.load("%given")}
-      {copied(t, "%n", "%n")}
-      %factored = scf.for %start = %c0 to %n step %rows iter_args(%m0 = %x_all) -> {t.matrix} {{
-        {row_numbers(t, "%start", True)}
-        %diagonal = scf.for %j = %start to %n step %n iter_args(%u0 = %m0) -> {t.matrix} {{
-          {read("%u0")}
-          {take_off(t, "%start", above("%u0"), factor("%u0"))}
-          {first}
-          {stored_rows(t, firsts, "%u0", "%j", True)}
-          scf.yield %stored : {t.matrix}
-        }}
-        %second = arith.addi %start, %columns : index
-        %m2 = scf.for %j = %second to %n step %columns iter_args(%m1 = %diagonal) -> {t.matrix} {{
-          {read("%m1")}
-          {take_off(t, "%start", above("%m1"), factor("%m1"))}
-          {others}
-          {stored_rows(t, rest, "%m1", "%j", True)}
-          scf.yield %stored : {t.matrix}
-        }}
-        scf.yield %m2 : {t.matrix}
-      }}
-      {x.store("%factored")}"""
-    return executable(name, [given, x], ["batch", "n"], "%across = arith.constant 1 : index", body)

@@ -143,7 +143,10 @@ def _square(values: Sequence[str], columns: int) -> Rows:
 
 
 def lanes_cholesky_kernel(name: str, element: str, unit: VectorUnit, size: int) -> str:
-    """Return the executable: x [batch, size * size], of which the upper triangle is read; U, with zeros below it."""
+    """Return the executable: x [batch, size * size], of which the lower triangle is read; L, with zeros above it.
+
+    If a pivot is not positive, the lower triangle of L is NaN.
+    """
 
     def compute(code: _Code, given: list[list[str]]) -> list[list[str]]:
         x = _square(given[0], size)
@@ -151,12 +154,14 @@ def lanes_cholesky_kernel(name: str, element: str, unit: VectorUnit, size: int) 
         for k in range(size):
             positive = code.compare("ogt", x[k][k], zero)
             root = code.add(f"math.sqrt {code.select(positive, x[k][k], nan)} : {code.vector}")
-            x[k][k:] = [code.binary("divf", v, root) for v in x[k][k:]]
+            for i in range(k, size):
+                x[i][k] = code.binary("divf", x[i][k], root)
             for i in range(k + 1, size):
-                for j in range(i, size):
-                    x[i][j] = code.minus_product(x[i][j], x[k][i], x[k][j])
-            x[k][:k] = [zero] * k
-        return [[v for row in x for v in row]]
+                for j in range(k + 1, i + 1):
+                    x[i][j] = code.minus_product(x[i][j], x[i][k], x[j][k])
+        bad = code.compare("une", x[-1][-1], x[-1][-1])
+        added = code.select(bad, nan, zero)
+        return [[code.binary("addf", x[i][j], added) if j <= i else zero for i in range(size) for j in range(size)]]
 
     return _kernel(name, element, unit, [size * size], [(size * size, element)], compute)
 

@@ -24,10 +24,10 @@ class Tile:
     fma: bool
 
     @classmethod
-    def of(cls, element: str, unit: VectorUnit, vectors: int = 2) -> Tile:
+    def of(cls, element: str, unit: VectorUnit, vectors: int = 2, rows: int = 0) -> Tile:
         """Return the tile for a processor: so many vectors a row, and rows that leave registers for the operands."""
         columns = vectors * unit.bytes // {"f32": 4, "f64": 8}[element]
-        return cls(element, 8 if unit.registers >= 32 else 4, columns, unit.fma)
+        return cls(element, rows or (8 if unit.registers >= 32 else 4), columns, unit.fma)
 
     @property
     def vector(self) -> str:
@@ -40,9 +40,9 @@ class Tile:
     def buffer(self, rows: int) -> str:
         return f"tensor<{rows}x{self.columns}x{self.element}>"
 
-    def each(self, template: str) -> str:
-        """Repeat lines for each row: `{i}` is the row, `{p}` the one before."""
-        return "\n".join(template.format(i=i, p=i - 1) for i in range(self.rows))
+    def each(self, template: str, count: int = 0) -> str:
+        """Repeat lines for each row, or so many times: `{i}` is the row."""
+        return "\n".join(template.format(i=i) for i in range(count or self.rows))
 
     def plus(self, result: str, x: str, a: str, b: str) -> str:
         """Return lines for result = x + a b."""
@@ -53,11 +53,11 @@ class Tile:
         )
 
     def minus(self, result: str, x: str, a: str, b: str) -> str:
-        """Return lines for result = x - a b."""
+        """Return lines for result = x - a b, where a may be one number: LLVM would negate and then repeat it."""
         if self.fma:
             return (
-                f"{result}_n = arith.negf {a} : {self.vector}\n"
-                f"{result} = vector.fma {result}_n, {b}, {x} : {self.vector}"
+                f"{result}_n = arith.negf {b} : {self.vector}\n"
+                f"{result} = vector.fma {a}, {result}_n, {x} : {self.vector}"
             )
         return (
             f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.subf {x}, {result}_m : {self.vector}"
@@ -125,8 +125,8 @@ def written(t: Tile, values: Sequence[str], into: str, rows: int, place: str) ->
     return "\n".join(lines)
 
 
-def take_off(t: Tile, count: str, row: str, scalar: str) -> str:
-    """Return lines for %g#0, ...: the vectors %a0, ... less a factor times each of `count` rows.
+def take_off(t: Tile, count: str, row: str, scalar: str, first: str = "%c0") -> str:
+    """Return lines for %g#0, ...: the vectors %a0, ... less a factor times each of the rows from `first` to `count`.
 
     Args:
       row: lines that read row %k as %above.
@@ -140,7 +140,7 @@ def take_off(t: Tile, count: str, row: str, scalar: str) -> str:
         + t.minus("%f{i}", "%s{i}", "%v{i}", "%above")
     )
     return f"""
-      %g:{t.rows} = scf.for %k = %c0 to {count} step %c1 iter_args({starts}) -> ({types}) {{
+      %g:{t.rows} = scf.for %k = {first} to {count} step %c1 iter_args({starts}) -> ({types}) {{
         {row}
         {products}
         scf.yield {", ".join(f"%f{i}" for i in range(t.rows))} : {types}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Array", "executable"]
+__all__ = ["Array", "executable", "transposition"]
 
 _DYNAMIC = "-9223372036854775808"
 
@@ -180,3 +180,22 @@ def executable(
   "flow.executable_end"() : () -> ()
 }}) {{sym_name = "{name}", sym_visibility = "private"}} : () -> ()
 """
+
+
+def transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
+    """Return the lines that transpose a square of vectors, and the name of its new rows without their numbers.
+
+    To shuffle two rows as the halves of a deck of cards, row i with row i + count / 2, moves the first bit of the row's
+    number to the end of the column's, and the first of the column's to the end of the row's. After as many rounds as
+    there are bits the two numbers have changed places.
+    """
+    count, lines, name = len(rows), [], ""
+    deck = [card for i in range(count) for card in (i, count + i)]
+    for turn in range(count.bit_length() - 1):
+        name = f"%turn{turn}_"
+        for i in range(count):
+            first, part = i // 2, i % 2 * count
+            pair, order = f"{rows[first]}, {rows[first + count // 2]}", deck[part : part + count]
+            lines.append(f"{name}{i} = vector.shuffle {pair} {order} : {vector}, {vector}")
+        rows = [f"{name}{i}" for i in range(count)]
+    return "\n".join(lines), name

@@ -17,10 +17,9 @@ read and stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from difc.pipelines.lowering.kernel_text import Array, executable
+from difc.pipelines.lowering.kernel_text import Array, executable, transposition
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["KERNELS", "SIZES", "kernel_text"]
@@ -70,25 +69,6 @@ def _lines(*templates: str, count: int) -> str:
     return "\n".join(lines.replace("@next", str(i + 1)).replace("@", str(i)) for i in range(count))
 
 
-def _transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
-    """Return the lines that transpose a square of vectors, and the name of its new rows without their numbers.
-
-    To shuffle two rows as the halves of a deck of cards, row i with row i + count / 2, moves the first bit of the row's
-    number to the end of the column's, and the first of the column's to the end of the row's. After as many rounds as
-    there are bits the two numbers have changed places.
-    """
-    count, lines, name = len(rows), [], ""
-    deck = [card for i in range(count) for card in (i, count + i)]
-    for turn in range(count.bit_length() - 1):
-        name = f"%turn{turn}_"
-        for i in range(count):
-            first, part = i // 2, i % 2 * count
-            pair, order = f"{rows[first]}, {rows[first + count // 2]}", deck[part : part + count]
-            lines.append(f"{name}{i} = vector.shuffle {pair} {order} : {vector}, {vector}")
-        rows = [f"{name}{i}" for i in range(count)]
-    return "\n".join(lines), name
-
-
 def _copy_of_columns(t: Tiles, element: str) -> str:
     """Return the lines that copy a slice of columns of the right operand into the buffer, one of two loops being empty.
 
@@ -107,7 +87,7 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
         f"%row@ = vector.transfer_read %y_flat[%from@], %zero, %inside_ {{in_bounds = [true]}} : {flat}, {half}",
         count=side,
     )
-    shuffles, turned = _transposition([f"%row{i}" for i in range(side)], half)
+    shuffles, turned = transposition([f"%row{i}" for i in range(side)], half)
     write = _lines(
         "%i@ = arith.addi %i, %j@ : index",
         f"%to@next = vector.transfer_write {turned}@, %to@[%i@, %column] {{in_bounds = [true]}} : {half}, {buffer}",

@@ -15,7 +15,17 @@ from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["as_index", "blocks_of", "coordinates", "host_point", "lies_inside", "minus", "table_of", "window_block"]
+__all__ = [
+    "as_index",
+    "blocks_of",
+    "coordinates",
+    "host_point",
+    "lies_inside",
+    "minus",
+    "plus",
+    "table_of",
+    "window_block",
+]
 
 #: A table of more indices than these is computed in a kernel of its own.
 _SMALL = 1 << 10
@@ -27,11 +37,17 @@ def minus(c: Context, size: Size, other: Size) -> Size:
     return c.value("arith.subi", [c.index(size), c.index(other)], c.index_type)
 
 
+def plus(c: Context, size: Size, other: Size) -> Size:
+    if isinstance(size, int) and isinstance(other, int):
+        return size + other
+    return c.value("arith.addi", [c.index(size), c.index(other)], c.index_type)
+
+
 def blocks_of(c: Context, size: Size, width: Size) -> Size:
     """Return how many blocks of `width` hold `size` elements; the last one may be shorter."""
     if isinstance(size, int) and isinstance(width, int):
         return -(-size // width)
-    rounded = minus(c, c.value("arith.addi", [c.index(size), c.index(width)], c.index_type), 1)
+    rounded = minus(c, plus(c, size, width), 1)
     return c.value("arith.divui", [rounded, c.index(width)], c.index_type)
 
 
