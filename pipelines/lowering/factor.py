@@ -25,10 +25,12 @@ from difc.pipelines.lowering.factor_small import small_cholesky, small_solve
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
-__all__ = ["CHOLESKY", "LU"]
+__all__ = ["CHOLESKY", "COTANGENT", "LU"]
 
 #: The largest sizes that are one call of a kernel, where sizes are known.
 CHOLESKY, LU = 512, 512
+#: The largest size for which the cotangent of a Cholesky factor is not cut in halves.
+COTANGENT = 128
 
 
 def _stack(c: Context, x: Value) -> tuple[ir.Value, list[Size]]:
@@ -71,7 +73,7 @@ def _cholesky_tangent(c: Context, out: Out, factor: Value, t: Value) -> Value:
 def _cholesky_cotangent(c: Context, out: Out, factor: Value, ct: Value) -> Value:
     program = matrices.cholesky_cotangent
     if c.vectors is not None:
-        program = partial(factor_columns.cholesky_cotangent, limit=CHOLESKY)
+        program = partial(factor_columns.cholesky_cotangent, limit=COTANGENT)
     return composed(c, program, factor, ct)[0]
 
 

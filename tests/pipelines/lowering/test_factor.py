@@ -126,20 +126,36 @@ def test_kernels() -> None:
 
 
 def test_large_matrices_are_cut_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CHOLESKY", "LU"):
+    for name in ("CHOLESKY", "COTANGENT", "LU"):
         monkeypatch.setattr(factor, name, 32)
     definite, x, _, _ = _arguments(size=100, columns=1)
     module = build(
         {
             "cholesky": (dif.cholesky, [Aval(definite.shape, F64)]),
+            "cotangent": (dif.cholesky_cotangent, [Aval(x.shape, F64)] * 2),
             "lu": (dif.lu, [Aval(x.shape, F64)]),
         }
     )
     entries = compiled(module)
-    for name, given in (("cholesky", definite), ("lu", x)):
-        wanted = interpreter.run(module, name, given)
-        for found, expected in zip(call(getattr(entries, name), [given]), wanted, strict=True):
+    factors = np.linalg.cholesky(definite), np.tril(x)
+    for name, given in (("cholesky", [definite]), ("cotangent", list(factors)), ("lu", [x])):
+        wanted = interpreter.run(module, name, *given)
+        for found, expected in zip(call(getattr(entries, name), given), wanted, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", ["cpu", pytest.param("cpu-generic", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cholesky_of_all_sizes_around_tiles_slices_and_strips(dtype: str, target: str) -> None:
+    """Only lower triangles are read; a matrix that is not positive definite is NaN, and its neighbours are not."""
+    spec = difc.f32["b", "n", "n"] if dtype == "float32" else difc.f64["b", "n", "n"]
+    module = difc.compile(np.linalg.cholesky, spec, target=target)
+    for size in (1, 2, 11, 12, 13, 31, 33, 47, 48, 49, 64, 81, 96, 97, 131, 160):
+        x = _definite(3, size=size, dtype=np.dtype(dtype).type)
+        wanted = np.linalg.cholesky(x)
+        x[1, size // 2, size // 2] = -1.0
+        wanted[1] = np.tril(np.full((size, size), np.nan))
+        np.testing.assert_allclose(module(x), wanted, rtol=0, atol=2e-4 if dtype == "float32" else 1e-11, err_msg=size)
 
 
 def test_kernels_of_run_time_sizes() -> None:
