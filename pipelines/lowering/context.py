@@ -144,7 +144,7 @@ class Context(TensorEmitter):
         """Return all run-time sizes."""
         return [self.size(x, d) for d in range(x.aval.ndim)]
 
-    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value], result: int = 0) -> list[Size]:
+    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value], result: int) -> list[Size]:
         """Compute the sizes of one of an op's results from its operands, by its type rule."""
         avals = [LazyAval(self, x.aval, self.sizes(x), partial(self.host_index, x)) for x in operands]
         return infer_sizes(operation, avals, result)
