@@ -155,7 +155,7 @@ class Context(TensorEmitter):
         for size in sizes:
             if not isinstance(size, int):
                 is_one = isinstance(result, int) and result == 1
-                result = size if is_one else self.value("arith.muli", [self.index(result), size], self.index_type)
+                result = size if is_one else self.arith("muli", result, size)
         return result
 
     # ---- scalars ---------------------------------------------------------------------------------

@@ -189,9 +189,9 @@ def _in_parts(c: Context, sums: _Sums) -> ir.Value:
     def body(*_: ir.Value) -> list[ir.Value]:
         part, *position = (c.iteration_index(d) for d in range(len(shape)))
         place = dict(zip(sums.names, position, strict=True))
-        start = c.value("arith.muli", [part, c.index(MOST_STEPS)], c.index_type)
-        end = c.value("arith.addi", [start, c.index(MOST_STEPS)], c.index_type)
-        stop = c.value("arith.minsi", [end, c.index(sums.count)], c.index_type)
+        start = c.arith("muli", part, MOST_STEPS)
+        end = c.arith("addi", start, MOST_STEPS)
+        stop = c.arith("minsi", end, sums.count)
 
         def step(i: ir.Value, total: ir.Value) -> list[ir.Value]:
             a, b = (c.extract(tensor, [i if g == SUM else place[g] for g in groups]) for tensor, groups in read)

@@ -24,15 +24,15 @@ _SMALL = 1 << 10
 def minus(c: Context, size: Size, other: Size) -> Size:
     if isinstance(size, int) and isinstance(other, int):
         return size - other
-    return c.value("arith.subi", [c.index(size), c.index(other)], c.index_type)
+    return c.arith("subi", size, other)
 
 
 def blocks_of(c: Context, size: Size, width: Size) -> Size:
     """Return how many blocks of `width` hold `size` elements; the last one may be shorter."""
     if isinstance(size, int) and isinstance(width, int):
         return -(-size // width)
-    rounded = minus(c, c.value("arith.addi", [c.index(size), c.index(width)], c.index_type), 1)
-    return c.value("arith.divui", [rounded, c.index(width)], c.index_type)
+    rounded = minus(c, c.arith("addi", size, width), 1)
+    return c.arith("divui", rounded, width)
 
 
 def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:
