@@ -241,7 +241,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         check_same_structure("jvp", "primals are", "tangents", (structure, other))
         avals = values_of(leaves, names)[1]
         check_float(names, avals, "jvp")
-        dot_values = _converted(dots, leaves, avals)
+        dot_values = _converted(dots, avals)
         _same_types("jvp: the tangent", names, values_of(dot_values)[1], avals)
 
         def rebuild(inner: list[Any]) -> Any:
@@ -269,7 +269,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     return _on_arrays(traced, fun)(tuple(primals), tuple(tangents))
 
 
-def _converted(dots: Sequence[Any], leaves: Sequence[Any], avals: Sequence[Aval]) -> list[Any]:
+def _converted(dots: Sequence[Any], avals: Sequence[Aval]) -> list[Any]:
     """Return tangents or cotangents with Python numbers made the dtype of their primals."""
     from difc.promotion import is_weak, to_dtype
     from difc.tracer import lift, wrap
@@ -316,7 +316,7 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
         ct_leaves, ct_tree = flatten(ct)
         avals = function.out_avals[: len(value_leaves)]
         check_same_structure("vjp", "the value is", "the cotangent", (value_tree, ct_tree))
-        ct_leaves = _converted(ct_leaves, value_leaves, avals)
+        ct_leaves = _converted(ct_leaves, avals)
         _same_types("vjp: the cotangent", [f"result {i}" for i in range(len(avals))], values_of(ct_leaves)[1], avals)
         out_mask = [i < len(avals) and is_float(a.dtype) for i, a in enumerate(function.out_avals)]
         given = [lift(c) for c, m in zip(ct_leaves, out_mask, strict=False) if m]

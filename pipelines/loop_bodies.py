@@ -14,6 +14,7 @@ from difc.dialects.mlir import ir
 
 __all__ = [
     "arrange_reductions",
+    "is_array",
     "nested",
     "select_elements",
     "spell_out_copies",
@@ -146,7 +147,7 @@ def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
     body = loop.regions[0].blocks[0]
     yielded, carries = list(body.operations)[-1].operands, list(body.arguments)[1:]
     pairs = enumerate(zip(yielded, carries, strict=True))
-    return [(i, carry) for i, (value, carry) in pairs if _is_array(value) and _memory_of(value) != carry]
+    return [(i, carry) for i, (value, carry) in pairs if is_array(value) and _memory_of(value) != carry]
 
 
 def yield_from_memory(root: ir.Operation) -> None:
@@ -155,7 +156,7 @@ def yield_from_memory(root: ir.Operation) -> None:
         for region in branch.regions:
             end = list(region.blocks[0].operations)[-1].operation
             for index, value in enumerate(end.operands):
-                if _is_array(value):
+                if is_array(value):
                     with ir.InsertionPoint(end), end.location:
                         empty = ir.Operation.create("tensor.empty", results=[value.type]).results[0]
                         end.operands[index] = _structured("linalg.copy", [value, empty], lambda x: x)
@@ -182,7 +183,7 @@ def select_elements(root: ir.Operation) -> None:
 
     MLIR's canonicalizer makes such choices of branches that compute nothing.
     """
-    for op in [op for op in nested(root) if op.name == "arith.select" and _is_array(op.results[0])]:
+    for op in [op for op in nested(root) if op.name == "arith.select" and is_array(op.results[0])]:
         condition, *arrays = op.operands
         with ir.InsertionPoint(op), op.location:
             empty = ir.Operation.create("tensor.empty", results=[op.results[0].type]).results[0]
@@ -231,7 +232,7 @@ def stack_bytes(function: ir.Operation) -> float:
     for op in nested(function):
         made: list[ir.Value] = []
         if op.name in _MAKERS:
-            made = [v for v in op.results if _is_array(v)]
+            made = [v for v in op.results if is_array(v)]
         elif op.name == "tensor.insert_slice":
             target = op.operands[1]
             is_update = isinstance(target.owner, ir.Block) or _is_made_by(target, "tensor.insert_slice")
@@ -239,12 +240,12 @@ def stack_bytes(function: ir.Operation) -> float:
         elif op.name == "scf.for":
             is_outer = op.parent.operation == function
             made = [v for v in list(op.operands)[3:] if not (is_outer and _is_made_by(v, "tensor.empty"))]
-        for value in filter(_is_array, made):
+        for value in filter(is_array, made):
             total += math.prod(_sizes(value)) * _BYTES
     return total
 
 
-def _is_array(value: ir.Value) -> bool:
+def is_array(value: ir.Value) -> bool:
     return isinstance(value.type, ir.RankedTensorType)
 
 
@@ -289,7 +290,7 @@ def _sizes_of_loops(op: ir.Operation) -> list[float]:
         return _sizes(op.results[0])
     sizes = [1.0] * len(op.attributes["iterator_types"])
     for operand, attribute in zip(op.operands, op.attributes["indexing_maps"], strict=True):
-        if _is_array(operand):
+        if is_array(operand):
             for size, expression in zip(_sizes(operand), ir.AffineMapAttr(attribute).value.results, strict=True):
                 if isinstance(expression, ir.AffineDimExpr):
                     sizes[expression.position] = size

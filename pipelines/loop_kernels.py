@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
     arrange_reductions,
+    is_array,
     nested,
     select_elements,
     spell_out_copies,
@@ -89,20 +90,16 @@ class _Kernel:
     results: Sequence[int]
 
 
-def _is_array(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.RankedTensorType)
-
-
 def _outlined(loop: ir.Operation) -> _Kernel | None:
     """Return a copy of a loop as a kernel, or None if it cannot be one or is better off as it is."""
     results = [i for i, result in enumerate(loop.results) if list(result.uses)]
-    if not all(_is_array(loop.results[i]) for i in results) or not all(_is_allowed(op) for op in nested(loop)):
+    if not all(is_array(loop.results[i]) for i in results) or not all(_is_allowed(op) for op in nested(loop)):
         return None
     used = _captured(loop)
     constants = [v for v in used if _is_constant(v)]
     used += [size for v in constants for size in v.owner.operands]
-    arrays = [v for v in used if v not in constants and _is_array(v)]
-    scalars = list(dict.fromkeys(v for v in used if v not in constants and not _is_array(v)))
+    arrays = [v for v in used if v not in constants and is_array(v)]
+    scalars = list(dict.fromkeys(v for v in used if v not in constants and not is_array(v)))
     bound = [*arrays, *(loop.results[i] for i in results)]
     if len(bound) > _BINDINGS or not all(str(v.type.element_type) in _ELEMENTS for v in bound):
         return None
@@ -124,7 +121,7 @@ def _outlined(loop: ir.Operation) -> _Kernel | None:
 def _is_allowed(op: ir.Operation) -> bool:
     """Say whether IREE's plain pipeline takes an operation; arrays without elements make it crash."""
     known = op.name in _ALLOWED or op.name.startswith(("arith.", "iree_linalg_ext.", "linalg.", "math."))
-    return known and not any(_is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results))
+    return known and not any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results))
 
 
 def _is_constant(value: ir.Value) -> bool:
@@ -134,7 +131,7 @@ def _is_constant(value: ir.Value) -> bool:
     if value.owner.name != "arith.constant":
         return bool(value.owner.name == "tensor.empty")
     numbers = value.owner.attributes["value"]
-    return not _is_array(value) or numbers.is_splat or len(numbers) <= _WRITTEN_OUT
+    return not is_array(value) or numbers.is_splat or len(numbers) <= _WRITTEN_OUT
 
 
 def _varies(values: Sequence[ir.Value]) -> bool:

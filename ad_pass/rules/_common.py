@@ -65,9 +65,9 @@ def fill_shape(shape: Sequence[Any], sizes: Sequence[ir.Value]) -> tuple[Size, .
 # ---- dims ----------------------------------------------------------------------------------------
 
 
-def shifted(dims: Sequence[int], by: int = 1) -> tuple[int, ...]:
-    """Return dims as they are counted after `by` new dims have been put in front."""
-    return tuple(d + by for d in dims)
+def shifted(dims: Sequence[int]) -> tuple[int, ...]:
+    """Return dims as they are counted after a new dim has been put in front."""
+    return tuple(d + 1 for d in dims)
 
 
 def inverse(permutation: Sequence[int]) -> tuple[int, ...]:

@@ -135,7 +135,7 @@ def _transpose_rhs(
     interior = tuple(d - 1 for d in lhs_dilation)
     is_static = all(isinstance(n, int) for n in (*aval_of(x).shape[1:-1], *aval_of(ct).shape[1:-1]))
     if is_static and groups == 1 and math.prod(window) > _MOST_MATMULS:
-        return _as_convolution(ct, x, window, strides, low, high, lhs_dilation, rhs_dilation)
+        return _as_convolution(ct, x, window, strides, low, lhs_dilation, rhs_dilation)
     counts = aval_of(ct).shape[1:-1]
     if is_static:  # padded once, and read at different places
         padding = {"low": (0, *low, 0), "high": (0, *high, 0), "interior": (0, *interior, 0)}
@@ -181,7 +181,6 @@ def _as_convolution(
     window: Sequence[Any],
     strides: Ints,
     low: Ints,
-    high: Ints,
     lhs_dilation: Ints,
     rhs_dilation: Ints,
 ) -> ir.Value:

@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_operand, axis_of, static_size
+from difc.numpy.common import as_tracer, axis_of, static_size
 from difc.numpy.registry import implements, unsupported
-from difc.tracer import Tracer, lift, wrap
+from difc.tracer import Tracer, lift
 
 __all__: list[str] = []
-
-
-def _array(x: Any) -> Any:
-    return wrap(lift(as_operand(x)))
 
 
 # ---- polynomials ---------------------------------------------------------------------------------
@@ -24,7 +20,7 @@ def _array(x: Any) -> Any:
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """Return the values of a polynomial, whose highest coefficient is first. (numpy.polyval)"""
-    coefficients, points = _array(p), _array(x)
+    coefficients, points = as_tracer(p), as_tracer(x)
     result = np.zeros_like(points)
     for i in range(static_size(lift(coefficients), 0, "polyval")):
         result = result * points + coefficients[i]
@@ -49,12 +45,12 @@ def _depth(arrays: Any) -> int:
 
 
 def _leaves(arrays: Any) -> list[Any]:
-    return [leaf for a in arrays for leaf in _leaves(a)] if isinstance(arrays, list) else [_array(arrays)]
+    return [leaf for a in arrays for leaf in _leaves(a)] if isinstance(arrays, list) else [as_tracer(arrays)]
 
 
 def _block(arrays: Any, depth: int, rank: int) -> Any:
     if not isinstance(arrays, list):
-        leaf = _array(arrays)
+        leaf = as_tracer(arrays)
         return np.reshape(leaf, (*[1] * (rank - leaf.ndim), *leaf.shape))
     return np.concatenate([_block(a, depth - 1, rank) for a in arrays], axis=-depth)
 
@@ -64,12 +60,12 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """Return the array with values put in before known positions along an axis. (numpy.insert)"""
     if isinstance(obj, Tracer):
         raise unsupported("numpy.insert with traced positions")
-    x = _array(arr)
+    x = as_tracer(arr)
     if axis is None:
         x, axis = np.reshape(x, -1), 0
     dim = axis_of(axis, x.ndim)
     size = static_size(lift(x), dim, "insert")
-    new: Any = _array(values).astype(x.dtype)
+    new: Any = as_tracer(values).astype(x.dtype)
     single = np.ndim(obj) == 0 and not isinstance(obj, slice)
     if single:  # the values are one slice, or as many as they have along the axis
         new = np.moveaxis(np.reshape(new, (*[1] * (x.ndim - new.ndim), *new.shape)), 0, dim)
@@ -84,5 +80,5 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 @implements(np.ix_)
 def ix_(*args: Sequence[Any]) -> tuple[Any, ...]:
     """Return vectors of positions that index all their combinations. (numpy.ix_)"""
-    vectors = [_array(a) for a in args]
+    vectors = [as_tracer(a) for a in args]
     return tuple(np.reshape(v, [-1 if d == i else 1 for d in range(len(vectors))]) for i, v in enumerate(vectors))

@@ -13,7 +13,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import is_float
-from difc.numpy.formulas import select
+from difc.numpy.formulas import constant, select
 from difc.promotion import dtype_of
 from difc.tracer import lift, wrap
 
@@ -28,10 +28,6 @@ def _bits(x: Any) -> Any:
 def _from_bits(bits: Any, like: Any) -> Any:
     """Return the floats, of the dtype of `like`, that integers are the bits of."""
     return wrap(dif.bitcast(lift(bits), dtype=dtype_of(like)))
-
-
-def _constant(x: Any) -> Any:
-    return wrap(dif.stop_gradient(lift(x)))
 
 
 def _layout(x: Any) -> tuple[int, int]:
@@ -87,7 +83,7 @@ def _frexp(x: Any) -> tuple[Any, Any]:
 
 def _nextafter(x: Any, y: Any) -> Any:
     """Return the next number after x towards y; it has no derivative, as it moves over a grid."""
-    x, y = _constant(x), _constant(y)
+    x, y = constant(x), constant(y)
     bits = _bits(x)
     away = (x < y) == (x > 0)  # from zero
     moved = _from_bits(select(away, bits + 1, bits - 1), x)
@@ -98,7 +94,7 @@ def _nextafter(x: Any, y: Any) -> Any:
 
 def _spacing(x: Any) -> Any:
     """Return the distance to the next number away from zero, with the sign of x."""
-    x = _constant(x)
+    x = constant(x)
     size = np.abs(x)
     gap = _from_bits(_bits(size) + 1, x) - size
     gap = select(x == 0, _from_bits(np.ones_like(_bits(x)), x), gap)  # no difference, where subnormals count as 0

@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import F64, is_float
-from difc.numpy.common import as_operand, axes_of, axis_of, shape_error
+from difc.numpy.common import as_operand, as_tracer, axes_of, axis_of, shape_error
 from difc.numpy.ordering import gathered_along, searched
 from difc.numpy.registry import implements
 from difc.tracer import lift, wrap
 
 __all__: list[str] = []
-
-
-def _array(x: Any) -> Any:
-    return wrap(lift(as_operand(x)))
 
 
 # ---- interpolation -------------------------------------------------------------------------------
@@ -28,11 +24,11 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
     The derivative by x is the slope of the piece; at a point it is that of the piece to the right.
     """
-    x, xp, fp = (_array(v).astype(F64) for v in (x, xp, fp))
+    x, xp, fp = (as_tracer(v).astype(F64) for v in (x, xp, fp))
     if xp.ndim != 1 or fp.aval.shape != xp.aval.shape or xp.aval.shape[0] == 0:
         raise shape_error(f"interp needs two vectors of as many points, not {xp.aval} and {fp.aval}")
     if period is not None:
-        period = np.abs(_array(period).astype(F64))
+        period = np.abs(as_tracer(period).astype(F64))
         x, xp = np.remainder(x, period), np.remainder(xp, period)
         order = lift(np.argsort(xp))
         xp, fp = (wrap(gathered_along(lift(v), order, 0)) for v in (xp, fp))
@@ -55,7 +51,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """Return phases with jumps of more than half a period taken out. (numpy.unwrap)"""
-    x = _array(p)
+    x = as_tracer(p)
     dim = axis_of(axis, x.ndim)
     steps = np.diff(x, axis=dim)
     dtype = np.result_type(steps.dtype, np.asarray(period).dtype if isinstance(period, np.ndarray) else period)
@@ -85,10 +81,10 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
       varargs: a step for each axis, or the coordinates of the points along it; one step counts for all axes.
       edge_order: the order of accuracy at the ends, 1 or 2.
     """
-    x = _array(f)
+    x = as_tracer(f)
     x = x if is_float(x.dtype) else x.astype(F64)
     axes = axes_of(axis, x.ndim)
-    steps = [_array(h) if np.ndim(h) else h for h in map(as_operand, varargs)] or [1.0]
+    steps = [as_tracer(h) if np.ndim(h) else h for h in map(as_operand, varargs)] or [1.0]
     if len(steps) == 1 and not np.ndim(steps[0]):
         steps = steps * len(axes)
     if len(steps) != len(axes) or edge_order not in (1, 2):

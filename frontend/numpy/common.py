@@ -20,11 +20,12 @@ from difc.dims import fresh_dim
 from difc.errors import ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
-from difc.tracer import Tracer, as_array, holds_tracer, lift
+from difc.tracer import Tracer, as_array, holds_tracer, lift, wrap
 from difc.tracing import constant, current_frame
 
 __all__ = [
     "as_operand",
+    "as_tracer",
     "axes_of",
     "axis_of",
     "dtype_from",
@@ -61,6 +62,11 @@ def as_operand(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return Tracer(lift(x), current_frame()) if holds_tracer(x) else as_array(x)
     return x
+
+
+def as_tracer(x: Any) -> Any:
+    """Return an operand as a tracer of the current frame."""
+    return wrap(lift(as_operand(x)))
 
 
 def dtype_from(dtype: Any) -> np.dtype:

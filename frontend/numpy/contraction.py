@@ -16,6 +16,7 @@ from difc.dialects import BOOL, I32, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    as_tracer,
     axes_of,
     dtype_from,
     expand,
@@ -136,7 +137,7 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Any:
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, dtype: Any = None) -> Any:
     """Return the products of vectors along an axis. (numpy.vecdot)"""
-    x1, x2 = (np.moveaxis(wrap(lift(as_operand(x))), axis, -1) for x in (x1, x2))
+    x1, x2 = (np.moveaxis(as_tracer(x), axis, -1) for x in (x1, x2))
     return _core_product("vecdot", x1, "k", x2, "k", "", dtype)
 
 
@@ -176,7 +177,7 @@ def inner(a: Any, b: Any, /) -> Any:
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
     """Return the sum of products of all elements. (numpy.vdot)"""
-    x, y = operands_of(*(np.ravel(wrap(lift(as_operand(v)))) for v in (a, b)))
+    x, y = operands_of(*(np.ravel(as_tracer(v)) for v in (a, b)))
     return _tensordot("vdot", x, y, (0,), (0,))
 
 
@@ -213,7 +214,7 @@ def _tensordot(name: str, x: ir.Value, y: ir.Value, x_axes: Sequence[int], y_axe
 @implements(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """Return the products of all pairs of elements. (numpy.outer)"""
-    x, y = (np.ravel(wrap(lift(as_operand(v)))) for v in (a, b))
+    x, y = (np.ravel(as_tracer(v)) for v in (a, b))
     return np.multiply(np.expand_dims(x, 1), y)
 
 
@@ -243,8 +244,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """Return the cross products of vectors of three elements. (numpy.cross)"""
     if axis is not None:
         axisa = axisb = axisc = axis
-    x = np.moveaxis(wrap(lift(as_operand(a))), axisa, -1)
-    y = np.moveaxis(wrap(lift(as_operand(b))), axisb, -1)
+    x = np.moveaxis(as_tracer(a), axisa, -1)
+    y = np.moveaxis(as_tracer(b), axisb, -1)
     if x.aval.shape[-1] != 3 or y.aval.shape[-1] != 3:
         raise shape_error(f"cross: vectors have {x.aval.shape[-1]} and {y.aval.shape[-1]} elements, not 3")
     (x0, x1, x2), (y0, y1, y2) = (np.unstack(v, axis=-1) for v in (x, y))

@@ -15,17 +15,13 @@ from difc import dialects as dif
 from difc.dialects import BOOL, F64, I64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
-from difc.numpy.common import as_operand, expand, full, integer, named_size, product, shape_error, shape_of
+from difc.numpy.common import as_tracer, expand, full, integer, named_size, product, shape_error, shape_of
 from difc.numpy.ordering import searched
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import common_dtype, to_dtype
 from difc.tracer import Tracer, lift, wrap
 
 __all__: list[str] = []
-
-
-def _array(x: Any) -> Any:
-    return wrap(lift(as_operand(x)))
 
 
 def _unsized(name: str, keyword: str, instead: str = "") -> UnsupportedError:
@@ -59,12 +55,12 @@ def bincount(x: Any, /, weights: Any = None, minlength: Any = 0, *, length: Any 
     if length is None:
         known = np.asarray(x)
         length = max(int(known.max(initial=-1)) + 1, integer(minlength, "minlength"))
-    numbers = _array(x)
+    numbers = as_tracer(x)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iub":
         raise shape_error(f"bincount needs a vector of integers, not {numbers.aval}")
-    if weights is not None and _array(weights).aval.shape != numbers.aval.shape:
-        raise shape_error(f"bincount: weights {_array(weights).aval} for numbers {numbers.aval}")
-    found = None if weights is None else _array(weights)
+    if weights is not None and as_tracer(weights).aval.shape != numbers.aval.shape:
+        raise shape_error(f"bincount: weights {as_tracer(weights).aval} for numbers {numbers.aval}")
+    found = None if weights is None else as_tracer(weights)
     return _tally(to_dtype(lift(numbers), I64), named_size(length), found, I64 if weights is None else F64)
 
 
@@ -101,17 +97,17 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if isinstance(bins, str):
         raise unsupported(f"numpy.histogram with bins={bins!r}, a number that depends on values,", "give bins=n")
     if _is_several(bins):
-        edges = _array(bins)
+        edges = as_tracer(bins)
         if edges.ndim != 1:
             raise shape_error("the bounds of bins must be a vector")
         return edges
     count = integer(bins, "bins")
     if count < 1:
         raise shape_error(f"bins={count}: a histogram needs one bin or more")
-    x = np.ravel(_array(a))
+    x = np.ravel(as_tracer(a))
     first, last = _bounds(x.astype(np.uint8) if x.dtype == BOOL else x, range)
     dtype = common_dtype(first, last, x)
-    return np.linspace(_array(first), _array(last), count + 1, dtype=dtype if is_float(dtype) else F64)
+    return np.linspace(as_tracer(first), as_tracer(last), count + 1, dtype=dtype if is_float(dtype) else F64)
 
 
 def _bin_numbers(x: Any, edges: Any) -> Any:
@@ -127,10 +123,10 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
     Counts have no derivative; sums of weights have one by the weights, and bounds by the least and greatest element.
     """
-    x: Any = np.ravel(_array(a))
+    x: Any = np.ravel(as_tracer(a))
     x = x.astype(np.uint8) if x.dtype == BOOL else x
     edges = histogram_bin_edges(x, bins, range)
-    w: Any = None if weights is None else np.ravel(_array(weights))
+    w: Any = None if weights is None else np.ravel(as_tracer(weights))
     if w is not None and w.aval.shape != x.aval.shape:
         raise shape_error("histogram: there must be one weight for each element")
     counted = _tally(lift(_bin_numbers(x, edges)), edges.aval.shape[0] - 1, w, I64 if w is None else w.dtype)
@@ -143,9 +139,9 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """Return how many points are in each cell of a grid, and the bounds of its bins. (numpy.histogramdd)"""
     if isinstance(sample, (list, tuple)):
-        columns = [_array(c) for c in sample]
+        columns = [as_tracer(c) for c in sample]
     else:
-        points = np.atleast_2d(_array(sample))
+        points = np.atleast_2d(as_tracer(sample))
         columns = list(np.unstack(points if np.ndim(sample) > 1 else np.transpose(points), axis=1))
     count = len(columns)
     each = list(bins) if _is_several(bins) else [bins] * count
@@ -160,7 +156,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     for number, size in zip(numbers, sizes, strict=True):
         cell = cell * size + number
         inside = np.logical_and(inside, (number >= 0) & (number < size))
-    w = None if weights is None else _array(weights)
+    w = None if weights is None else as_tracer(weights)
     counted = np.reshape(_tally(lift(np.where(inside, cell, -1)), product(sizes), w, F64), sizes)
     if density:
         counted = counted / np.sum(counted)
@@ -206,7 +202,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Any:
       fill_value: what stands for positions that there are not.
     """
     count = _size_of("flatnonzero", size, "the mask itself: np.where(mask, x, other)")
-    places, exist = _true_places(np.ravel(_array(a)) != 0, count)
+    places, exist = _true_places(np.ravel(as_tracer(a)) != 0, count)
     return np.where(exist, places, fill_value)
 
 
@@ -214,7 +210,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> Any:
 def nonzero(a: Any, *, size: Any = None, fill_value: Any = 0) -> tuple[Any, ...]:
     """Return the indices, axis by axis, of the first `size` elements that are not zero. (numpy.nonzero)"""
     count = _size_of("nonzero", size, "the mask itself: np.where(mask, x, other)")
-    x = np.atleast_1d(_array(a))
+    x = np.atleast_1d(as_tracer(a))
     places, exist = _true_places(np.ravel(x) != 0, count)
     indices = []
     for extent in reversed(x.shape):
@@ -241,7 +237,7 @@ def unique(
       fill_value: what stands for elements that there are not (the smallest one by default); their count is 0.
     """
     count = _size_of("unique", size, "np.sort, and compare neighbours")
-    x = _array(ar)
+    x = as_tracer(ar)
     if axis is not None and x.ndim != 1:
         raise unsupported("numpy.unique with axis=", "use np.lexsort, and compare neighbours")
     flat: Any = np.ravel(x)

@@ -17,7 +17,7 @@ from difc.dialects import BF16, F16, F32, F64, aval_of
 from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError
-from difc.numpy.common import as_operand, axes_of, integer, product, reshaped, shape_error, shape_of
+from difc.numpy.common import as_operand, as_tracer, axes_of, integer, product, reshaped, shape_error, shape_of
 from difc.numpy.diagonals import diagonal_mask
 from difc.numpy.registry import implements
 from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, to_dtype
@@ -165,7 +165,7 @@ def inv(a: Any) -> Any:
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     """Return x with tensordot(a, x, x.ndim) = b. (numpy.linalg.tensorsolve)"""
-    x, y = (wrap(lift(as_operand(v))) for v in (a, b))
+    x, y = (as_tracer(v) for v in (a, b))
     if axes is not None:
         moved = axes_of(axes, x.ndim, "axes")
         x = np.transpose(x, [*(d for d in range(x.ndim) if d not in moved), *moved])

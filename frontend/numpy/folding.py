@@ -13,7 +13,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import BOOL
-from difc.numpy.common import as_operand, axes_of, axis_of, dtype_from, integer, shape_error, static_size
+from difc.numpy.common import as_tracer, axes_of, axis_of, dtype_from, integer, shape_error, static_size
 from difc.numpy.reduction import NO_VALUE, reduced
 from difc.numpy.registry import METHODS
 from difc.promotion import to_dtype
@@ -43,7 +43,7 @@ _OPS = {np.bitwise_and: dif.reduce_and, np.bitwise_or: dif.reduce_or}
 
 
 def _operand(ufunc: np.ufunc, array: Any, dtype: Any) -> Any:
-    x = wrap(lift(as_operand(array)))
+    x = as_tracer(array)
     if ufunc in _LOGICAL:
         return wrap(to_dtype(lift(x), BOOL))
     return x if dtype is None else x.astype(dtype_from(dtype))
@@ -111,7 +111,7 @@ def _reduceat(ufunc: np.ufunc, reduce: Callable[..., Any]) -> Callable[..., Any]
     name = f"numpy.{ufunc.__name__}.reduceat"
 
     def reduceat(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-        x = wrap(lift(as_operand(array)))
+        x = as_tracer(array)
         dim = axis_of(axis, x.ndim)
         size = static_size(lift(x), dim, name)
         starts = [integer(i, "an index of reduceat") for i in _known(indices, name)]

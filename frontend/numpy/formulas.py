@@ -20,7 +20,7 @@ from difc.promotion import dtype_of
 from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 
-__all__ = ["FORMULAS", "select", "static_power"]
+__all__ = ["FORMULAS", "constant", "select", "static_power"]
 
 LN2 = math.log(2.0)
 #: Exponents up to this are products: exact for integers, and derivatives need no logarithm.
@@ -84,7 +84,8 @@ def _product_power(x: Any, count: int) -> Any:
 # ---- division ------------------------------------------------------------------------------------
 
 
-def _constant(x: Any) -> Any:
+def constant(x: Any) -> Any:
+    """Return a value that has no derivative."""
     return wrap(dif.stop_gradient(lift(x)))
 
 
@@ -110,14 +111,14 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
         wrong = (rest != 0) & ((rest < 0) != (y < 0))
         return select(wrong, quotient - 1, quotient), select(wrong, rest + y, rest)
     wrong = (rest != 0) & ((rest < 0) != (y < 0))
-    no_rest = np.copysign(_full(y, 0), y) - (_constant(rest) - rest)  # a zero with the derivative of the rest
+    no_rest = np.copysign(_full(y, 0), y) - (constant(rest) - rest)  # a zero with the derivative of the rest
     remainder = select(rest == 0, no_rest, select(wrong, rest + y, rest))
     whole = select(wrong, (x - rest) / y - 1, (x - rest) / y)
     down = np.floor(whole)
     down = select(whole - down > 0.5, down + 1, down)
     quotient = select(whole != 0, down, np.copysign(_full(y, 0), x / y))
     by_zero = y == 0
-    return select(by_zero, _constant(x / y), quotient), select(by_zero | np.isnan(rest), rest, remainder)
+    return select(by_zero, constant(x / y), quotient), select(by_zero | np.isnan(rest), rest, remainder)
 
 
 # ---- sums of exponentials -------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def _trunc(x: Any) -> Any:
 def _modf(x: Any) -> tuple[Any, Any]:
     whole = _trunc(x)
     part = select(np.isinf(x), 0.0, x - select(np.isinf(x), 0.0, whole))
-    no_part = np.copysign(_full(x, 0), x) - (_constant(part) - part)  # a zero with the derivative of the part
+    no_part = np.copysign(_full(x, 0), x) - (constant(part) - part)  # a zero with the derivative of the part
     return select(part == 0, no_part, part), whole
 
 

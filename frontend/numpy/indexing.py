@@ -17,6 +17,7 @@ from difc.dialects import I32, I64, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    as_tracer,
     axis_of,
     expand,
     reshaped,
@@ -167,7 +168,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
         x, axis = np.reshape(x, -1), 0
     dim = axis_of(axis, x.ndim)
-    index = wrap(lift(as_operand(indices)))
+    index = as_tracer(indices)
     if index.ndim != x.ndim or index.dtype.kind not in "iu":
         raise shape_error(f"take_along_axis needs integer indices of {x.ndim} dimensions, not {index.aval}")
     x, index = np.moveaxis(x, dim, -1), np.moveaxis(index, dim, -1)

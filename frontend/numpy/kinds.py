@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import is_float
-from difc.numpy.common import as_operand, dtype_from
+from difc.numpy.common import as_tracer, dtype_from
 from difc.numpy.registry import creates, implements
 from difc.promotion import broadcast_shapes, dtype_of, to_dtype
 from difc.tracer import Tracer, lift, wrap
@@ -43,7 +43,7 @@ def isscalar(element: Any) -> bool:
 @implements(np.iterable)
 def iterable(y: Any) -> bool:
     """Return whether the array has a first dim. (numpy.iterable)"""
-    return wrap(lift(as_operand(y))).ndim > 0
+    return as_tracer(y).ndim > 0
 
 
 @implements(np.broadcast_shapes)
@@ -71,7 +71,7 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = Fal
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """Return the angle of numbers in the complex plane: 0, or pi for negative ones. (numpy.angle)"""
-    x = wrap(lift(as_operand(z)))
+    x = as_tracer(z)
     x = x if is_float(x.dtype) else x.astype(np.float64)
     half = 180.0 if deg else np.pi
     result = np.where(np.signbit(x), np.asarray(half, x.dtype), np.zeros_like(x))
@@ -84,12 +84,12 @@ def angle(z: Any, deg: bool = False) -> Any:
 @creates("asfortranarray")
 def asfortranarray(a: Any, dtype: Any = None) -> Any:
     """Return a traced array; how it lies in memory is the compiler's matter. (numpy.asfortranarray)"""
-    x = np.atleast_1d(wrap(lift(as_operand(a))))
+    x = np.atleast_1d(as_tracer(a))
     return x if dtype is None else wrap(to_dtype(lift(x), dtype_from(dtype)))
 
 
 @creates("require")
 def require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
     """Return a traced array, which has no memory to demand something of. (numpy.require)"""
-    x = wrap(lift(as_operand(a)))
+    x = as_tracer(a)
     return x if dtype is None else wrap(to_dtype(lift(x), dtype_from(dtype)))

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import aval_of
-from difc.numpy.common import as_operand, axis_of, dtype_from, shape_error
+from difc.numpy.common import as_tracer, axis_of, dtype_from, shape_error
 from difc.numpy.registry import creates, implements
 from difc.promotion import broadcast_shapes
 from difc.pytree import flatten, unflatten
-from difc.tracer import Tracer, lift, wrap
+from difc.tracer import Tracer, lift
 from difc.transform import vmap
 
 __all__ = ["mapped"]
@@ -27,7 +27,7 @@ def mapped(function: Callable[..., Any], operands: Sequence[Any], core: Sequence
     Raises:
       ShapeError: for an operand with fewer dims than its part has, or leading dims that do not broadcast.
     """
-    arrays = [wrap(lift(as_operand(x))) for x in operands]
+    arrays = [as_tracer(x) for x in operands]
     for x, inner in zip(arrays, core, strict=True):
         if x.ndim < inner:
             raise shape_error(f"vectorize: an operand of {x.ndim} dimensions, where one call takes {inner}")
@@ -59,10 +59,10 @@ def _size(arrays: Sequence[Any], leads: Sequence[tuple[Any, ...]], axis: int, si
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what a function of vectors gives along an axis. (numpy.apply_along_axis)"""
-    x = wrap(lift(as_operand(arr)))
+    x = as_tracer(arr)
     dim = axis_of(axis, x.ndim)
     found = mapped(lambda row: func1d(row, *args, **kwargs), [np.moveaxis(x, dim, -1)], [1])
-    found = wrap(lift(as_operand(found)))
+    found = as_tracer(found)
     inner = found.ndim - (x.ndim - 1)
     source = range(x.ndim - 1, found.ndim)
     return np.moveaxis(found, list(source), list(range(dim, dim + inner)))
@@ -71,7 +71,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
     """Return what a function of an array and an axis gives, one axis after the other. (numpy.apply_over_axes)"""
-    x = wrap(lift(as_operand(a)))
+    x = as_tracer(a)
     rank = x.ndim
     for axis in axes if isinstance(axes, (tuple, list, np.ndarray)) else (axes,):
         found = func(x, axis_of(int(axis), rank))
@@ -88,7 +88,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     Each function, or number, is applied to all of `x`: where a derivative could be infinite outside its piece, let it
     see harmless numbers there with np.where.
     """
-    value = wrap(lift(as_operand(x)))
+    value = as_tracer(x)
     conditions = _conditions(condlist, value)
     functions = list(funclist)
     if len(functions) not in (len(conditions), len(conditions) + 1):
@@ -108,12 +108,12 @@ def _conditions(condlist: Any, value: Any) -> list[Any]:
     """Return the conditions of a list, or of one mask; each has the shape of the values."""
     if isinstance(condlist, (list, tuple)) and condlist and np.ndim(condlist[0]) == value.ndim:
         return [c if isinstance(c, Tracer) else np.asarray(c, bool) for c in condlist]
-    mask = wrap(lift(as_operand(condlist)))
+    mask = as_tracer(condlist)
     return [mask] if mask.ndim == value.ndim else [mask[i] for i in range(len(mask))]
 
 
 def _as(piece: Any, like: Any) -> Any:
-    return wrap(lift(as_operand(piece))).astype(like.dtype)
+    return as_tracer(piece).astype(like.dtype)
 
 
 @creates("fromfunction")

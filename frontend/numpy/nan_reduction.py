@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import is_float
-from difc.numpy.common import as_operand
+from difc.numpy.common import as_tracer
 from difc.numpy.reduction import NO_VALUE
 from difc.numpy.registry import implements
-from difc.tracer import lift, wrap
 
 __all__: list[str] = []
 
 
 def _filled(a: Any, number: Any) -> tuple[Any, Any]:
     """Return the array with a number in place of NaN, and where there is a NaN."""
-    x = wrap(lift(as_operand(a)))
+    x = as_tracer(a)
     missing = np.isnan(x)
     return (np.where(missing, number, x).astype(x.dtype) if is_float(x.dtype) else x), missing
 

@@ -15,6 +15,7 @@ from difc.dialects import BOOL, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    as_tracer,
     axis_of,
     expand,
     integer,
@@ -133,7 +134,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", or
 @implements(np.searchsorted)
 def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     """Return where values would be put into a sorted vector to keep it sorted. (numpy.searchsorted)"""
-    table, values = (wrap(lift(as_operand(x))) for x in (a, v))
+    table, values = (as_tracer(x) for x in (a, v))
     if table.ndim != 1 or side not in dif.SIDES:
         raise shape_error("searchsorted needs a sorted vector, and side='left' or 'right'")
     table = table if sorter is None else np.take(table, as_operand(sorter))
@@ -143,7 +144,7 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """Return the number of the bin that each value falls into; bounds increase, or all decrease. (numpy.digitize)"""
-    values, table = (wrap(lift(as_operand(v))) for v in (x, bins))
+    values, table = (as_tracer(v) for v in (x, bins))
     if table.ndim != 1:
         raise shape_error(f"digitize needs a vector of bounds, not {table.aval}")
     if table.aval.shape[0] == 0:
@@ -164,7 +165,7 @@ def isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Any:
     """Return for each element whether it is among others. (numpy.isin)"""
-    values, others = (wrap(lift(as_operand(v))) for v in (element, test_elements))
+    values, others = (as_tracer(v) for v in (element, test_elements))
     if 0 in others.aval.shape:
         return np.full_like(values, invert, dtype=BOOL)
     table = np.sort(np.ravel(others))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_operand, integer, shape_error, static_size
+from difc.numpy.common import as_tracer, integer, shape_error, static_size
 from difc.numpy.registry import implements, unsupported
 from difc.tracer import Tracer, lift, wrap
 
@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 
 def _coefficients(p: Any, what: str) -> Any:
-    found = np.atleast_1d(wrap(lift(as_operand(p))))
+    found = np.atleast_1d(as_tracer(p))
     if found.ndim != 1:
         raise shape_error(f"{what} needs a vector of coefficients, not an array of {found.ndim} dimensions")
     static_size(lift(found), 0, what)
@@ -75,7 +75,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     times = integer(m, "m")
     if times < 0:
         raise shape_error(f"polyint: an integral of order {times}", "use np.polyder for derivatives")
-    constants = np.zeros(times) if k is None else np.atleast_1d(wrap(lift(as_operand(k))))
+    constants = np.zeros(times) if k is None else np.atleast_1d(as_tracer(k))
     if len(constants) not in (times, 1):
         raise shape_error(f"polyint: {len(constants)} constants for {times} integrals")
     for i in range(times):
@@ -93,13 +93,13 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
     """
     if full or cov:
         raise unsupported("numpy.polyfit with full= or cov=", "use np.linalg.lstsq(np.vander(x, deg + 1), y)")
-    places, values = (wrap(lift(as_operand(v))) + 0.0 for v in (x, y))
+    places, values = (as_tracer(v) + 0.0 for v in (x, y))
     count = integer(deg, "deg") + 1
     if places.ndim != 1 or values.ndim not in (1, 2) or count < 1:
         raise shape_error(f"polyfit: points {places.aval}, values {values.aval} and degree {deg} do not fit")
     rows = np.vander(places, count)
     if w is not None:
-        weights = np.reshape(wrap(lift(as_operand(w))) + 0.0, (-1, 1))
+        weights = np.reshape(as_tracer(w) + 0.0, (-1, 1))
         rows, values = rows * weights, values * (weights if values.ndim == 2 else weights[:, 0])
     scale = np.sqrt(np.sum(rows * rows, axis=0))  # columns of one size are better conditioned
     limit = static_size(lift(places), 0, "polyfit") * np.finfo(places.dtype).eps if rcond is None else rcond
@@ -110,7 +110,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
 @implements(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
     """Return the polynomial with given roots. (numpy.poly)"""
-    roots = np.atleast_1d(wrap(lift(as_operand(seq_of_zeros))))
+    roots = np.atleast_1d(as_tracer(seq_of_zeros))
     if roots.ndim != 1:
         raise unsupported("numpy.poly of a matrix, which is about complex eigenvalues,", "use np.linalg.eigvalsh first")
     roots = roots if roots.dtype in (np.float32, np.float64) else roots.astype(np.float64)

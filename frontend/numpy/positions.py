@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from difc.errors import MutationError
-from difc.numpy.common import as_operand, axis_of, integer, rank_of, shape_error, shape_of, static_size
+from difc.numpy.common import as_operand, as_tracer, axis_of, integer, rank_of, shape_error, shape_of, static_size
 from difc.numpy.creation import arange
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, common_dtype
@@ -20,12 +20,8 @@ from difc.tracer import lift, wrap
 __all__: list[str] = []
 
 
-def _array(x: Any) -> Any:
-    return wrap(lift(as_operand(x)))
-
-
 def _integers(x: Any, what: str) -> Any:
-    found = _array(x)
+    found = as_tracer(x)
     if found.dtype.kind not in "iu":
         raise shape_error(f"{what} needs integers, not {found.aval}", "convert them with .astype(np.int64)")
     return found
@@ -59,7 +55,7 @@ def diag_indices_from(arr: Any) -> Any:
     """Return the positions of the diagonal of an array of equal sizes, which may be run-time ones.
     (numpy.diag_indices_from)
     """
-    x = _array(arr)
+    x = as_tracer(arr)
     if x.ndim < 2 or len(set(x.aval.shape)) != 1:
         raise shape_error(f"diag_indices_from needs an array of two or more dimensions of equal sizes, not {x.aval}")
     return tuple(arange(x.shape[0]) for _ in range(x.ndim))
@@ -120,7 +116,7 @@ def _bit_order(bitorder: str) -> np.ndarray:
 @implements(np.unpackbits)
 def unpackbits(a: Any, axis: Any = None, count: Any = None, bitorder: str = "big") -> Any:
     """Return the bits of bytes as elements 0 and 1 along an axis. (numpy.unpackbits)"""
-    x = _array(a)
+    x = as_tracer(a)
     if x.dtype != np.uint8:
         raise shape_error(f"unpackbits needs elements of uint8, not {x.aval}", "convert them with .astype(np.uint8)")
     if axis is None:
@@ -138,7 +134,7 @@ def unpackbits(a: Any, axis: Any = None, count: Any = None, bitorder: str = "big
 @implements(np.packbits)
 def packbits(a: Any, axis: Any = None, bitorder: str = "big") -> Any:
     """Return bytes, of which each holds eight elements along an axis as bits. (numpy.packbits)"""
-    x = _array(a)
+    x = as_tracer(a)
     if x.dtype.kind not in "biu":
         raise shape_error(f"packbits needs integers or bools, not {x.aval}", "compare with 0 first: x != 0")
     if axis is None:
@@ -214,7 +210,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *, inplace: b
       MutationError: without inplace=False, which says that a copy is wanted.
     """
     _only_a_copy("put_along_axis", inplace)
-    x, index = _array(arr), _integers(indices, "put_along_axis")
+    x, index = as_tracer(arr), _integers(indices, "put_along_axis")
     if axis is None:
         flat: Any = np.reshape(x, -1)
         return np.reshape(flat.at[np.reshape(index, -1)].set(values), x.shape)
@@ -234,9 +230,9 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise", *, inplace: bool = True) 
       MutationError: without inplace=False, which says that a copy is wanted.
     """
     _only_a_copy("put", inplace)
-    x, index = _array(a), np.reshape(_integers(ind, "put"), -1)
+    x, index = as_tracer(a), np.reshape(_integers(ind, "put"), -1)
     flat: Any = np.reshape(x, -1)
-    new = np.reshape(_array(v), -1)
+    new = np.reshape(as_tracer(v), -1)
     size = flat.shape[0]
     if mode not in ("raise", "wrap", "clip"):
         raise shape_error(f"put: mode={mode!r} is not one of 'raise', 'wrap', 'clip'")
@@ -254,11 +250,11 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
       MutationError: without inplace=False, which says that a copy is wanted.
     """
     _only_a_copy("fill_diagonal", inplace)
-    x = _array(a)
+    x = as_tracer(a)
     if wrap:
         raise unsupported("numpy.fill_diagonal with wrap=True", "use x.at[rows, columns].set(value)")
     if x.ndim < 2 or (x.ndim > 2 and len(set(x.aval.shape)) != 1):
         raise shape_error(f"fill_diagonal needs a matrix, or an array of equal sizes, not {x.aval}")
     count = min(static_size(lift(x), d, "fill_diagonal") for d in range(x.ndim))
     place = np.arange(count)
-    return x.at[(place,) * x.ndim].set(np.resize(_array(val), count) if rank_of(val) else val)
+    return x.at[(place,) * x.ndim].set(np.resize(as_tracer(val), count) if rank_of(val) else val)

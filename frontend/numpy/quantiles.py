@@ -17,7 +17,17 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import F64, is_float
 from difc.errors import InputError
-from difc.numpy.common import as_operand, axes_of, expand, product, reshaped, shape_error, shape_of, transposed
+from difc.numpy.common import (
+    as_operand,
+    as_tracer,
+    axes_of,
+    expand,
+    product,
+    reshaped,
+    shape_error,
+    shape_of,
+    transposed,
+)
 from difc.numpy.ordering import gathered_along, sorted_along
 from difc.numpy.reduction import NO_VALUE
 from difc.numpy.registry import implements, unsupported
@@ -64,7 +74,7 @@ def _finished(found: Any, rows: Any, skip_nan: bool, lead: tuple[Any, ...], axes
 
 
 def _sorted_rows(a: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
-    x = wrap(lift(as_operand(a)))
+    x = as_tracer(a)
     axes = axes_of(axis, x.ndim)
     rows = _rows(x, axes)
     if rows.aval.shape[-1] == 0:
@@ -181,7 +191,7 @@ def _quantile(
 
 def _weighted(a: Any, q: Any, axis: Any, weights: Any, name: str) -> tuple[Any, Any, tuple[int, ...]]:
     """Return sorted rows and, in each, the first element up to which the share of the weights reaches q."""
-    x, w = (wrap(lift(as_operand(v))) for v in (a, weights))
+    x, w = (as_tracer(v) for v in (a, weights))
     axes = axes_of(axis, x.ndim)
     if w.aval.shape != x.aval.shape:
         if w.ndim != 1 or len(axes) != 1:

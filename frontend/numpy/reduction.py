@@ -16,6 +16,7 @@ from difc.dialects import BF16, BOOL, F16, F32, F64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    as_tracer,
     axes_of,
     axis_of,
     dtype_from,
@@ -215,7 +216,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         result = mean(x, axis, keepdims=keepdims)
         total = np.full_like(result, 1) * _count(lift(x), axes_of(axis, x.ndim), True, False, result.dtype)
         return (result, total) if returned else result
-    w = wrap(lift(as_operand(weights)))
+    w = as_tracer(weights)
     axes = axes_of(axis, x.ndim)
     if w.aval.shape != x.aval.shape:
         if w.ndim != len(axes) or axis is None:

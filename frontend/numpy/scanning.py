@@ -14,6 +14,7 @@ from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    as_tracer,
     axis_of,
     dtype_from,
     integer,
@@ -116,7 +117,7 @@ METHODS[np.minimum, "accumulate"] = _extreme(dif.cummin)
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
     """Return the differences of neighbours along an axis, n times. (numpy.diff)"""
-    x = wrap(lift(as_operand(a)))
+    x = as_tracer(a)
     dim = axis_of(axis, x.ndim)
     parts = [p for p in (prepend, x, append) if p is not np._NoValue]  # type: ignore[attr-defined]
     if len(parts) > 1:
@@ -152,7 +153,7 @@ def _without_end(x: Any, axis: int, end: int) -> Any:
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Return the differences of consecutive elements, with others before and after. (numpy.ediff1d)"""
-    differences = diff(np.ravel(wrap(lift(as_operand(ary)))))
+    differences = diff(np.ravel(as_tracer(ary)))
     parts = [np.ravel(p) if p is not differences else p for p in (to_begin, differences, to_end) if p is not None]
     return np.concatenate(parts) if len(parts) > 1 else differences
 
@@ -160,12 +161,12 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 @implements(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """Return the integral along an axis by the trapezoidal rule. (numpy.trapezoid)"""
-    y = wrap(lift(as_operand(y)))
+    y = as_tracer(y)
     dim = axis_of(axis, y.ndim)
     if x is None:
         width: Any = dx
     else:
-        points = wrap(lift(as_operand(x)))
+        points = as_tracer(x)
         width = diff(points, axis=-1 if points.ndim == 1 else dim)
         if points.ndim == 1:
             width = np.reshape(width, [-1 if d == dim else 1 for d in range(y.ndim)])

@@ -62,7 +62,7 @@ def scattered(x: ir.Value, plan: IndexPlan, value: ir.Value, combine: np.ufunc |
     whole = [item.dim for item in kept if item.kind == "slice" and item.what.is_full]
     order = [("point", i) for i in range(len(plan.points))] + [item.dim for item in partial] + whole
     value = transposed(value, [sources.index(s) for s in order])
-    points, picks = _all_points(plan, partial, shape, x)
+    points, picks = _all_points(plan, partial, shape)
     axes = [p.dim for p in picks]
     return COMBINING[combine](x, index_vectors(picks, points), value, axes=axes, batch=0, mode="fill")
 
@@ -85,9 +85,7 @@ def _result_layout(plan: IndexPlan, shape: tuple[Any, ...]) -> tuple[list[Any], 
     return wanted, sources
 
 
-def _all_points(
-    plan: IndexPlan, partial: list[Item], shape: tuple[Any, ...], x: ir.Value
-) -> tuple[tuple[Any, ...], list[Item]]:
+def _all_points(plan: IndexPlan, partial: list[Item], shape: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Item]]:
     """Return the shape of all points, partial slices included, and picks that broadcast to it."""
     points = (*plan.points, *(count_of(shape[item.dim], item.what) for item in partial))
     picks = []

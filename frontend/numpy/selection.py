@@ -11,7 +11,7 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import BOOL, is_float
 from difc.errors import ShapeError, UnsupportedError
-from difc.numpy.common import as_operand, integer
+from difc.numpy.common import as_operand, as_tracer, integer
 from difc.numpy.elementwise import astype
 from difc.numpy.registry import implements
 from difc.promotion import broadcast_shapes, common_dtype, promote, to_dtype
@@ -112,7 +112,7 @@ def fix(x: Any, out: Any = None) -> Any:
 @implements(np.isclose)
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Return where |a - b| <= atol + rtol |b|, or both are the same infinity. (numpy.isclose)"""
-    a, b = (wrap(lift(as_operand(v))) for v in (a, b))
+    a, b = (as_tracer(v) for v in (a, b))
     b = b if is_float(b.dtype) else b.astype(np.float64)
     near = (np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)
     near = near | (a == b)
@@ -128,7 +128,7 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     """Return whether shapes and all elements are equal, as a traced bool. (numpy.array_equal)"""
-    a, b = (wrap(lift(as_operand(v))) for v in (a1, a2))
+    a, b = (as_tracer(v) for v in (a1, a2))
     if a.aval.shape != b.aval.shape:
         return wrap(lift(np.False_))
     same = a == b
@@ -138,7 +138,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
 @implements(np.array_equiv)
 def array_equiv(a1: Any, a2: Any) -> Any:
     """Return whether arrays are equal when repeated to one shape, as a traced bool. (numpy.array_equiv)"""
-    a, b = (wrap(lift(as_operand(v))) for v in (a1, a2))
+    a, b = (as_tracer(v) for v in (a1, a2))
     try:
         broadcast_shapes(a.aval.shape, b.aval.shape)
     except ShapeError:

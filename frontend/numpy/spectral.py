@@ -15,7 +15,7 @@ from difc.dialects import aval_of
 from difc.dialects.matrices import symmetric
 from difc.dialects.mlir import ir
 from difc.dialects.types import NamedDim
-from difc.numpy.common import as_operand, rank_of, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_tracer, rank_of, shape_error, shape_of, size_scalar
 from difc.numpy.factor import matrices
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_to, to_dtype
@@ -204,7 +204,7 @@ def _for_each(tolerance: Any) -> Any:
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """Return the number of singular values above a tolerance, relative (`rtol`) or not. (numpy.linalg.matrix_rank)"""
     if rank_of(A) < 2:
-        return np.any(wrap(lift(as_operand(A))) != 0).astype(np.int64)
+        return np.any(as_tracer(A) != 0).astype(np.int64)
     (x,) = matrices("matrix_rank", A, square=hermitian)
     if tol is not None and rtol is not None:
         raise shape_error("matrix_rank takes tol= or rtol=, not both", "leave out tol")

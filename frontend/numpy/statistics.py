@@ -7,20 +7,15 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import F64
-from difc.numpy.common import as_operand, integer, shape_error
+from difc.numpy.common import as_tracer, integer, shape_error
 from difc.numpy.registry import implements
 from difc.promotion import common_dtype
-from difc.tracer import lift, wrap
 
 __all__: list[str] = []
 
 
-def _array(x: Any) -> Any:
-    return wrap(lift(as_operand(x)))
-
-
 def _weights(w: Any, count: Any, what: str) -> Any:
-    found = _array(w)
+    found = as_tracer(w)
     if found.aval.shape != (count,):
         raise shape_error(f"cov: {what} {found.aval} are not one for each of {count} observations")
     return found.astype(F64)
@@ -32,12 +27,12 @@ def cov(
     aweights: Any = None, *, dtype: Any = None,
 ) -> Any:  # fmt: skip
     """Return the covariances of variables, which are rows (or columns). (numpy.cov)"""
-    x: Any = np.atleast_2d(_array(m))
+    x: Any = np.atleast_2d(as_tracer(m))
     if x.ndim > 2:
         raise shape_error(f"cov needs a matrix, not an array of {x.ndim} dimensions")
     x = x if rowvar or np.ndim(m) == 1 else np.transpose(x)
     if y is not None:
-        other: Any = np.atleast_2d(_array(y))
+        other: Any = np.atleast_2d(as_tracer(y))
         x = np.concatenate([x, other if rowvar or other.aval.shape[0] == 1 else np.transpose(other)])
     x = x.astype(common_dtype(x, np.float64(0)) if dtype is None else dtype)
     off = integer(ddof, "ddof") if ddof is not None else 0 if bias else 1

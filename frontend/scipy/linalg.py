@@ -14,6 +14,7 @@ import numpy as np
 
 from difc import numpy as dnp
 from difc.numpy import surface
+from difc.scipy.common import constant
 from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
 
 __all__ = [
@@ -210,20 +211,11 @@ def expm(A: Any) -> Any:
         A = A if A.dtype == np.float32 else A.astype(np.float64)
     degree, limit = _PADE[A.dtype]
     norm = np.max(np.sum(np.abs(A), -2), -1)
-    ratio = _constant(np.maximum(norm / limit, 1.0))
+    ratio = constant(np.maximum(norm / limit, 1.0))
     count = np.ceil(np.log2(ratio))
     scaled = A * np.exp2(-count)[..., None, None].astype(A.dtype)
     even, odd = _pade(scaled, degree)
     return _squared(np.linalg.solve(even - odd, even + odd), count)
-
-
-def _constant(x: Any) -> Any:
-    """Return a value that has no derivative."""
-    if not surface.has_tracer(x):
-        return x
-    from difc.control import stop_gradient
-
-    return stop_gradient(x)
 
 
 def _pade(x: Any, degree: int) -> tuple[Any, Any]:

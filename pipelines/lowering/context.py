@@ -144,7 +144,7 @@ class Context(TensorEmitter):
         """Return all run-time sizes."""
         return [self.size(x, d) for d in range(x.aval.ndim)]
 
-    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value], result: int = 0) -> list[Size]:
+    def result_sizes(self, operation: ir.Operation, operands: Sequence[Value], result: int) -> list[Size]:
         """Compute the sizes of one of an op's results from its operands, by its type rule."""
         avals = [LazyAval(self, x.aval, self.sizes(x), partial(self.host_index, x)) for x in operands]
         return infer_sizes(operation, avals, result)
@@ -155,7 +155,7 @@ class Context(TensorEmitter):
         for size in sizes:
             if not isinstance(size, int):
                 is_one = isinstance(result, int) and result == 1
-                result = size if is_one else self.value("arith.muli", [self.index(result), size], self.index_type)
+                result = size if is_one else self.arith("muli", result, size)
         return result
 
     # ---- scalars ---------------------------------------------------------------------------------

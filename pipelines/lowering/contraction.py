@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -98,25 +98,49 @@ def _(
     for name in names:
         sizes.append(c.product(out.sizes[start : start + counts[name]]))
         start += counts[name]
-    result = regroup(c, _contract(c, out.dtype, x, y, names, sizes), sizes, out.sizes)
-    return out.value(result)
+    sums = _Sums(out.dtype, (x, y), names, sizes, c.size_of(x.tensor, x.groups.index(SUM)))
+    return out.value(regroup(c, _contract(c, sums), sizes, out.sizes))
 
 
-def _contract(c: Context, dtype: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]) -> ir.Value:
-    """Append the contraction; half floats accumulate in f32."""
+class _Sums(NamedTuple):
+    """What a contraction makes: for each element a sum of `count` products.
+
+    Attributes:
+      dtype: of the operands and of the result; half floats accumulate in f32.
+      operands: left and right.
+      names: the groups that the dims of the result are.
+      sizes: of the result.
+      count: how many products each sum has.
+    """
+
+    dtype: np.dtype
+    operands: tuple[_Operand, _Operand]
+    names: list[str]
+    sizes: list[Size]
+    count: Size
+
+    @property
+    def accumulator(self) -> np.dtype:
+        return F32 if self.dtype in (F16, BF16) else self.dtype
+
+    def add_product(self, c: Context, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
+        a, b = (convert(c, self.dtype, v, self.accumulator) for v in (a, b))
+        return scalars.add(c, self.accumulator, total, scalars.mul(c, self.accumulator, a, b))
+
+
+def _contract(c: Context, sums: _Sums) -> ir.Value:
+    """Append the contraction."""
+    dtype, (x, y), names, sizes, count = sums
     if c.vectors is not None:
         known = dict(zip(names, sizes, strict=True))
-        matrices = [*(known.get(name, 1) for name in (BATCH, LEFT, RIGHT)), c.size_of(x.tensor, x.groups.index(SUM))]
+        matrices = [*(known.get(name, 1) for name in (BATCH, LEFT, RIGHT)), count]
         if is_worth_the_kernel(matrices, element_type(dtype)):
             return regroup(c, _in_kernel(c, x, y, matrices), matrices[:3], sizes)
-    accumulator = F32 if dtype in (F16, BF16) else dtype
-    count = c.size_of(x.tensor, x.groups.index(SUM))
     if c.target_kind == "vulkan" and not (isinstance(count, int) and count <= MOST_STEPS and _is_static(sizes)):
-        few = isinstance(count, int) and count <= _FEW
-        total = (_unrolled if few else _in_parts)(c, dtype, accumulator, x, y, names, sizes, count)
+        total = _unrolled(c, sums, count) if isinstance(count, int) and count <= _FEW else _in_parts(c, sums)
     else:
-        total = _at_once(c, dtype, accumulator, x, y, names, sizes)
-    if accumulator == dtype:
+        total = _at_once(c, sums)
+    if sums.accumulator == dtype:
         return total
     narrow = (c.empty(sizes, element_type(dtype)), projection(len(names), tuple(range(len(names)))))
     source = (total, narrow[1])
@@ -127,86 +151,58 @@ def _is_static(sizes: Sequence[Size]) -> bool:
     return all(isinstance(size, int) for size in sizes)
 
 
-def _add_product(
-    c: Context, dtype: np.dtype, accumulator: np.dtype, a: ir.Value, b: ir.Value, total: ir.Value
-) -> ir.Value:
-    a, b = (convert(c, dtype, v, accumulator) for v in (a, b))
-    return scalars.add(c, accumulator, total, scalars.mul(c, accumulator, a, b))
-
-
-def _at_once(
-    c: Context, dtype: np.dtype, accumulator: np.dtype, x: _Operand, y: _Operand, names: list[str], sizes: list[Size]
-) -> ir.Value:
+def _at_once(c: Context, sums: _Sums) -> ir.Value:
     """Append one contraction, which IREE may tile."""
-    loops = [*names, SUM]
+    loops = [*sums.names, SUM]
 
     def to(groups: list[str]) -> ir.AffineMap:
         return projection(len(loops), tuple(loops.index(name) for name in groups))
 
-    init = c.filled(number(c, accumulator, 0), sizes)
-    iterators = [*[PARALLEL] * len(names), REDUCTION]
-    inputs = [(c.unfused(operand.tensor), to(operand.groups)) for operand in (x, y)]
-    body = partial(_add_product, c, dtype, accumulator)
-    return c.generic(inputs, [(init, to(names))], iterators, lambda *elements: [body(*elements)])[0]
+    init = c.filled(number(c, sums.accumulator, 0), sums.sizes)
+    iterators = [*[PARALLEL] * len(sums.names), REDUCTION]
+    inputs = [(c.unfused(operand.tensor), to(operand.groups)) for operand in sums.operands]
+    return c.generic(inputs, [(init, to(sums.names))], iterators, lambda *elements: [sums.add_product(c, *elements)])[0]
 
 
-def _unrolled(
-    c: Context,
-    dtype: np.dtype,
-    accumulator: np.dtype,
-    x: _Operand,
-    y: _Operand,
-    names: list[str],
-    sizes: list[Size],
-    count: int,
-) -> ir.Value:
+def _unrolled(c: Context, sums: _Sums, count: int) -> ir.Value:
     """Append a sum of few products for each element."""
-    read = [(c.unfused(operand.tensor), operand.groups) for operand in (x, y)]
+    read = [(c.unfused(operand.tensor), operand.groups) for operand in sums.operands]
 
     def body(*_: ir.Value) -> list[ir.Value]:
-        place = {name: c.iteration_index(d) for d, name in enumerate(names)}
-        total = number(c, accumulator, 0)
+        place = {name: c.iteration_index(d) for d, name in enumerate(sums.names)}
+        total = number(c, sums.accumulator, 0)
         for i in range(count):
             a, b = (c.extract(t, [c.index(i) if g == SUM else place[g] for g in groups]) for t, groups in read)
-            total = _add_product(c, dtype, accumulator, a, b, total)
+            total = sums.add_product(c, a, b, total)
         return [total]
 
-    init = c.empty(sizes, element_type(accumulator)), identity_map(len(sizes))
-    return c.generic([], [init], [PARALLEL] * len(sizes), body)[0]
+    init = c.empty(sums.sizes, element_type(sums.accumulator)), identity_map(len(sums.sizes))
+    return c.generic([], [init], [PARALLEL] * len(sums.sizes), body)[0]
 
 
-def _in_parts(
-    c: Context,
-    dtype: np.dtype,
-    accumulator: np.dtype,
-    x: _Operand,
-    y: _Operand,
-    names: list[str],
-    sizes: list[Size],
-    count: Size,
-) -> ir.Value:
+def _in_parts(c: Context, sums: _Sums) -> ir.Value:
     """Append a loop for each element and each of the parts of its sum, and the sum of the parts."""
-    parts = blocks_of(c, count, MOST_STEPS)
-    read = [(c.unfused(operand.tensor), operand.groups) for operand in (x, y)]
-    shape = [parts, *sizes]
+    parts = blocks_of(c, sums.count, MOST_STEPS)
+    read = [(c.unfused(operand.tensor), operand.groups) for operand in sums.operands]
+    shape = [parts, *sums.sizes]
 
     def body(*_: ir.Value) -> list[ir.Value]:
         part, *position = (c.iteration_index(d) for d in range(len(shape)))
-        place = dict(zip(names, position, strict=True))
-        start = c.value("arith.muli", [part, c.index(MOST_STEPS)], c.index_type)
-        end = c.value("arith.addi", [start, c.index(MOST_STEPS)], c.index_type)
-        stop = c.value("arith.minsi", [end, c.index(count)], c.index_type)
+        place = dict(zip(sums.names, position, strict=True))
+        start = c.arith("muli", part, MOST_STEPS)
+        end = c.arith("addi", start, MOST_STEPS)
+        stop = c.arith("minsi", end, sums.count)
 
         def step(i: ir.Value, total: ir.Value) -> list[ir.Value]:
             a, b = (c.extract(tensor, [i if g == SUM else place[g] for g in groups]) for tensor, groups in read)
-            return [_add_product(c, dtype, accumulator, a, b, total)]
+            return [sums.add_product(c, a, b, total)]
 
-        return counted(c, start, stop, [number(c, accumulator, 0)], step)
+        return counted(c, start, stop, [number(c, sums.accumulator, 0)], step)
 
-    init = c.empty(shape, element_type(accumulator)), identity_map(len(shape))
+    init = c.empty(shape, element_type(sums.accumulator)), identity_map(len(shape))
     partial_sums = c.fence(c.generic([], [init], [PARALLEL] * len(shape), body)[0])
-    aval = Aval(tuple(s if isinstance(s, int) else DYN for s in shape), accumulator)
-    return combine(c, Value(aval, base=partial_sums, sizes=shape), [0], accumulator, scalars.add, 0)
+    aval = Aval(tuple(s if isinstance(s, int) else DYN for s in shape), sums.accumulator)
+    return combine(c, Value(aval, base=partial_sums, sizes=shape), [0], sums.accumulator, scalars.add, 0)
 
 
 def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: Sequence[Size]) -> ir.Value:

@@ -162,8 +162,8 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     with c.within(block):
         step, *state = block.arguments
         if attributes["reverse"]:
-            last = c.value("arith.subi", [c.index(length), c.index(1)], c.index_type)
-            step = c.value("arith.subi", [last, step], c.index_type)
+            last = c.arith("subi", length, 1)
+            step = c.arith("subi", last, step)
         carries = [
             Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
             for a, v, s, h in zip(avals, state, sizes, hosted, strict=False)

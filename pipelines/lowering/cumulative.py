@@ -61,7 +61,7 @@ def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Val
             if last is None:
                 return [convert(c, before, elements[0], after)]
             indices = [c.iteration_index(d) for d in range(rank)]
-            indices[axis] = c.value("arith.subi", [c.index(last), indices[axis]], c.index_type)
+            indices[axis] = c.arith("subi", last, indices[axis])
             return [convert(c, before, c.extract(tensor, indices), after)]
 
         if last is None and before == after:
@@ -88,14 +88,11 @@ def _in_blocks(
     count = blocks_of(c, size, block)
     shape = [count if d == axis else s for d, s in enumerate(sizes)]
 
-    def arith(name: str, *operands: Size) -> ir.Value:
-        return c.value(f"arith.{name}", [c.index(v) for v in operands], c.index_type)
-
     def read(source: ir.Value, position: list[ir.Value], place: ir.Value) -> ir.Value:
         return c.extract(source, [place if d == axis else p for d, p in enumerate(position)])
 
     def element(position: list[ir.Value], place: ir.Value) -> ir.Value:
-        place = arith("subi", minus(c, size, 1), place) if reverse else place
+        place = c.arith("subi", minus(c, size, 1), place) if reverse else place
         return convert(c, out.dtype, read(tensor, position, place), dtype)
 
     def combined(first: Size, stop: ir.Value, state: ir.Value, of: Callable[[ir.Value], ir.Value]) -> ir.Value:
@@ -107,8 +104,8 @@ def _in_blocks(
         return c.fence(made[0])
 
     def of_block(position: list[ir.Value]) -> ir.Value:
-        first = arith("muli", position[axis], block)
-        stop = arith("minsi", arith("addi", first, block), size)
+        first = c.arith("muli", position[axis], block)
+        stop = c.arith("minsi", c.arith("addi", first, block), size)
         return combined(first, stop, start, lambda i: element(position, i))
 
     before: ir.Value | None = None
@@ -119,10 +116,10 @@ def _in_blocks(
         )
 
     def of_element(position: list[ir.Value]) -> ir.Value:
-        place = arith("subi", minus(c, size, 1), position[axis]) if reverse else position[axis]
-        number_of = arith("divui", place, block)
+        place = c.arith("subi", minus(c, size, 1), position[axis]) if reverse else position[axis]
+        number_of = c.arith("divui", place, block)
         state = start if before is None else read(before, position, number_of)
-        first, stop = arith("muli", number_of, block), arith("addi", place, 1)
+        first, stop = c.arith("muli", number_of, block), c.arith("addi", place, 1)
         return convert(c, dtype, combined(first, stop, state, lambda i: element(position, i)), out.dtype)
 
     return kernel(list(sizes), out.element, of_element)
@@ -141,10 +138,10 @@ def _blocks(c: Context, size: Size) -> list[Size]:
         parts = max(math.ceil(size ** (1 / (levels + 1))), 2)
         return [parts**level for level in range(levels, 0, -1)]
     bits = minus(c, 64, c.index_cast(c.value("math.ctlz", [c.index_cast(size, c.i64)], c.i64), c.index_type))
-    rounded = c.value("arith.addi", [bits, c.index(2)], c.index_type)
-    third = c.value("arith.divui", [rounded, c.index(3)], c.index_type)
-    part = c.value("arith.shli", [c.index(1), third], c.index_type)
-    return [c.value("arith.muli", [part, part], c.index_type), part]
+    rounded = c.arith("addi", bits, 2)
+    third = c.arith("divui", rounded, 3)
+    part = c.arith("shli", 1, third)
+    return [c.arith("muli", part, part), part]
 
 
 @lowering(dif.recurrence)
@@ -155,9 +152,6 @@ def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool
     factors, terms = c.readable(factor), c.readable(x)
     last, zero = c.index(minus(c, sizes[axis], 1)), number(c, dtype, 0)
 
-    def arith(name: str, *operands: Size) -> ir.Value:
-        return c.value(f"arith.{name}", [c.index(v) for v in operands], c.index_type)
-
     def along(position: list[ir.Value], place: ir.Value) -> list[ir.Value]:
         return [place if d == axis else i for d, i in enumerate(position)]
 
@@ -165,14 +159,14 @@ def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool
         """Return y after `stop` places, counted from where the recurrence starts, from the states before each block."""
 
         def step(i: ir.Value, before: ir.Value) -> list[ir.Value]:
-            there = along(position, arith("subi", last, i) if reverse else i)
+            there = along(position, c.arith("subi", last, i) if reverse else i)
             a, b = (convert(c, out.dtype, c.extract(tensor, there), dtype) for tensor in (factors, terms))
             return [scalars.add(c, dtype, scalars.mul(c, dtype, a, before), b)]
 
         if known is None:
             return counted(c, 0, stop, [zero], step)[0]
-        block = arith("divui", arith("maxsi", arith("subi", stop, 1), 0), outer)
-        return counted(c, arith("muli", block, outer), stop, [c.extract(known, along(position, block))], step)[0]
+        block = c.arith("divui", c.arith("maxsi", c.arith("subi", stop, 1), 0), outer)
+        return counted(c, c.arith("muli", block, outer), stop, [c.extract(known, along(position, block))], step)[0]
 
     def states(size: Size, stride: Size, outer: Size, known: ir.Value | None) -> ir.Value:
         """Return y before each block of `stride` elements; for the elements themselves (`stride` 1): after each."""
@@ -182,9 +176,9 @@ def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool
             position = [c.iteration_index(d) for d in range(rank)]
             place = position[axis]
             if not elements:
-                return [state_after(arith("muli", place, stride), position, outer, known)]
-            place = arith("subi", last, place) if reverse else place
-            return [convert(c, dtype, state_after(arith("addi", place, 1), position, outer, known), out.dtype)]
+                return [state_after(c.arith("muli", place, stride), position, outer, known)]
+            place = c.arith("subi", last, place) if reverse else place
+            return [convert(c, dtype, state_after(c.arith("addi", place, 1), position, outer, known), out.dtype)]
 
         shape = [size if d == axis else s for d, s in enumerate(sizes)]
         init = (c.empty(shape, out.element if elements else element_type(dtype)), identity_map(rank))

@@ -149,10 +149,14 @@ class Emitter:
                 return source
         return self.value("arith.index_cast", [scalar], type_)
 
+    def arith(self, name: str, *operands: Size) -> ir.Value:
+        """Append arithmetic on sizes and indices: the op of this name in `arith`."""
+        return self.value(f"arith.{name}", [self.index(v) for v in operands], self.index_type)
+
     def clamp(self, index: ir.Value, high: Size) -> ir.Value:
         """Move an `index` into 0 .. `high`."""
-        low = self.value("arith.maxsi", [index, self.index(0)], self.index_type)
-        return self.value("arith.minsi", [low, self.index(high)], self.index_type)
+        low = self.arith("maxsi", index, 0)
+        return self.arith("minsi", low, high)
 
     def compare(self, predicate: int, x: ir.Value, y: ir.Value) -> ir.Value:
         """Compare integers or indices with a predicate of `arith.cmpi`."""

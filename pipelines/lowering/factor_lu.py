@@ -5,8 +5,6 @@ A panel is factored column by column, as each needs its pivot; all else of a ste
 
 from __future__ import annotations
 
-import numpy as np
-
 from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.matrices import diagonal, matmul, permutation_sign, rows_at, sizes_of, splat
@@ -27,6 +25,7 @@ from difc.pipelines.lowering.factor_parts import (
     product,
     repeated_along,
     round_up,
+    size_scalar,
     slice_at,
 )
 
@@ -76,7 +75,7 @@ def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
         above = dif.select(after, _unit_solve(panel_at(panel, k, 1), right), splat(0.0, right))
         below = dif.select(places(panel, end, 1, "ge"), panel, splat(0.0, panel))
         rest = dif.sub(rest, matmul(below, above))
-        zero = dif.constant(value=np.array(0, I64))
+        zero = size_scalar(0)
         rest = dif.dynamic_update_slice(rest, dif.select(after, above, right), zero, start, zero)
         return [dif.dynamic_update_slice(rest, panel, zero, zero, start), order], [pivots]
 

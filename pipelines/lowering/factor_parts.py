@@ -16,6 +16,8 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import loop
 
 __all__ = [
+    "PANEL",
+    "ROUND",
     "column_loop",
     "cut_to",
     "enlarged",
@@ -63,9 +65,9 @@ def repeated_along(x: ir.Value, like: ir.Value, dimensions: Sequence[int]) -> ir
     return dif.broadcast_in_dim(x, shape=tuple(sizes_of(like)), dimensions=tuple(dimensions))
 
 
-def places(like: ir.Value, k: ir.Value, axis: int, direction: str, dtype: np.dtype = I64) -> ir.Value:
+def places(like: ir.Value, k: ir.Value, axis: int, direction: str) -> ir.Value:
     """Return where the position along an axis compares so with k, a scalar or one number for each of the stack."""
-    position = dif.iota(shape=tuple(sizes_of(like)), dtype=dtype, dimension=axis)
+    position = dif.iota(shape=tuple(sizes_of(like)), dtype=I64, dimension=axis)
     return dif.compare(position, repeated_along(k, like, range(aval_of(k).ndim)), direction=direction)
 
 
@@ -146,7 +148,7 @@ def enlarged(x: ir.Value, rows: int | ir.Value, columns: int | ir.Value, diagona
     frame = dif.zeros(shape=(batch, rows, columns), dtype=aval_of(x).dtype)
     if diagonal:
         frame = dif.select(triangle_mask(frame, "eq"), splat(diagonal, frame), frame)
-    origin = dif.constant(value=np.array(0, I64))
+    origin = size_scalar(0)
     return dif.dynamic_update_slice(frame, x, origin, origin, origin)
 
 

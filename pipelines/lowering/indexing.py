@@ -66,7 +66,7 @@ def _(c: Context, out: Out, x: Value, *starts: Value, sizes: tuple[int, ...]) ->
         indices = []
         for d, start in enumerate(elements[:-1]):
             offset = _start(c, start, have[d], sizes[d])
-            indices.append(c.value("arith.addi", [c.index(offset), c.iteration_index(d)], c.index_type))
+            indices.append(c.arith("addi", offset, c.iteration_index(d)))
         return [c.extract(source, indices)]
 
     inputs = [(t, projection(rank, ())) for t in tensors]
@@ -90,7 +90,7 @@ def _(c: Context, out: Out, x: Value, update: Value, *starts: Value) -> Value:
         inside, indices = c.constant(1, c.i1), []
         for d, start in enumerate(elements[:-2]):
             offset = c.index(_start(c, start, have[d], want[d]))
-            index = c.value("arith.subi", [c.iteration_index(d), offset], c.index_type)
+            index = c.arith("subi", c.iteration_index(d), offset)
             is_inside = lies_inside(c, index, want[d])
             inside = c.value("arith.andi", [inside, is_inside], c.i1)
             indices.append(c.select(is_inside, index, c.index(0)))

@@ -46,9 +46,9 @@ def partition_point(c: Emitter, low: ir.Value, high: ir.Value, holds: Callable[[
     half = c.block(loop.regions[1], types)
     with c.within(half):
         a, b = half.arguments
-        total = c.value("arith.addi", [a, b], c.index_type)
-        middle = c.value("arith.shrui", [total, c.index(1)], c.index_type)
+        total = c.arith("addi", a, b)
+        middle = c.arith("shrui", total, 1)
         up = holds(middle)
-        after = c.value("arith.addi", [middle, c.index(1)], c.index_type)
+        after = c.arith("addi", middle, 1)
         c.operation("scf.yield", [c.select(up, after, a), c.select(up, b, middle)])
     return loop.results[0]

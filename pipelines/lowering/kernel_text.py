@@ -52,10 +52,6 @@ class Array:
         """Return the line that writes matrix %b, or some columns of it."""
         return self._access("store", value, *self._matrix(offset, extent))
 
-    def load_block(self, result: str, offsets: Sequence[str | int], extents: Sequence[str | int]) -> str:
-        """Return the line that reads a block of matrix %b."""
-        return self._access("load", result, *self._block(offsets, extents))
-
     def store_block(self, value: str, offsets: Sequence[str | int], extents: Sequence[str | int]) -> str:
         """Return the line that writes a block of matrix %b."""
         return self._access("store", value, *self._block(offsets, extents))

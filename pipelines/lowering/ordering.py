@@ -141,10 +141,10 @@ def _moved_in_blocks(c: Context, keys: ir.Value, order: ir.Value, rows: Size, si
 
     def source() -> ir.Value:
         row, place = c.iteration_index(0), c.iteration_index(1)
-        block = c.value("arith.divui", [place, c.index(_BLOCK)], c.index_type)
-        start = c.value("arith.muli", [block, c.index(_BLOCK)], c.index_type)
-        inner = c.extract(order, [row, block, c.value("arith.subi", [place, start], c.index_type)])
-        return c.value("arith.addi", [start, c.index_cast(inner, c.index_type)], c.index_type)
+        block = c.arith("divui", place, _BLOCK)
+        start = c.arith("muli", block, _BLOCK)
+        inner = c.extract(order, [row, block, c.arith("subi", place, start)])
+        return c.arith("addi", start, c.index_cast(inner, c.index_type))
 
     same, loops = identity_map(2), [PARALLEL] * 2
     moved = c.generic(
@@ -166,7 +166,7 @@ def _merged(c: Context, keys: ir.Value, positions: ir.Value, rows: Size, count: 
         steps = minus(c, 64, c.index_cast(c.value("math.ctlz", [last], c.i64), c.index_type))
 
     def merge(step: ir.Value, keys: ir.Value, positions: ir.Value) -> Sequence[ir.Value]:
-        width = c.value("arith.shli", [c.index(_BLOCK), step], c.index_type)
+        width = c.arith("shli", _BLOCK, step)
         return _merge_step(c, keys, positions, rows, size, width)
 
     return counted(c, 0, steps, [keys, positions], merge)[1]
@@ -177,33 +177,29 @@ def _merge_step(
 ) -> Sequence[ir.Value]:
     """Merge neighbouring runs of `width` elements."""
     kind, end = keys.type.element_type, c.index(size)
-
-    def arith(name: str, *operands: ir.Value) -> ir.Value:
-        return c.value(f"arith.{name}", list(operands), c.index_type)
-
-    double = arith("addi", width, width)
-    inside = arith("subi", end, c.index(1))
+    double = c.arith("addi", width, width)
+    inside = c.arith("subi", end, 1)
 
     def body(_: ir.Value, __: ir.Value) -> list[ir.Value]:
         row, place = c.iteration_index(0), c.iteration_index(1)
-        start = arith("muli", arith("divui", place, double), double)
-        middle = arith("minsi", arith("addi", start, width), end)
-        stop = arith("minsi", arith("addi", start, double), end)
-        count = arith("subi", place, start)  # so many elements of both runs come before this place
-        first, second = arith("subi", middle, start), arith("subi", stop, middle)
+        start = c.arith("muli", c.arith("divui", place, double), double)
+        middle = c.arith("minsi", c.arith("addi", start, width), end)
+        stop = c.arith("minsi", c.arith("addi", start, double), end)
+        count = c.arith("subi", place, start)  # so many elements of both runs come before this place
+        first, second = c.arith("subi", middle, start), c.arith("subi", stop, middle)
 
         def key(at: ir.Value) -> ir.Value:
             return c.extract(keys, [row, at])
 
         def from_first(taken: ir.Value) -> ir.Value:
-            rest = arith("subi", arith("subi", count, taken), c.index(1))
-            return c.compare(SIGNED["le"], key(arith("addi", start, taken)), key(arith("addi", middle, rest)))
+            rest = c.arith("subi", c.arith("subi", count, taken), 1)
+            return c.compare(SIGNED["le"], key(c.arith("addi", start, taken)), key(c.arith("addi", middle, rest)))
 
-        least = arith("maxsi", arith("subi", count, second), c.index(0))
-        taken = partition_point(c, least, arith("minsi", count, first), from_first)
-        one = arith("minsi", arith("addi", start, taken), inside)
-        other = arith("minsi", arith("addi", middle, arith("subi", count, taken)), inside)
-        has_other = c.compare(SIGNED["lt"], arith("subi", count, taken), second)
+        least = c.arith("maxsi", c.arith("subi", count, second), 0)
+        taken = partition_point(c, least, c.arith("minsi", count, first), from_first)
+        one = c.arith("minsi", c.arith("addi", start, taken), inside)
+        other = c.arith("minsi", c.arith("addi", middle, c.arith("subi", count, taken)), inside)
+        has_other = c.compare(SIGNED["lt"], c.arith("subi", count, taken), second)
         has_one = c.compare(SIGNED["lt"], taken, first)
         is_less = c.compare(SIGNED["le"], key(one), key(other))
         is_less = c.select(has_other, is_less, c.constant(1, c.i1))

@@ -34,13 +34,13 @@ _SMALL = 1 << 10
 def minus(c: Context, size: Size, other: Size) -> Size:
     if isinstance(size, int) and isinstance(other, int):
         return size - other
-    return c.value("arith.subi", [c.index(size), c.index(other)], c.index_type)
+    return c.arith("subi", size, other)
 
 
 def plus(c: Context, size: Size, other: Size) -> Size:
     if isinstance(size, int) and isinstance(other, int):
         return size + other
-    return c.value("arith.addi", [c.index(size), c.index(other)], c.index_type)
+    return c.arith("addi", size, other)
 
 
 def blocks_of(c: Context, size: Size, width: Size) -> Size:
@@ -48,7 +48,7 @@ def blocks_of(c: Context, size: Size, width: Size) -> Size:
     if isinstance(size, int) and isinstance(width, int):
         return -(-size // width)
     rounded = minus(c, plus(c, size, width), 1)
-    return c.value("arith.divui", [rounded, c.index(width)], c.index_type)
+    return c.arith("divui", rounded, width)
 
 
 def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:

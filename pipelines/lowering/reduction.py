@@ -146,7 +146,7 @@ class _Lanes:
         lanes: Size = min(1 << max(room.bit_length() - 1, 0), _ROW_LANES)
         needed = blocks_of(c, count, MOST_STEPS) if c.target_kind == "vulkan" else 1
         if not isinstance(needed, int):
-            return _Lanes(c, x, axes, c.value("arith.maxsi", [c.index(lanes), needed], c.index_type))
+            return _Lanes(c, x, axes, c.arith("maxsi", lanes, needed))
         return _Lanes(c, x, axes, max(lanes, needed)) if lanes >= _LEAST_LANES or needed > 1 else None
 
     def reduced(self, start: Sequence[tuple[np.dtype, float]], step: Callable[..., Sequence[ir.Value]]) -> list[Value]:
@@ -160,10 +160,10 @@ class _Lanes:
             position = [c.iteration_index(d) for d in range(rank)]
 
             def one(i: ir.Value, *state: ir.Value) -> Sequence[ir.Value]:
-                first = c.value("arith.muli", [i, c.index(self.lanes)], c.index_type)
-                place = c.value("arith.addi", [first, position[self.axis]], c.index_type)
+                first = c.arith("muli", i, self.lanes)
+                place = c.arith("addi", first, position[self.axis])
                 inside = c.compare(SIGNED["lt"], place, c.index(self._count))
-                near = c.value("arith.minsi", [place, c.index(minus(c, self._count, 1))], c.index_type)
+                near = c.arith("minsi", place, minus(c, self._count, 1))
                 there = c.extract(self._tensor, [near if d == self.axis else p for d, p in enumerate(position)])
                 return step(there, place, inside, *state)
 

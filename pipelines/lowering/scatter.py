@@ -220,8 +220,8 @@ def _few_at_a_time(
         return target
 
     def step(first: ir.Value, into: ir.Value) -> list[ir.Value]:
-        left = c.value("arith.subi", [count, first], c.index_type)
-        size = c.value("arith.minsi", [left, c.index(MOST_STEPS)], c.index_type)
+        left = c.arith("subi", count, first)
+        size = c.arith("minsi", left, MOST_STEPS)
         return [write(first, size, into)]
 
     return counted(c, 0, count, [target], step, by=MOST_STEPS)[0]

@@ -69,9 +69,9 @@ def _(
         indices = [c.iteration_index(d) for d in range(rank)]
         for d, (first, step) in enumerate(zip(start, steps, strict=True)):
             if step != 1:
-                indices[d] = c.value("arith.muli", [indices[d], c.index(step)], c.index_type)
+                indices[d] = c.arith("muli", indices[d], step)
             if first:
-                indices[d] = c.value("arith.addi", [indices[d], c.index(first)], c.index_type)
+                indices[d] = c.arith("addi", indices[d], first)
         return [c.extract(source, indices)]
 
     init = (c.empty(out.sizes, out.element), identity_map(rank))
@@ -125,13 +125,13 @@ def _pad_by_selection(
     def body(*elements: ir.Value) -> list[ir.Value]:
         inside, indices = c.constant(1, c.i1), []
         for d in range(rank):
-            offset = c.value("arith.subi", [c.iteration_index(d), c.index(low[d])], c.index_type)
+            offset = c.arith("subi", c.iteration_index(d), low[d])
             step = c.index(interior[d] + 1)
             tests = [c.compare(SIGNED["ge"], offset, c.index(0))]
             if interior[d]:
-                left = c.value("arith.remsi", [offset, step], c.index_type)
+                left = c.arith("remsi", offset, step)
                 tests.append(c.compare(SIGNED["eq"], left, c.index(0)))
-                offset = c.value("arith.divsi", [offset, step], c.index_type)
+                offset = c.arith("divsi", offset, step)
             tests.append(c.compare(SIGNED["lt"], offset, c.index(sizes[d])))
             for test in tests:
                 inside = c.value("arith.andi", [inside, test], c.i1)
@@ -149,12 +149,12 @@ def _(c: Context, out: Out, x: Value, *, dimensions: tuple[int, ...]) -> Value:
     if x.scalar is not None or not dimensions or 0 in out.sizes:
         return x
     source, rank = c.readable(x), out.aval.ndim
-    lasts = {d: c.value("arith.subi", [c.index(out.sizes[d]), c.index(1)], c.index_type) for d in dimensions}
+    lasts = {d: c.arith("subi", out.sizes[d], 1) for d in dimensions}
 
     def body(_: ir.Value) -> list[ir.Value]:
         indices = [c.iteration_index(d) for d in range(rank)]
         for d, last in lasts.items():
-            indices[d] = c.value("arith.subi", [last, indices[d]], c.index_type)
+            indices[d] = c.arith("subi", last, indices[d])
         return [c.extract(source, indices)]
 
     init = (c.empty(out.sizes, out.element), identity_map(rank))

@@ -79,7 +79,7 @@ class LazyAval(Aval):
         return DYN if found is None else found if isinstance(found, int) else IndexDim(emitter, found)
 
 
-def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval], result: int = 0) -> list[Size | None]:
+def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval], result: int) -> list[Size | None]:
     """Run the type rule of an op for one of its results; a size that it cannot tell is None."""
     opdef = OPS[operation.name]
     aval = opdef.result_avals(avals, opdef.decode(operation), ())[result]

@@ -1,7 +1,7 @@
 """Singular values and vectors of bidiagonal matrices by implicit QR (Golub and Kahan), as kernels for the CPU.
 
-A sweep chases a bulge down a block by two chains of rotations, of which those of either side are put off as in
-`spectral_ql.py`. The shift is the smaller singular value of the last two rows of the block. There is none where it
+A sweep chases a bulge down a block by two chains of rotations, of which those of either side are put off (see
+`spectral_sweeps.py`). The shift is the smaller singular value of the last two rows of the block. There is none where it
 would not count, and where an element of the diagonal is negligible: the sweep then cuts the block there.
 """
 
@@ -9,29 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import Size, element_of
+from difc.pipelines.lowering.emitter import Size
 from difc.pipelines.lowering.factor_tiles import Tile
-from difc.pipelines.lowering.kernel_calls import call_kernel
-from difc.pipelines.lowering.kernel_text import Array, executable
-from difc.pipelines.lowering.spectral_reflections import product_of_reflections
-from difc.pipelines.lowering.spectral_sweeps import (
-    SWEEPS,
-    TOGETHER,
-    as_rows,
-    block,
-    logged_block,
-    place,
-    rotated,
-    rotation,
-)
-from difc.pipelines.lowering.spectral_text import constants, copied, dtype_of, element, loop, numbers, put, room
+from difc.pipelines.lowering.spectral_rotations import place, rotation
+from difc.pipelines.lowering.spectral_sweeps import Method, call_sweeps
+from difc.pipelines.lowering.spectral_text import element, loop, numbers, put
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["call_singular_values", "call_singular_vectors"]
+
+#: What the first rotation is made of is cut to this, so that squares do not overflow: it then turns by nothing.
+ENOUGH = 1e15
 
 
 def call_singular_values(
@@ -43,105 +33,27 @@ def call_singular_values(
       reduced: what `call_bidiagonal` returns.
       sizes: as it takes them.
     """
-    kind, line = element_of(reduced[0]), list(sizes[:2])
-    text = lambda name, kind: _kernel(name, kind, unit, vectors=False)  # noqa: E731
-    given = [(x, line) for x in reduced[4:]]
-    return call_kernel(c, "singular_values", text, kind, given, [*sizes, TOGETHER], [(line, kind)] * 3)[0]
+    return call_sweeps(c, "singular_values", _GOLUB_KAHAN, reduced, sizes, unit, vectors=False)[0]
 
 
 def call_singular_vectors(
     c: TensorEmitter, reduced: Sequence[ir.Value], sizes: Sequence[Size], unit: VectorUnit
 ) -> list[ir.Value]:
     """Append a call for u [batch, n, n], the singular values, and vh [batch, n, n]."""
-    batch, n, width = sizes
-    kind, i32 = element_of(reduced[0]), ir.IntegerType.get_signless(32)
-    line, square, log, small = [batch, n], [batch, n, width], [batch, TOGETHER, n], [batch, n, n]
-    text = lambda name, kind: _kernel(name, kind, unit, vectors=True)  # noqa: E731
-    given = list(zip(reduced, [square, square, line, line, line, line], strict=True))
-    shapes = [line, line, line, small, small, square, square, square, log, log, log, log]
-    results: list[tuple[Sequence[Size], ir.Type]] = [(shape, kind) for shape in shapes]
-    results += [([batch, TOGETHER], i32)] * 2
-    s, _, _, u, vh, *_ = call_kernel(c, "singular_vectors", text, kind, given, [*sizes, TOGETHER], results)
+    s, u, vh = call_sweeps(c, "singular_vectors", _GOLUB_KAHAN, reduced, sizes, unit, vectors=True)
     return [u, s, vh]
 
 
-def _kernel(name: str, kind: str, unit: VectorUnit, *, vectors: bool) -> str:
-    """Return the executable: what is given and the values, then room for the diagonal and what is above it; with
-    `vectors` also these, room for them as rows, and that for `together` sweeps: cosines and sines of either side, first
-    and last rows."""
-    t = Tile.of(kind, unit)
-    line, square, log = ("batch", "n"), ("batch", "n", "width"), ("batch", "together", "n")
-    given = [Array(v, "read", kind, line) for v in ("diagonal", "above")]
-    made = [Array(v, "write", kind, line) for v in ("values", "d_work", "e_work")]
-    stored = ["%sorted#0", "%done#0", "%sizes"]
-    if vectors:
-        reflections = [Array(v, "read", kind, square) for v in ("u_vectors", "v_vectors")]
-        given = [*reflections, *(Array(v, "read", kind, line) for v in ("taus", "sigmas")), *given]
-        made += [Array(v, "write", kind, ("batch", "n", "n")) for v in ("left", "right")]
-        made += [Array(v, "write", kind, square) for v in ("q_work", "u_work", "v_work")]
-        made += [Array(v, "write", kind, log) for v in _LOGS]
-        made += [Array(v, "write", "i32", ("batch", "together")) for v in ("lows", "highs")]
-        stored += ["%sorted#1", "%sorted#2", "%product_v", "%done#9", "%done#10", *(f"%done#{i}" for i in range(3, 9))]
-    rows = product_of_reflections(t, "%product_u", "%q_work_room", "%u_vectors_given", "%taus_given", "%c0")
-    rows += as_rows(t, "%u0", "%product_u", "%u_work_room")
-    rows += product_of_reflections(t, "%product_v", "%product_u", "%v_vectors_given", "%sigmas_given", "%c1")
-    rows += as_rows(t, "%v0", "%product_v", "%v_work_room")
-    body = f"""
-      {constants(t)}
-      %floor = arith.constant {float(np.finfo(dtype_of(kind)).eps) ** 2:.17e} : {kind}
-      %most = arith.constant {SWEEPS} : index
-      %two = arith.constant 2.0 : {kind}
-      %enough = arith.constant {ENOUGH:e} : {kind}
-      %minus_enough = arith.constant {-ENOUGH:e} : {kind}
-      %false = arith.constant false
-      %last = arith.subi %n, %c1 : index
-      {chr(10).join(array.load(f"%{array.name}_given") for array in given)}
-      {"".join(room(f"%{a.name}_room", a.element, *(f"%{s}" for s in a.sizes[1:])) for a in made)}
-      {copied(t, "%d0", "%diagonal_given", "%d_work_room", None, "%n")}
-      {copied(t, "%e0", "%above_given", "%e_work_room", None, "%n")}
-      {rows if vectors else ""}
-      {_sweeps(t, vectors)}
-      {_sorted(t, vectors)}
-      {chr(10).join(array.store(value) for array, value in zip(made, stored, strict=True))}"""
-    across = "%across = arith.minui %n, %one : index"
-    return executable(name, [*given, *made], ["batch", "n", "width", "together"], across, body)
-
-
-#: What the first rotation is made of is cut to this, so that squares do not overflow: it then turns by nothing.
-ENOUGH = 1e15
-#: What is kept of sweeps that are put off: of the rotations of u, and of those of v.
-_LOGS = ("cosines_u", "sines_u", "cosines_v", "sines_v")
-
-
-def _sweeps(t: Tile, vectors: bool) -> str:
-    """Return lines for %done: the diagonal, what is above it, and where the first block begins; then the memory of
-    what was put off, and the rows of u and v."""
-    log = [*((v, t.matrix) for v in _LOGS), ("lows", "tensor<?xi32>"), ("highs", "tensor<?xi32>")] if vectors else []
-    state = [("d", numbers(t)), ("e", numbers(t)), ("low", "index"), *log]
-    sweep = loop(
-        "%swept",
-        "%sweep",
-        "%c0 to %count",
-        [(f"%{v}2", f"%{v}1", kind) for v, kind in state],
-        block(t) + _shift(t) + _chain(t, vectors),
-        ["%d4", "%e4", "%low4", *[*(f"%chain#{i}" for i in range(6, 10)), "%lows4", "%highs4"] * vectors],
-    )
-    blocks = ("%swept#7", "%swept#8")
-    turned = rotated(t, "%turned_u", "%u1", ("%swept#3", "%swept#4"), blocks, down=True)
-    turned += rotated(t, "%turned_v", "%v1", ("%swept#5", "%swept#6"), blocks, down=True)
-    some = f"""
-        %is_open = arith.cmpi slt, %low1, %last : index
-        %count = arith.select %is_open, %together, %c0 : index
-        {sweep}
-        {turned if vectors else ""}"""
-    start = [("%d1", "%d0", numbers(t)), ("%e1", "%e0", numbers(t)), ("%low1", "%c0", "index")]
-    start += [(f"%{v}1", f"%{v}_room", kind) for v, kind in log]
-    start += [("%u1", "%u0", t.matrix), ("%v1", "%v0", t.matrix)] * vectors
-    after = [f"%swept#{i}" for i in range(len(state))] + ["%turned_u", "%turned_v"] * vectors
+def _constants(t: Tile) -> str:
     return f"""
-      %all_sweeps = arith.muli %n, %most : index
-      %rounds = arith.ceildivui %all_sweeps, %together : index
-      {loop("%done", "%round", "%c0 to %rounds", start, some, after)}"""
+      %two = arith.constant 2.0 : {t.element}
+      %enough = arith.constant {ENOUGH:e} : {t.element}
+      %minus_enough = arith.constant {-ENOUGH:e} : {t.element}
+      %false = arith.constant false"""
+
+
+def _sweep(t: Tile, vectors: bool) -> str:
+    return _shift(t) + _chain(t, vectors)
 
 
 def _shift(t: Tile) -> str:
@@ -199,13 +111,9 @@ def _shift(t: Tile) -> str:
 
 
 def _chain(t: Tile, vectors: bool) -> str:
-    """Return lines for %d4, %e4, and the logs, after the rotations of one sweep from the top down."""
+    """Return lines for %d4, %e4 and %chain after the rotations of one sweep from the top down."""
     kind = t.element
-    log = [(f"%{v}3", f"%{v}2", t.matrix) for v in _LOGS] * vectors
-    kept = "".join(
-        put(f"%{v}5", value, kind, f"%{v}3", "%sweep", "%i")
-        for v, value in zip(_LOGS, ("%cl", "%sl", "%cr", "%sr"), strict=True)
-    )
+    logs = {"cosines_u": "%cl", "sines_u": "%sl", "cosines_v": "%cr", "sines_v": "%sr"} if vectors else {}
     step = f"""
             %below = arith.addi %i, %c1 : index
             %over = arith.subi %i, %c1 : index
@@ -232,16 +140,16 @@ def _chain(t: Tile, vectors: bool) -> str:
             %e_2_ = arith.mulf %cl, %e_below : {kind}
             {put("%e5", "%rr", kind, "%e3", "%at")}
             {put("%d5", "%rl", kind, "%d3", "%i")}
-            {kept if vectors else ""}"""
+            {"".join(put(f"%{v}5", value, kind, f"%{v}3", "%sweep", "%i") for v, value in logs.items())}"""
     carried = [("%d3", "%d2", numbers(t)), ("%e3", "%e2", numbers(t)), ("%f", "%lead", kind), ("%g", "%e_low", kind)]
-    carried += [("%d_here", "%d_low", kind), ("%e_here", "%e_low", kind), *log]
-    after = ["%d5", "%e5", "%f_2", "%g_2", "%d_2", "%e_2_", *[f"%{v}5" for v in _LOGS] * vectors]
-    ends = f"""
+    carried += [("%d_here", "%d_low", kind), ("%e_here", "%e_low", kind)]
+    carried += [(f"%{v}3", f"%{v}2", t.matrix) for v in logs]
+    after = ["%d5", "%e5", "%f_2", "%g_2", "%d_2", "%e_2_", *(f"%{v}5" for v in logs)]
+    return f"""
           {loop("%chain", "%i", "%low4 to %high", carried, step, after)}
           %e_end = arith.select %is_block, %chain#2, %zero : {kind}
           {put("%d4", "%chain#4", kind, "%chain#0", "%high")}
           {put("%e4", "%e_end", kind, "%chain#1", "%high_before")}"""
-    return ends + logged_block() if vectors else ends
 
 
 def _sorted(t: Tile, vectors: bool) -> str:
@@ -273,5 +181,10 @@ def _sorted(t: Tile, vectors: bool) -> str:
         {put("%g", "%own", kind, "%to", "%place")}
         {loop("%both", "%k", "%c0 to %n", carried, moved, ["%f", "%h"]) if vectors else ""}"""
     start = [("%to", "%values_room", numbers(t))]
-    start += [("%us", "%left_room", t.matrix), ("%vs", "%right_room", t.matrix)] * vectors
+    start += [("%us", "%u_room", t.matrix), ("%vs", "%v_room", t.matrix)] * vectors
     return size + loop("%sorted", "%i", "%c0 to %n", start, one, ["%g", *["%both#0", "%both#1"] * vectors])
+
+
+_GOLUB_KAHAN = Method(
+    sides={"u": 0, "v": 1}, down=True, constants=_constants, sweep=_sweep, order=_sorted, beside="%sizes"
+)

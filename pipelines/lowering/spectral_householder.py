@@ -19,6 +19,7 @@ from difc.dialects import I64, aval_of
 from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, loop
+from difc.pipelines.lowering.factor_parts import size_scalar
 
 __all__ = ["column_scales", "eye_like", "householder", "minimum", "negligible", "repeated"]
 
@@ -63,7 +64,7 @@ def _factored(x: ir.Value, k: Size) -> tuple[_Panels, ir.Value]:
     """Return the reflections that reduce the first k columns, and the reduced array."""
     batch, m, n = sizes_of(x)
     if not isinstance(k, int) or not aval_of(x).is_static or k <= ONE_PANEL:
-        v, t = _panel(_leading(x, k, 2), _number(0))
+        v, t = _panel(_leading(x, k, 2), size_scalar(0))
         return _Panels(v, t, 1), _reflected(v, t, x, transpose=True)
     count = -(-k // PANEL)
     over = max(count * PANEL - n, 0)
@@ -71,11 +72,11 @@ def _factored(x: ir.Value, k: Size) -> tuple[_Panels, ir.Value]:
 
     def step(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
         (a,), (start,) = carry, xs
-        columns = dif.dynamic_slice(a, _number(0), _number(0), start, sizes=(batch, m, PANEL))
+        columns = dif.dynamic_slice(a, size_scalar(0), size_scalar(0), start, sizes=(batch, m, PANEL))
         v, t = _panel(columns, start)
         return [_reflected(v, t, a, transpose=True)], [v, t]
 
-    starts = dif.mul(dif.iota(shape=(count,), dtype=I64, dimension=0), _spread(_number(PANEL), (count,)))
+    starts = dif.mul(dif.iota(shape=(count,), dtype=I64, dimension=0), _spread(size_scalar(PANEL), (count,)))
     reduced, v, t = loop(step, [padded], count, xs=[starts])
     return _Panels(v, t, count), _leading(reduced, n, 2)
 
@@ -154,10 +155,6 @@ def negligible(dtype: np.dtype) -> float:
 # ---- arrays --------------------------------------------------------------------------------------
 
 
-def _number(value: int) -> ir.Value:
-    return dif.constant(value=np.array(value, I64))
-
-
 def _spread(x: ir.Value, shape: tuple[Size, ...]) -> ir.Value:
     return dif.broadcast_in_dim(x, shape=shape, dimensions=())
 
@@ -171,7 +168,7 @@ def minimum(m: Size, n: Size) -> Size:
     """Return the smaller of two sizes."""
     if isinstance(m, int) and isinstance(n, int):
         return min(m, n)
-    return dif.min(*(_number(d) if isinstance(d, int) else d for d in (m, n)))
+    return dif.min(size_scalar(m), size_scalar(n))
 
 
 def eye_like(shape: tuple[Size, Size, Size], dtype: np.dtype) -> ir.Value:

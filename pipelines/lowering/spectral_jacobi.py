@@ -18,6 +18,7 @@ from difc.dialects.matrices import Size, sizes_of, splat
 from difc.dialects.mlir import ir
 from difc.dialects.types import I32
 from difc.pipelines.lowering.composition import Values, loop
+from difc.pipelines.lowering.factor_parts import size_scalar
 from difc.pipelines.lowering.spectral_householder import repeated
 
 __all__ = ["orthogonal_rows"]
@@ -47,10 +48,10 @@ def orthogonal_rows(*arrays: ir.Value) -> Values:
         *rows, _, worst = loop(_rotate, start, rounds, xs=[numbers], consts=consts)
         largest = dif.reduce_max(worst, axes=(0, 1))
         goes_on = dif.compare(largest, splat(enough, largest), direction="gt")
-        return [*rows, dif.select(goes_on, rounds, _scalar(0))], []
+        return [*rows, dif.select(goes_on, rounds, size_scalar(0))], []
 
     rounds = sizes_of(partners)[0]
-    start = [*given, _scalar(rounds) if isinstance(rounds, int) else rounds]
+    start = [*given, size_scalar(rounds)]
     return [_rows_first(x) for x in loop(sweep, start, SWEEPS, consts=[partners])[:-1]]
 
 
@@ -122,12 +123,12 @@ def _partners(rows: Size) -> ir.Value:
     """
     if isinstance(rows, int):
         return _table(max(rows + rows % 2, 2), rows)
-    two = _scalar(2)
+    two = size_scalar(2)
     return _table(dif.max(dif.add(rows, dif.rem(rows, two)), two), rows)
 
 
 def _table(players: Size, rows: Size) -> ir.Value:
-    last: Size = players - 1 if isinstance(players, int) else dif.sub(players, _scalar(1))
+    last: Size = players - 1 if isinstance(players, int) else dif.sub(players, size_scalar(1))
     shape = (last, rows)
     number = dif.iota(shape=shape, dtype=I32, dimension=0)
     own = dif.iota(shape=shape, dtype=I32, dimension=1)
@@ -139,10 +140,6 @@ def _table(players: Size, rows: Size) -> ir.Value:
     other = dif.select(dif.compare(own, cycle, direction="eq"), dif.rem(dif.mul(number, half), cycle), other)
     other = dif.select(dif.compare(other, _filled(rows, shape), direction="lt"), other, own)
     return dif.reshape(other, shape=(last, rows, 1))
-
-
-def _scalar(value: int) -> ir.Value:
-    return dif.constant(value=np.array(value, I64))
 
 
 def _filled(size: Size, shape: tuple[Size, ...]) -> ir.Value:

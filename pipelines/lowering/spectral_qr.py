@@ -59,8 +59,8 @@ def _count(c: TensorEmitter, m: Size, n: Size) -> Size:
     """Return one more than there are reflections."""
     if isinstance(m, int) and isinstance(n, int):
         return min(m, n) + 1
-    least = c.value("arith.minui", [c.index(m), c.index(n)], c.index_type)
-    return c.value("arith.addi", [least, c.index(1)], c.index_type)
+    least = c.arith("minui", m, n)
+    return c.arith("addi", least, 1)
 
 
 def _kernel(name: str, kind: str, unit: VectorUnit) -> str:

@@ -65,9 +65,9 @@ def padded(c: TensorEmitter, n: Size, kind: str, unit: VectorUnit) -> Size:
     lanes = unit.bytes // dtype_of(kind).itemsize
     if isinstance(n, int):
         return (-(-n // lanes) | 1) * lanes
-    vectors = c.value("arith.ceildivui", [n, c.index(lanes)], c.index_type)
-    odd = c.value("arith.ori", [vectors, c.index(1)], c.index_type)
-    return c.value("arith.muli", [odd, c.index(lanes)], c.index_type)
+    vectors = c.arith("ceildivui", n, lanes)
+    odd = c.arith("ori", vectors, 1)
+    return c.arith("muli", odd, lanes)
 
 
 def numbers(t: Tile) -> str:

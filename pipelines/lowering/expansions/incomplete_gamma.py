@@ -55,7 +55,7 @@ def _repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: C
     return [Real(f, v) for v in loop.results]
 
 
-def _plus(f: Reals, x: Doubled, y: Doubled) -> Doubled:
+def _plus(x: Doubled, y: Doubled) -> Doubled:
     """Return x + y, of any order of size."""
     first: Flag = abs(x.high) >= abs(y.high)
     both = total(first.choose(x.high, y.high), first.choose(y.high, x.high))
@@ -65,23 +65,23 @@ def _plus(f: Reals, x: Doubled, y: Doubled) -> Doubled:
 def _factor(f: Reals, a: Real, x: Real) -> Real:
     """Return x^a e^-x / gamma(a)."""
     none = f.real(0.0)
-    power = _plus(f, normal(product(f, a, log_as_sum(f, x))), Doubled(-x, none))
+    power = _plus(normal(product(f, a, log_as_sum(f, x))), Doubled(-x, none))
     far = a >= FAR
     large, small = far.choose(a, FAR), far.choose(1.0, a)
     inverse = 1.0 / large
     series = inverse * f.polynomial(inverse * inverse, table.STIRLING[f.dtype]) + LOG_ROOT_TWO_PI[0]
-    stirling = _plus(f, normal(product(f, large - 0.5, log_as_sum(f, large))), Doubled(-large, none))
-    stirling = _plus(f, stirling, Doubled(series, f.real(LOG_ROOT_TWO_PI[1])))
+    stirling = _plus(normal(product(f, large - 0.5, log_as_sum(f, large))), Doubled(-large, none))
+    stirling = _plus(stirling, Doubled(series, f.real(LOG_ROOT_TWO_PI[1])))
     near, _ = lgamma_by_steps(f, small)
     gamma = Doubled(far.choose(stirling.high, near), far.choose(stirling.low, 0.0))
-    return exp_of_sum(f, _plus(f, power, -gamma))
+    return exp_of_sum(f, _plus(power, -gamma))
 
 
 def _tolerance(f: Reals) -> float:
     return 2.0**-54 if f.is_double else 2.0**-25
 
 
-def _arguments(f: Reals, a: Real, x: Real) -> tuple[Flag, Real, Real, Flag]:
+def _arguments(a: Real, x: Real) -> tuple[Flag, Real, Real, Flag]:
     """Return whether both are positive and finite; both, or 1 and 1; and whether the series is the one to use."""
     ordinary = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
     a, x = ordinary.choose(a, 1.0), ordinary.choose(x, 1.0)
@@ -90,7 +90,7 @@ def _arguments(f: Reals, a: Real, x: Real) -> tuple[Flag, Real, Real, Flag]:
 
 def power_series(f: Reals, a: Real, x: Real) -> Real:
     """Return the sum of x^k / ((a + 1) ... (a + k)), where x < a + 1."""
-    _, a, x, below = _arguments(f, a, x)
+    _, a, x, below = _arguments(a, x)
     a, x = below.choose(a, 1.0), below.choose(x, 0.0)
     one, limit = f.real(1.0), _tolerance(f)
     _, result, _ = _repeated(
@@ -113,7 +113,7 @@ def fraction_terms(f: Reals, a: Real, x: Real) -> Real:
 
 
 def _lentz(f: Reals, a: Real, x: Real) -> tuple[Real, Real]:
-    _, a, x, below = _arguments(f, a, x)
+    _, a, x, below = _arguments(a, x)
     a, x = below.choose(1.0, a), below.choose(4.0, x)
     limit, tiny = 2.0 * _tolerance(f), 1e-30
 
@@ -139,7 +139,7 @@ def _is_small(a: Real, below: Flag) -> Flag:
 
 def series_of_complement(f: Reals, a: Real, x: Real) -> Real:
     """Return the sum of (-x)^k / (k! (a + k)) from k = 1 on, where a < 1 and x < a + 1."""
-    _, a, x, below = _arguments(f, a, x)
+    _, a, x, below = _arguments(a, x)
     small = _is_small(a, below)
     a, x = small.choose(a, 0.5), small.choose(x, 1.0)
     limit = _tolerance(f) * 2.0**-8
@@ -154,7 +154,7 @@ def series_of_complement(f: Reals, a: Real, x: Real) -> Real:
 
 def regularized(f: Reals, a: Real, x: Real, series: Real, fraction: Real, rest: Real | None = None) -> Real:
     """Return P(a, x) from the series and the fraction; Q(a, x) if the series of the complement is given, too."""
-    ordinary, a_, x_, below = _arguments(f, a, x)
+    ordinary, a_, x_, below = _arguments(a, x)
     factor = _factor(f, a_, x_)
     lower, upper = factor * series / a_, factor * fraction
     nothing = (x >= 0.0) & (x.is_("eq", 0.0) | a.is_("ge", math.inf)) & (a > 0.0) & (x < math.inf)
@@ -181,7 +181,7 @@ def order_from_above(f: Reals, a: Real, x: Real) -> Real:
 
 def series_by_order(f: Reals, a: Real, x: Real) -> Real:
     """Return less the derivative of `power_series` by a: each term times 1 / (a + 1) + ... + 1 / (a + k)."""
-    _, a, x, below = _arguments(f, a, x)
+    _, a, x, below = _arguments(a, x)
     a, x = below.choose(a, 1.0), below.choose(x, 0.0)
     none, limit = f.real(0.0), _tolerance(f)
 
@@ -204,7 +204,7 @@ def fraction_by_order(f: Reals, a: Real, x: Real, terms: Real) -> Real:
 
     With r_k = k (a - k) / (x + 1 - a + 2 k + r_(k + 1)) the fraction is 1 / (x + 1 - a + r_1).
     """
-    _, a, x, below = _arguments(f, a, x)
+    _, a, x, below = _arguments(a, x)
     a, x = below.choose(1.0, a), below.choose(4.0, x)
 
     def step(rest: Real, slope: Real, k: Real) -> list[Real]:
@@ -230,7 +230,7 @@ def regularized_by_order(
     f: Reals, a: Real, x: Real, series: Real, series_slope: Real, fraction: Real, fraction_slope: Real
 ) -> Real:
     """Return the derivative of P(a, x) by a from the series, the fraction and their derivatives."""
-    ordinary, a_, x_, below = _arguments(f, a, x)
+    ordinary, a_, x_, below = _arguments(a, x)
     away = _log_less_digamma(f, a_, x_)
     lower, upper = (away * series - series_slope) / a_, fraction * (away + 1.0 / a_ + fraction_slope)
     result = _factor(f, a_, x_) * below.choose(lower, -upper)
