@@ -30,6 +30,7 @@ from difc.pipelines.lowering import (  # noqa: F401 - importing a family registe
 )
 from difc.pipelines.lowering.context import Context, declared_type
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.reductions import separate_reductions
 from difc.pipelines.scalars import join_scalars
 from difc.pipelines.target import VectorUnit
 
@@ -67,6 +68,8 @@ def lower(
             if vectors is not None and loop_kernels:
                 loops_as_kernels(entry, lowered.body)
             join_scalars(entry)
+            if target_kind == "cpu":
+                separate_reductions(entry)
     return lowered
 
 
