@@ -10,7 +10,7 @@ structured control flow (scf) is supported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.pipelines.operations import BARRIER, hidden, operations
@@ -54,13 +54,13 @@ def own_carries(module: Any) -> int:
     for op in found:
         if op.name == "stream.async.transfer":
             _complete_affinity(op)
-    copies = 0
+    copies, shared = 0, _shared_targets(found)
     for op in found:
         for index in _updated_operands(op):
             if _is_captured_by_loop(_source(op.operands[index]), op):
                 copies += _protect(op, index)
         for index in _update_operands(op):
-            if _is_emplaced_wrongly(op, index):
+            if _is_emplaced_wrongly(op, index, shared):
                 copies += _protect(op, index)
         if op.name in _EDGES:
             entering: list[Any] = []
@@ -84,11 +84,7 @@ def has_shared_updates(module: Any) -> bool:
 
     The module is at the stage that dispatch creation leaves.
     """
-    return any(
-        len(set(_readers(_source(op.operands[index])))) > 1
-        for op in operations(module)
-        for index in _updated_operands(op)
-    )
+    return bool(_shared_targets(operations(module)))
 
 
 def _is_resource(value: Any) -> bool:
@@ -114,20 +110,31 @@ def _updated_operands(op: Any) -> list[int]:
     return [workload + tie for tie in ties if tie >= 0]
 
 
-def _is_emplaced_wrongly(op: Any, index: int) -> bool:
+def _is_emplaced_wrongly(op: Any, index: int, shared: set[Any]) -> bool:
     """Return whether an update must not be written into its target by the op that makes it.
 
-    IREE lets it, also where the maker is outside the loop, and where the target is still read after the maker.
+    IREE lets it, also where the maker is outside the loop, and where the target is still read after the maker. It moves
+    all updates that the target is made of before the maker, and forgets who reads what they are written into.
     """
-    update = _source(op.operands[index])
+    update, target = _source(op.operands[index]), _source(op.operands[0])
     if _defining_block(update) != op.block:
         return True
     maker = _defining_op(update)
     if maker is None:
         return False
-    target = _source(op.operands[0])
     path = _path_outwards(maker, _defining_block(target))
-    return any(user != op and _runs_later(user, path) for user in _readers(target))
+    return target in shared or any(user != op and _runs_later(user, path) for user in _readers(target))
+
+
+def _shared_targets(found: Sequence[Any]) -> set[Any]:
+    """Return the results of updates, of what others read too, directly or in steps."""
+    shared: set[Any] = set()
+    for op in found:
+        for index in _updated_operands(op):
+            target = _source(op.operands[index])
+            if target in shared or len(set(_readers(target))) > 1:
+                shared.update(op.results)
+    return shared
 
 
 def _readers(value: Any) -> Iterator[Any]:

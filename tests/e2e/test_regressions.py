@@ -318,6 +318,29 @@ def test_an_array_is_read_before_it_is_updated(reader: str, target: str) -> None
     np.testing.assert_allclose(found[1], y, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+def test_arrays_that_begin_alike(target: str) -> None:
+    """IREE joins both from the same beginning, in place, and moved one's second piece before the other's copy of it."""
+
+    def program(x: Any) -> Any:
+        square = x * x
+        return np.stack([x, 2 * x - 1, square]), np.stack([x, 2 * x, square + square])
+
+    x = RANDOM.normal(size=(2, 3)).astype(np.float32)
+    found = difc.compile(program, difc.f32["n", "m"], target=target)(x)
+    for one, other in zip(found, program(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_second_derivatives_through_a_stack_of_three() -> None:
+    def loss(x: Any) -> Any:
+        return np.sum(np.stack([x, 2 * x - 1, x * x]) ** 3)
+
+    x = RANDOM.normal(size=(2, 3))
+    found = difc.compile(lambda x: difc.jvp(difc.grad(loss), (x,), (x,))[1], difc.f64["n", "m"])(x)
+    np.testing.assert_allclose(found, x * (6 * x + 24 * (2 * x - 1) + 30 * x**4), rtol=1e-12)
+
+
 def test_an_update_waits_for_those_who_read() -> None:
     """IREE sorted kernels by what they need: an update in place came before a product that reads the old array."""
 
