@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import difc
 from difc.pipelines.invocation import Invocation
@@ -49,13 +50,16 @@ def _slope_of_slope(x: Any) -> Any:
     return difc.grad(lambda x: np.sum(np.tanh(slope(x))))(x)
 
 
-def test_a_kernel_of_sizes_alone_runs_before_in_and_behind_loops() -> None:
-    difc.compile(_slope_of_slope, difc.f32["n"], target="vulkan", opt_level=1)
+@pytest.mark.parametrize("spec", [difc.f32["n"], difc.f32["n", "m"]], ids=str)
+def test_a_kernel_of_sizes_alone_runs_before_in_and_behind_loops(spec: Any) -> None:
+    difc.compile(_slope_of_slope, spec, target="vulkan", opt_level=1)
 
 
 @needs_vulkan
-def test_such_a_kernel_gives_the_same_everywhere() -> None:
-    compiled = difc.compile(_slope_of_slope, difc.f32["n"], target="vulkan", opt_level=1)
+@pytest.mark.parametrize("spec", [difc.f32["n"], difc.f32["n", "m"]], ids=str)
+def test_such_a_kernel_gives_the_same_everywhere(spec: Any) -> None:
+    compiled = difc.compile(_slope_of_slope, spec, target="vulkan", opt_level=1)
     for n in (1, 40, 0):
-        x = np.linspace(-1, 1, n, dtype=np.float32)
+        x = np.linspace(-1, 1, 35 * n, dtype=np.float32).reshape(n, 35)
+        x = x if len(spec.shape) == 2 else x[:, 0]
         np.testing.assert_allclose(compiled(x), (1 - np.tanh(6 * x**2) ** 2) * 12 * x, rtol=1e-4, atol=1e-5)
