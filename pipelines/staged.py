@@ -35,7 +35,7 @@ from difc.pipelines.alignment import spell_out_alignment
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.operations import operations
 from difc.pipelines.ownership import CONTROL, hide_copies, keep_apart, keep_order, own_carries, show_copies
-from difc.pipelines.partitions import cut_at_control
+from difc.pipelines.partitions import cut_at_control, repeat_between_cuts
 from difc.pipelines.while_form import align_whiles
 
 __all__ = ["has_host_control_flow", "to_commands"]
@@ -71,11 +71,15 @@ _TO_USAGE = ",".join(
     )
 )
 _ELISION = "iree-stream-elide-async-copies"
-_TO_SLICES = ",".join(
+_TO_EXECUTION = ",".join(
     (
         _CLEANUP,
         "iree-stream-verify-async-access-ranges",
         "iree-stream-place-transfer-executions",
+    )
+)
+_TO_SLICES = ",".join(
+    (
         _on_functions("iree-stream-schedule-execution", "iree-stream-schedule-concurrency"),
         "iree-stream-sync-initializers",
         "iree-stream-propagate-timepoints",
@@ -135,6 +139,9 @@ def to_commands(run: Invocation) -> None:
         keep_apart(run.module)
         cut_at_control(run.module)
         keep_order(run.module)
+    run.passes("stream", _TO_EXECUTION)
+    with run.context:
+        repeat_between_cuts(run.module)
     run.passes("stream", _TO_SLICES)
     with run.context:
         spell_out_alignment(run.module)

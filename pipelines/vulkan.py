@@ -13,9 +13,9 @@ for Vulkan (3.13) copies between the buffers of an earlier call. So such are rec
 Numbers. Kernels get sizes and offsets as push constants, of which a device need not take more than 32. IREE passes each
 as two; but no buffer of Vulkan has more than 4 GiB, so that one is enough.
 
-Workgroups. The portable profile keeps IREE to 128 threads and 16 KiB of shared memory. But IREE (3.13) lays all
-workgroups of a kernel out along one dim, each with 256 elements as a rule, and a device need not take more than 65,535:
-arrays of 16.8 million elements. Many take more (NVIDIA 2^31 - 1), and Mesa's software driver runs them all the same.
+Workgroups. The portable profile keeps IREE to 128 threads, 16 KiB of shared memory and 65,535 workgroups: as many as a
+device must take. A kernel with more tiles has a loop, so that any number of workgroups will do. But where IREE (3.13)
+knows the number of tiles, it forgets to take fewer workgroups (some have 64 elements), so this says it.
 
 Empty buffers. Vulkan has none, and a call with an array of size 0 would fail, although kernels that read it may have
 work to do (a sum over nothing). Where a length is 0 at run time, a kernel is given the first bytes of the same memory,
@@ -46,7 +46,9 @@ _RESOURCES = (
 _LEAST = 4  # bytes: what the offsets and lengths of Vulkan's buffers are multiples of
 _ALLOCATED, _QUEUED, _FREED = (f"stream.resource.{name}" for name in ("alloc", "alloca", "dealloca"))
 _DISPATCH, _COMMANDS, _KERNELS = "stream.cmd.dispatch", "stream.cmd.execute", "stream.executable"
+_EXPORT, _DEVICE = "stream.executable.export", "util.global"
 _TRANSFERS = ("stream.cmd.copy", "stream.cmd.fill")
+_MOST_WORKGROUPS = re.compile(r"max_workgroup_counts = \[(\d+), (\d+), (\d+)\]")
 _OFFSET = 2  # the operand that is the first offset of these
 _EMULATED, _NATIVE = "compute = fp32|int32", "compute = fp32|int64|int32"
 
@@ -60,7 +62,7 @@ def fit_numbers(module: Any) -> None:
 
 
 def fit_commands(module: Any) -> None:
-    """Order the commands, and give kernels buffers that are not empty and 64-bit integers; after IREE's stream phase.
+    """Order the commands; give kernels few workgroups, no empty buffers, 64-bit integers; after IREE's stream phase.
 
     Before and after, for commands:
 
@@ -88,6 +90,13 @@ def fit_commands(module: Any) -> None:
         %some = arith.select %empty, %c4, %length
         %at = arith.select %empty, %c0, %offset
         ro %buffer[%at for %some]
+
+    Before and after, for the workgroups of a kernel:
+
+        stream.return %x, %y, %z
+
+        %few = arith.minui %x, %c65535
+        stream.return %few, ...
     """
     for op in operations(module):
         if op.name == _QUEUED:
@@ -104,7 +113,9 @@ def fit_commands(module: Any) -> None:
         elif op.name == _DISPATCH:
             _fill_bindings(op)
     kernels = [op for op in found if op.name == _KERNELS]
+    most = _most_workgroups(found)
     for kernel in kernels:
+        _limit_workgroups(kernel, most)
         _forget_wide_bounds(kernel)
     if any(map(_computes_wide, kernels)):
         _use_wide_integers(found)
@@ -207,6 +218,32 @@ def _select(condition: Any, x: Any, y: Any) -> Any:
     return ir.Operation.create("arith.select", results=[x.type], operands=[condition, x, y]).result
 
 
+# ---- workgroups ----------------------------------------------------------------------------------
+
+
+def _most_workgroups(found: list[Any]) -> list[int]:
+    """Return how many workgroups the device takes along each dim."""
+    texts = (str(op.attributes.get("initial_value")) for op in found if op.name == _DEVICE)
+    (most,) = {match.groups() for text in texts for match in _MOST_WORKGROUPS.finditer(text)}
+    return [int(limit) for limit in most]
+
+
+def _limit_workgroups(kernel: Any, most: list[int]) -> None:
+    from iree.compiler import ir
+
+    (block,) = kernel.regions[0].blocks
+    for export in block.operations:
+        if export.operation.name != _EXPORT:
+            continue
+        (counts,) = export.operation.regions[0].blocks
+        given = counts.operations[len(counts.operations) - 1].operation
+        with ir.InsertionPoint(given), given.location:
+            for i, limit in enumerate(most):
+                count = given.operands[i]
+                bounds = [count, constant(limit, count.type)]
+                given.operands[i] = ir.Operation.create("arith.minui", results=[count.type], operands=bounds).result
+
+
 # ---- numbers -------------------------------------------------------------------------------------
 
 
@@ -254,6 +291,6 @@ def _use_wide_integers(found: list[Any]) -> None:
     from iree.compiler import ir
 
     for device in found:
-        if device.name == "util.global" and _EMULATED in str(device.attributes.get("initial_value")):
+        if device.name == _DEVICE and _EMULATED in str(device.attributes.get("initial_value")):
             text = str(device.attributes["initial_value"]).replace(_EMULATED, _NATIVE)
             device.attributes["initial_value"] = ir.Attribute.parse(text, context=device.context)

@@ -195,7 +195,8 @@ def _spread(
     written = _few_at_a_time(c, cut(updates, [count]), points, cut(target, rows), keys, body)
     written = regroup(c, written, [*rows, blocks, short], [*rows, room])
     if not fits:
-        written = c.extract_slice(written, [0] * _rank(written), [*rows, width], [1] * _rank(written))
+        # IREE (3.13) cannot compile an elementwise kernel on one dim that reads such a part of two.
+        written = c.fence(c.extract_slice(written, [0] * _rank(written), [*rows, width], [1] * _rank(written)))
     return regroup(c, written, [*rows, width], [*rows, *windows])
 
 

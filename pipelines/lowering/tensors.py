@@ -88,6 +88,7 @@ class TensorEmitter(Emitter):
         """Append IREE's scatter, in order of the points: `body` gets an update and the old element.
 
         The operands are fenced: a producer fused into the kernel would keep all its elements in a workgroup's memory.
+        So would a slice update that IREE (3.13) fuses with the result (a pad of it): too much for a kernel, or a crash.
         """
         updates, indices, into = self.fence(updates), self.fence(indices), self.fence(into)
         attributes = {
@@ -99,8 +100,7 @@ class TensorEmitter(Emitter):
         block = self.block(made.regions[0], [element_of(updates), element_of(into)])
         with self.within(block):
             self.operation("iree_linalg_ext.yield", body(*block.arguments))
-        # A slice update that IREE (3.13) fuses into the kernel takes memory of run-time size, which no kernel can have.
-        return made.results[0] if into.type.has_static_shape else self.fence(made.results[0])
+        return self.fence(made.results[0])
 
     def scan(
         self,

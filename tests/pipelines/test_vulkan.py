@@ -1,4 +1,4 @@
-"""What Vulkan needs of a module: arrays of size 0, integers of 64 bits, and few numbers for each kernel."""
+"""What Vulkan needs of a module: arrays of size 0, integers of 64 bits, few numbers and workgroups for each kernel."""
 
 from __future__ import annotations
 
@@ -112,6 +112,56 @@ def test_kernels_of_64_bit_integers_use_the_device_s_own() -> None:
         SUM_BESIDE.replace("addf", "addi").replace("exp %a", "absi %a").replace("f32", "i64").replace("0.0", "0")
     )
     assert "compute = fp32|int64|int32" in text
+
+
+LARGE = (1 << 22) + 77  # elements: more tiles of 64 than a device must take workgroups
+MANY_TILES: list[tuple[Callable[..., Any], Any]] = [
+    (lambda x: x * 2, f32[LARGE]),
+    (lambda x: x.T * 2, f32[LARGE // 4, 4]),
+    (lambda x: np.sum(x, axis=1), f32[LARGE, 3]),
+    (lambda x: x @ np.ones((4, 8), np.float32), f32[LARGE // 4, 4]),
+    (lambda x: np.concatenate([x[1:], x[:1]]) * 2, f32[LARGE]),
+    (lambda x: x * 2, f32["n"]),
+    (lambda x: np.sum(x, axis=0), f32[3, "n"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("vulkan", (65_535, 65_535, 65_535)),
+        ("vulkan:adreno", (65_535, 65_535, 65_535)),
+        ("vulkan:ampere", (2**31 - 1, 65_535, 65_535)),
+        ("cuda", (2**31 - 1, 65_535, 65_535)),
+    ],
+)
+def test_kernels_ask_for_no_more_workgroups_than_a_device_must_take(name: str, most: tuple[int, ...]) -> None:
+    target = Target.parse(name)
+    for program, spec in MANY_TILES:
+        with Invocation(difc.trace(program, spec).ir("linalg", name), target.flags()) as run:
+            run.to_phase("stream")
+            if target.family == "vulkan":
+                fit_commands(run.module)
+            run.to_phase("executable-targets", after="stream")
+            text = str(run.module)
+        known = dict(re.findall(r"(%\w+) = arith.constant (\d+) : index", text))
+        counts = re.findall(r"hal.return (%\w+), (%\w+), (%\w+) : index", text)
+        assert counts
+        for x, *others in counts:
+            assert all(int(known[count]) == 1 for count in others)
+            if x in known:
+                assert int(known[x]) <= most[0]
+            else:  # computed from sizes
+                assert re.search(rf"affine_map<\(\)\[s0\] -> \(s0 ceildiv \d+, {most[0]}\)>", text)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_workgroups_take_several_tiles() -> None:
+    x = np.arange(3 * LARGE, dtype=np.float32)
+    for program, spec in MANY_TILES[:3]:
+        given = x[: np.prod(spec.shape)].reshape(spec.shape)
+        np.testing.assert_array_equal(difc.compile(program, spec, target="vulkan")(given), program(given))
 
 
 def _empty_programs() -> list[Callable[..., Any]]:

@@ -12,6 +12,7 @@ from difc import dialects as dif
 from difc import f32, i64
 from difc.dialects import DYN, F32, I64, Aval
 from difc.dialects.mlir import ir
+from difc.scipy.special import log_softmax
 from tests.pipelines.artifacts import needs_vulkan
 from tests.pipelines.lowered import build, call, check, compiled, compiles
 
@@ -58,6 +59,47 @@ def test_positions_may_be_computed(target: str) -> None:
 
     difc.compile(difc.grad(row_sums, argnums=(0, 1)), f32["n"], f32[10, 4], target=target)
     difc.compile(lambda x: np.histogram(x, bins=10, range=(0, 1))[0], f32["n"], target=target)
+
+
+@pytest.mark.parametrize("target", ["cpu", "vulkan", "vulkan:rdna3", "cuda"])
+@pytest.mark.parametrize("shape", [(300, 300), (16, 9), ("n", 9)], ids=str)
+def test_a_pad_of_the_result(target: str, shape: tuple[Any, ...]) -> None:
+    """Fused into the scatter's kernel it would need memory of the array's size, and crash where no window is left."""
+
+    def padded(x: Any, points: Any, u: Any) -> Any:
+        return np.pad(x.at[points].add(u[:, None]), ((0, 0), (1, 0))), np.pad(x.at[points, points].add(u), 1)
+
+    difc.compile(padded, f32[shape], i64[50], f32[50], target=target)
+
+
+LABELS: list[Any] = [
+    lambda scores, labels: np.take_along_axis(scores[:, 1:], labels[:, None], axis=1),
+    lambda scores, labels: np.take_along_axis(scores[:, 8::-1], labels[:, None], axis=1),
+    lambda scores, labels: np.take_along_axis(scores[2:, ::2], labels[2:, None] // 2, axis=1),
+    lambda scores, labels: np.pad(scores, 1)[1:-1, 2:][np.arange(16), labels],
+]
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+@pytest.mark.parametrize("which", range(len(LABELS)))
+def test_gradients_of_chosen_scores_on_vulkan(which: int) -> None:
+    """The scatter of a gather's gradient, padded and fused with what softmax makes of it, to second order."""
+
+    def loss(w: Any, x: Any, labels: Any) -> Any:
+        return -np.mean(LABELS[which](log_softmax(x @ w, axis=1), labels))
+
+    def slopes(w: Any, x: Any, labels: Any) -> Any:
+        slope = difc.grad(loss)
+        return slope(w, x, labels), difc.grad(lambda w: np.sum(slope(w, x, labels) ** 2))(w)
+
+    arguments = RNG.normal(size=(20, 10)), RNG.normal(size=(16, 20)), RNG.integers(0, 9, 16)
+    given = [a.astype(np.float32) if a.dtype == np.float64 else a for a in arguments]
+    found = difc.compile(slopes, *given, target="vulkan", opt_level=1)(*given)
+    with difc.disable_jit():
+        wanted = difc.jit(slopes)(*given)
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
 
 
 def test_an_embedding_gradient() -> None:
