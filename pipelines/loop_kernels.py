@@ -3,7 +3,7 @@
 A loop on the host calls the kernels of its body in every step, which takes a microsecond or more for each. A loop whose
 steps are short in comparison is moved into a kernel as it is: linalg on tensors, of which IREE's plain pipeline makes
 loops over the kernel's own memory. 300 steps of a pendulum take 18 us instead of 390, the call included; 200 of a
-gradient through Runge-Kutta steps 16 us instead of 6100.
+gradient through Runge-Kutta steps 16 us instead of 6100; a Kalman filter over 200 steps 53 us instead of 2100.
 
 Works on the modules that `lower.py` makes, in place. Each number is computed by the same operations as on the host, and
 sums add their terms in order. Where IREE fails, `program.py` compiles again without these kernels.
@@ -25,8 +25,9 @@ from difc.pipelines.loop_bodies import (
     yield_from_memory,
     yield_in_place,
 )
+from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
 from difc.pipelines.lowering.kernel_text import Array, executable
-from difc.pipelines.target import PLAIN_LOOPS
+from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
 
 __all__ = ["loops_as_kernels"]
 
@@ -55,20 +56,21 @@ _ELEMENTS = frozenset(("f32", "f64", "i1", "i8", "i16", "i32", "i64"))
 _CASTS = {"i1": "arith.index_castui", **dict.fromkeys(("i8", "i16", "i32", "i64"), "arith.index_cast")}
 
 
-def loops_as_kernels(block: ir.Block, module_block: ir.Block) -> None:
+def loops_as_kernels(block: ir.Block, module_block: ir.Block, unit: VectorUnit) -> None:
     """Move loops of a function, outer ones first, into kernels, where that is faster.
 
     Args:
       block: of the function.
       module_block: of the module, where the kernels go.
+      unit: what the processor has.
     """
     for operation in [op.operation for op in block.operations]:
-        if operation.name == "scf.for" and (kernel := _outlined(operation)) is not None:
+        if operation.name == "scf.for" and (kernel := _outlined(operation, unit)) is not None:
             _replace(operation, kernel, module_block)
         elif operation.name in _CONTROL:
             for region in operation.regions:
                 for inner in region.blocks:
-                    loops_as_kernels(inner, module_block)
+                    loops_as_kernels(inner, module_block, unit)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _is_array(value: ir.Value) -> bool:
     return isinstance(value.type, ir.RankedTensorType)
 
 
-def _outlined(loop: ir.Operation) -> _Kernel | None:
+def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     """Return a copy of a loop as a kernel, or None if it cannot be one or is better off as it is."""
     results = [i for i, result in enumerate(loop.results) if list(result.uses)]
     if not all(_is_array(loop.results[i]) for i in results) or not all(_is_allowed(op) for op in nested(loop)):
@@ -116,6 +118,7 @@ def _outlined(loop: ir.Operation) -> _Kernel | None:
     work, kernels = work_of(function.regions[0].blocks[0])
     if work > _WORK * kernels or stack_bytes(function) > _STACK:
         return None
+    write_out_factorisations(function, [op for op in nested(function) if is_small_factorisation(op)], unit.fma)
     yield_from_memory(function)
     yield_in_place(function)
     return kernel
@@ -124,6 +127,7 @@ def _outlined(loop: ir.Operation) -> _Kernel | None:
 def _is_allowed(op: ir.Operation) -> bool:
     """Say whether IREE's plain pipeline takes an operation; arrays without elements make it crash."""
     known = op.name in _ALLOWED or op.name.startswith(("arith.", "iree_linalg_ext.", "linalg.", "math."))
+    known = known or is_small_factorisation(op)
     return known and not any(_is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results))
 
 

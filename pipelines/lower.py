@@ -65,7 +65,7 @@ def lower(
                 continue
             entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
             if vectors is not None and loop_kernels:
-                loops_as_kernels(entry, lowered.body)
+                loops_as_kernels(entry, lowered.body, vectors)
             join_scalars(entry)
     return lowered
 
