@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from difc.dialects.mlir import ir
+from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 
 __all__ = [
     "arrange_reductions",
@@ -28,7 +29,7 @@ _UNKNOWN_STEPS = 16  # of a loop within a loop, if their number is known only at
 _ACCESS = 2.0  # what reading and writing an element costs, in operations on numbers
 _LANES = 4  # how many elements a processor computes at once, roughly
 _BYTES = 8  # of a number, at most
-_MAKERS = ("linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
+_MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
 _PARALLEL, _REDUCTION = "parallel", "reduction"
 
 
@@ -166,7 +167,7 @@ def _memory_of(value: ir.Value) -> ir.Value:
     """Return the tensor that a value surely is an update of: nothing else reads it, nor what lies between them."""
     while not isinstance(value.owner, ir.Block) and len(list(value.uses)) == 1:
         maker = value.owner
-        if maker.name == "tensor.insert_slice":
+        if maker.name in ("tensor.insert", "tensor.insert_slice"):
             target = maker.operands[1]
         elif maker.name == "scf.for":
             target = maker.operands[3 + ir.OpResult(value).result_number]
@@ -263,6 +264,8 @@ def work_of(block: ir.Block) -> tuple[float, float]:
         elif op.name == "tensor.insert_slice":
             work += _ACCESS * _steps(_sizes(op.operands[0]))
             kernels += 0.5  # IREE makes some of them part of a kernel
+        elif is_small_factorisation(op):
+            work, kernels = work + work_of_factorisation(op), kernels + 1
         elif op.name == "scf.for":
             inner, steps = work_of(op.regions[0].blocks[0]), _steps_of_loop(op)
             copies = sum(_ACCESS * _steps(_sizes(carry)) for _, carry in _copied_carries(op))

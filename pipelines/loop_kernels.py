@@ -3,7 +3,7 @@
 A loop on the host calls the kernels of its body in every step, which takes a microsecond or more for each. A loop whose
 steps are short in comparison is moved into a kernel as it is: linalg on tensors, of which IREE's plain pipeline makes
 loops over the kernel's own memory. 300 steps of a pendulum take 18 us instead of 390, the call included; 200 of a
-gradient through Runge-Kutta steps 16 us instead of 6100.
+gradient through Runge-Kutta steps 16 us instead of 6100; a Kalman filter over 200 steps 53 us instead of 2100.
 
 Works on the modules that `lower.py` makes, in place. Each number is computed by the same operations as on the host, and
 sums add their terms in order. Where IREE fails, `program.py` compiles again without these kernels.
@@ -12,7 +12,7 @@ sums add their terms in order. Where IREE fails, `program.py` compiles again wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
@@ -26,8 +26,10 @@ from difc.pipelines.loop_bodies import (
     yield_from_memory,
     yield_in_place,
 )
+from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
+from difc.pipelines.loop_lanes import Lanes, lanes_of, narrow
 from difc.pipelines.lowering.kernel_text import Array, executable
-from difc.pipelines.target import PLAIN_LOOPS
+from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
 
 __all__ = ["loops_as_kernels"]
 
@@ -56,20 +58,21 @@ _ELEMENTS = frozenset(("f32", "f64", "i1", "i8", "i16", "i32", "i64"))
 _CASTS = {"i1": "arith.index_castui", **dict.fromkeys(("i8", "i16", "i32", "i64"), "arith.index_cast")}
 
 
-def loops_as_kernels(block: ir.Block, module_block: ir.Block) -> None:
+def loops_as_kernels(block: ir.Block, module_block: ir.Block, unit: VectorUnit) -> None:
     """Move loops of a function, outer ones first, into kernels, where that is faster.
 
     Args:
       block: of the function.
       module_block: of the module, where the kernels go.
+      unit: what the processor has.
     """
     for operation in [op.operation for op in block.operations]:
-        if operation.name == "scf.for" and (kernel := _outlined(operation)) is not None:
+        if operation.name == "scf.for" and (kernel := _outlined(operation, unit)) is not None:
             _replace(operation, kernel, module_block)
         elif operation.name in _CONTROL:
             for region in operation.regions:
                 for inner in region.blocks:
-                    loops_as_kernels(inner, module_block)
+                    loops_as_kernels(inner, module_block, unit)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class _Kernel:
       function: it takes the arrays, then the scalars as indices, and returns the results that are used.
       arrays, scalars: values outside the loop that it reads.
       results: which results of the loop are used.
+      lanes: how the loop is shared out between workgroups; None if there is only one.
     """
 
     module: ir.Module
@@ -88,9 +92,10 @@ class _Kernel:
     arrays: Sequence[ir.Value]
     scalars: Sequence[ir.Value]
     results: Sequence[int]
+    lanes: Lanes | None = None
 
 
-def _outlined(loop: ir.Operation) -> _Kernel | None:
+def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     """Return a copy of a loop as a kernel, or None if it cannot be one or is better off as it is."""
     results = [i for i, result in enumerate(loop.results) if list(result.uses)]
     if not all(is_array(loop.results[i]) for i in results) or not all(_is_allowed(op) for op in nested(loop)):
@@ -112,7 +117,11 @@ def _outlined(loop: ir.Operation) -> _Kernel | None:
     arrange_reductions(function)
     work, kernels = work_of(function.regions[0].blocks[0])
     if work > _WORK * kernels or stack_bytes(function) > _STACK:
-        return None
+        if (lanes := lanes_of(function, len(arrays), _STACK)) is None:
+            return None
+        narrow(function, lanes)
+        kernel = replace(kernel, lanes=lanes)
+    write_out_factorisations(function, [op for op in nested(function) if is_small_factorisation(op)], unit.fma)
     yield_from_memory(function)
     yield_in_place(function)
     return kernel
@@ -121,6 +130,7 @@ def _outlined(loop: ir.Operation) -> _Kernel | None:
 def _is_allowed(op: ir.Operation) -> bool:
     """Say whether IREE's plain pipeline takes an operation; arrays without elements make it crash."""
     known = op.name in _ALLOWED or op.name.startswith(("arith.", "iree_linalg_ext.", "linalg.", "math."))
+    known = known or is_small_factorisation(op)
     return known and not any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results))
 
 
@@ -234,26 +244,39 @@ def _replace(loop: ir.Operation, kernel: _Kernel, module_block: ir.Block) -> Non
     name = f"difc_loop_{sum(each.startswith('difc_loop_') for each in names)}"
     made = [loop.results[i] for i in kernel.results]
     starts = [loop.operands[3 + i] for i in kernel.results]  # a carry keeps its sizes
-    given_types, made_types = ([_stored(v.type) for v in values] for values in (kernel.arrays, made))
     with ir.InsertionPoint(loop), loop.location:
-        given = [_converted(v, t) for v, t in zip(kernel.arrays, given_types, strict=True)]
+        given = [_converted(v, _stored(v.type)) for v in kernel.arrays]
         given_sizes, made_sizes = ([_sizes(v) for v in values] for values in (kernel.arrays, starts))
         scalars = [_as_index(v) for v in kernel.scalars]
+    made_types = [_stored(v.type) for v in made]
+    if kernel.lanes is not None:
+        made_types = [kernel.lanes.made(i, t) for i, t in enumerate(made_types)]
+        made_sizes = [
+            {d + t.rank - v.type.rank: size for d, size in sizes.items()}
+            for v, t, sizes in zip(made, made_types, made_sizes, strict=True)
+        ]
     # one name for each size, so that IREE finds the memory of a result for a tensor that is made with its sizes
     distinct = dict.fromkeys([*scalars, *(s for sizes in (*given_sizes, *made_sizes) for s in sizes.values())])
     size_names = {value: f"s{i}" for i, value in enumerate(distinct)}
-    read = [
-        _array(f"x{i}", "read", t, s, size_names) for i, (t, s) in enumerate(zip(given_types, given_sizes, strict=True))
-    ]
-    write = [
-        _array(f"y{i}", "write", t, s, size_names) for i, (t, s) in enumerate(zip(made_types, made_sizes, strict=True))
-    ]
-    body = [a.load_whole(f"%of_{a.name}") for a in read]
-    body += [f'%to_{a.name} = "difc.result"() : () -> {t}' for a, t in zip(write, made_types, strict=True)]
-    body += [a.store_whole(f"%to_{a.name}") for a in write]
-    across = "%across = arith.constant 1 : index"
+    read = [_array(f"x{i}", "read", v.type, given_sizes[i], size_names) for i, v in enumerate(given)]
+    write = [_array(f"y{i}", "write", t, made_sizes[i], size_names) for i, t in enumerate(made_types)]
+    results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
+    if kernel.lanes is None:
+        across = 1
+        body = [a.load_whole(f"%of_{a.name}") for a in read]
+        stores = [a.store_whole(f"%to_{a.name}") for a in write]
+    else:
+        across = kernel.lanes.groups
+        body, stores = kernel.lanes.accesses(read, write)
+    body += [f'%to_{a.name} = "difc.result"() : () -> {v.type}' for a, v in zip(write, results, strict=True)]
     text = executable(
-        name, [*read, *write], list(size_names.values()), across, "\n".join(body), repeat=False, attributes=_PIPELINE
+        name,
+        [*read, *write],
+        list(size_names.values()),
+        f"%across = arith.constant {across} : index",
+        "\n".join([*body, *stores]),
+        repeat=False,
+        attributes=_PIPELINE,
     )
     whole = ir.Operation.parse(text)
     ir.InsertionPoint.at_block_begin(module_block).insert(whole)
@@ -272,7 +295,10 @@ def _replace(loop: ir.Operation, kernel: _Kernel, module_block: ir.Block) -> Non
         ip=ir.InsertionPoint(loop),
     )
     with ir.InsertionPoint(loop), loop.location:
-        for old, new in zip(made, call.results, strict=True):
+        found = list(call.results)
+        if kernel.lanes is not None:
+            found = kernel.lanes.joined(loop, found, starts)
+        for old, new in zip(made, found, strict=True):
             old.replace_all_uses_with(_converted(new, old.type))
     loop.erase()
 

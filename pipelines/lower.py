@@ -66,7 +66,7 @@ def lower(
                 continue
             entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
             if vectors is not None and loop_kernels:
-                loops_as_kernels(entry, lowered.body)
+                loops_as_kernels(entry, lowered.body, vectors)
             join_scalars(entry)
             if target_kind == "cpu":
                 separate_reductions(entry)

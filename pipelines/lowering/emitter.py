@@ -96,9 +96,9 @@ class Emitter:
         return self._entry.owner.parent.regions[0].blocks[0]
 
     @contextmanager
-    def within(self, block: ir.Block) -> Iterator[None]:
-        """Append to another block for a `with` statement."""
-        outer, self._point = self._point, ir.InsertionPoint(block)
+    def within(self, place: ir.Block | ir.Operation) -> Iterator[None]:
+        """Append to another block, or before an operation, for a `with` statement."""
+        outer, self._point = self._point, ir.InsertionPoint(place)
         try:
             yield
         finally:

@@ -142,7 +142,8 @@ def _triangle(t: Tile) -> str:
       %dd{{i}} = arith.select %ok{{i}}, %d{{i}}, %nan : {t.element}
       %root{{i}} = math.sqrt %dd{{i}} : {t.element}
       %dv{{i}} = vector.broadcast %root{{i}} : {t.element} to {t.vector}
-      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
+      %rest{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}
+      %y{{i}} = vector.insert %root{{i}}, %rest{{i}}[{{i}}] : {t.element} into {t.vector}"""
     solved = f"%t{{i}}_{{j}} = tensor.extract %now[%r{{j}}, %r{{i}}] : {t.matrix}"
 
     def tile(start: str, step: str, scalar: str, divide: str, source: str, result: str) -> str:

@@ -154,7 +154,8 @@ def lanes_cholesky_kernel(name: str, element: str, unit: VectorUnit, size: int) 
         for k in range(size):
             positive = code.compare("ogt", x[k][k], zero)
             root = code.add(f"math.sqrt {code.select(positive, x[k][k], nan)} : {code.vector}")
-            for i in range(k, size):
+            x[k][k] = root
+            for i in range(k + 1, size):
                 x[i][k] = code.binary("divf", x[i][k], root)
             for i in range(k + 1, size):
                 for j in range(k + 1, i + 1):

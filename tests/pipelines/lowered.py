@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from iree import runtime
 
+import difc
 from difc import dialects as dif
 from difc.dialects import BF16, Aval, Builder, add_function, context, interpreter, is_float, new_block, return_
 from difc.dialects.mlir import ir
@@ -28,6 +29,7 @@ __all__ = [
     "joined",
     "loaded",
     "loop",
+    "loops_on_host",
     "assert_close",
     "text_of",
     "together",
@@ -87,6 +89,11 @@ def text_of(emit: Callable[..., Any], avals: Sequence[Aval], target: str = "cpu"
     lowered = lower(build({"f": (emit, avals)}), target_kind=target)
     lowered.operation.verify()
     return str(lowered)
+
+
+def loops_on_host(f: Callable[..., Any], *arguments: Any) -> int:
+    """Return how many loops of a traced and lowered function are left outside kernels."""
+    return difc.trace(f, *arguments).ir("linalg").rpartition('"flow.executable_end"')[2].count("scf.for")
 
 
 def compiles(module: ir.Module, target: str, opt_level: int = 1, vectors: VectorUnit | None = None) -> bytes:

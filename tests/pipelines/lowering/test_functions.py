@@ -7,9 +7,10 @@ import pytest
 
 from difc import dialects as dif
 from difc.dialects import DYN, F16, F32, F64, Aval, interpreter
+from difc.dialects.mlir import ir
 from difc.pipelines.lowering.functions import EXPANSIONS
 from difc.runtime import available
-from tests.pipelines.lowered import build, call, check, compiled, compiles, together
+from tests.pipelines.lowered import Function, build, call, check, compiled, compiles, together
 from tests.scripts import script
 
 accuracy = script("accuracy")
@@ -119,6 +120,28 @@ def test_remainder_is_exact_at_the_ends() -> None:
     np.testing.assert_array_equal(got[usable], want[usable])
     signed = usable & ~np.isnan(want)
     np.testing.assert_array_equal(np.signbit(got[signed]), np.signbit(want[signed]))
+
+
+def _powers_like(exponent: float, dtype: np.dtype) -> Function:
+    def emit(x: ir.Value) -> ir.Value:
+        number = dif.constant(value=np.array(exponent, dtype))
+        return dif.pow(x, dif.broadcast_in_dim(number, shape=(40,), dimensions=()))
+
+    return emit, [Aval((40,), dtype)]
+
+
+@DTYPES
+def test_powers_of_known_halves(dtype: np.dtype) -> None:
+    """Zeros, infinities and negative numbers are as C has them, and errors a few units in the last place."""
+    ends = [0.0, -0.0, np.inf, -np.inf, np.nan, -1.5, 1.0]
+    x = np.array([*ends, *np.geomspace(1e-4, 1e4, 33)], dtype)
+    exponents = [-4.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 4.5]
+    program = together({f"p{i}": _powers_like(e, dtype) for i, e in enumerate(exponents)})
+    for (got,), exponent in zip(program({f"p{i}": [x] for i in range(8)}).values(), exponents, strict=True):
+        with np.errstate(all="ignore"):
+            want = (x.astype(np.longdouble) ** np.longdouble(exponent)).astype(dtype)
+        np.testing.assert_allclose(got, want, rtol=3 * np.finfo(dtype).eps, err_msg=str(exponent))
+        np.testing.assert_array_equal(np.signbit(got[:4]), np.signbit(want[:4]), err_msg=str(exponent))
 
 
 def test_powers_of_integers() -> None:

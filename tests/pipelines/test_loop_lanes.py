@@ -1,0 +1,136 @@
+"""Loops that workgroups share out by lanes: which are, and that they compute the numbers of the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import difc
+from difc import config
+from difc.pytree import flatten
+from tests.pipelines.lowered import loops_on_host
+
+
+def check(f: Callable[..., Any], *arguments: Any, specs: Any = None, host: int = 0, tolerance: float = 1e-10) -> None:
+    """Check how many loops of a function stay on the host, and that it computes the numbers of the interpreter."""
+    assert loops_on_host(f, *(specs or arguments)) == host
+    found = flatten(difc.compile(f, *(specs or arguments))(*arguments))[0]
+    with difc.disable_jit():
+        wanted = flatten(difc.jit(f)(*arguments))[0]
+    for got, want in zip(found, wanted, strict=True):
+        scale = max(1.0, float(np.max(np.abs(want), initial=0)))
+        np.testing.assert_allclose(np.asarray(got) / scale, want / scale, rtol=tolerance, atol=tolerance)
+
+
+def lorenz(s: Any, p: Any) -> Any:
+    x, y, z = s[..., 0], s[..., 1], s[..., 2]
+    return np.stack([p * (y - x), x * (28.0 - z) - y, x * y - z * (8.0 / 3)], axis=-1)
+
+
+def step(s: Any, p: Any) -> Any:
+    h = 0.01
+    first = lorenz(s, p)
+    second = lorenz(s + h * first, p)
+    third = lorenz(s + h * second, p)
+    return s + h * (first + second + third) / 3
+
+
+def run(s: Any, p: Any, steps: Any = 4) -> Any:
+    """Three results of all kinds: what is the same in all lanes, lanes, and a stack of them."""
+    (time, last), rows = difc.scan(lambda c, _: ((c[0] + 0.01, step(c[1], p)), c[1]), (p * 0, s), length=steps)
+    return time, last, rows
+
+
+def total(s: Any, p: Any) -> Any:
+    time, last, rows = run(s, p)
+    return np.sum(np.sin(last)) + np.mean(rows**2) + time
+
+
+def starts(lanes: int, dtype: str = "f8") -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(lanes, 3)).astype(dtype)
+
+
+@pytest.mark.parametrize(("lanes", "dtype", "tolerance"), [(600, "f8", 1e-12), (5000, "f4", 1e-5)])
+def test_the_numbers_of_the_interpreter(lanes: int, dtype: str, tolerance: float) -> None:
+    x, p = starts(lanes, dtype), np.array(10.0, dtype)
+    check(run, x, p, tolerance=tolerance)
+    check(difc.value_and_grad(total, argnums=(0, 1)), x, p, tolerance=tolerance)
+
+
+def test_second_order() -> None:
+    """One of the loops uses a sum over all lanes in its steps."""
+    slope = difc.grad(total, argnums=1)
+    check(difc.grad(lambda s, p: slope(s, p) ** 2, argnums=(0, 1)), starts(512), np.array(10.0), host=1)
+
+
+def test_run_time_length_and_arrays_that_the_loop_reads() -> None:
+    def f(s: Any, p: Any, n: Any, rows: Any) -> Any:
+        def scanned(s: Any, p: Any) -> Any:
+            last, kept = difc.scan(lambda c, r: (step(c, p) + r[:, None], c[:, 0] * r), s, rows)
+            return np.sum(last**2) + np.sum(kept)
+
+        return run(s, p, n), difc.grad(scanned, argnums=(0, 1))(s, p)
+
+    for n in (0, 3):
+        rows = np.random.default_rng(n).normal(size=(n, 600))
+        arguments = (starts(600), np.array(10.0), np.int64(n), rows)
+        check(f, *arguments, specs=(difc.f64[600, 3], difc.f64[()], difc.i64[()], difc.f64["t", 600]))
+
+
+def test_vmap_of_filters() -> None:
+    """Systems of equations for each lane, and sums of small matrices over lanes."""
+
+    def loss(a: Any, rows: Any) -> Any:
+        def update(carry: Any, y: Any) -> Any:
+            x, p = carry
+            p = a @ p @ a.T + np.eye(2)
+            gain = np.linalg.solve(p + np.eye(2), p)
+            x = a @ x + gain @ (y - a @ x)
+            return (x, p - gain @ p), np.sum(x**2)
+
+        return np.sum(difc.scan(update, (np.zeros(2), np.eye(2)), rows)[1])
+
+    def f(a: Any, rows: Any) -> Any:
+        return np.sum(difc.vmap(loss, in_axes=(None, 0))(a, rows))
+
+    rows = np.random.default_rng(0).normal(size=(400, 5, 2))
+    check(difc.value_and_grad(f), np.array([[0.9, 0.1], [-0.2, 0.8]]), rows)
+
+
+# Steps that mix lanes, or whose sums over lanes are needed in the loop; and sizes that have no fitting divisor.
+WHOLE: dict[str, Callable[[Any], Any]] = {
+    "a sum of lanes": lambda s: step(s, 10.0) + np.sum(s) * 1e-3,
+    "neighbours": lambda s: step(s, 10.0) + np.roll(s, 1, axis=0),
+    "a part of the lanes": lambda s: step(s, 10.0) + s[:1],
+    "an element": lambda s: step(s, 10.0) + s[np.argmax(s[:, 0]) % 7, 0],
+    "numbers of lanes": lambda s: np.tril(step(s, 10.0), 500),
+    "the largest": lambda s: step(s, 10.0) + np.max(s) * 1e-3,
+    "a running sum": lambda s: step(s, 10.0) + np.cumsum(s, axis=0) * 1e-3,
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_loops_that_are_not_shared_out(name: str) -> None:
+    check(lambda s: difc.scan(lambda c, _: (WHOLE[name](c), None), s, length=3)[0], starts(1200), host=1)
+
+
+def test_lanes_without_a_divisor() -> None:
+    check(lambda s: run(s, 10.0), starts(1201), host=1)
+
+
+def test_sums_over_lanes_that_begin_with_something() -> None:
+    def f(s: Any, b: Any) -> Any:
+        return difc.scan(lambda c, _: ((step(c[0], 10.0), c[1] + np.sum(c[0], axis=0)), None), (s, b), length=3)[0]
+
+    with config.override(cache_dir=""):
+        check(f, starts(600), np.array([1.0, 2.0, 3.0]))
+
+
+def test_sums_over_lanes_that_are_stacked() -> None:
+    def f(s: Any) -> Any:
+        return difc.scan(lambda c, _: (step(c, 10.0), np.sum(c)), s, length=3)
+
+    check(f, starts(600), host=1)
