@@ -157,7 +157,8 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
       %dd{{i}} = arith.select %ok{{i}}, %d{{i}}, %nan : {element}
       %root{{i}} = math.sqrt %dd{{i}} : {element}
       %dv{{i}} = vector.broadcast %root{{i}} : {element} to {t.vector}
-      %y{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}"""
+      %yy{{i}} = arith.divf {{z}}, %dv{{i}} : {t.vector}
+      %y{{i}} = vector.insert %root{{i}}, %yy{{i}}[{{i}}] : {element} into {t.vector}"""
     stored = f"%t{{i}}_{{j}} = tensor.extract %m1[%r{{j}}, %r{{i}}] : {t.matrix}"
     divide = f"""%d{{i}} = tensor.extract %m1[%r{{i}}, %r{{i}}] : {t.matrix}
       %dv{{i}} = vector.broadcast %d{{i}} : {element} to {t.vector}

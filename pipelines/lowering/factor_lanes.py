@@ -151,7 +151,7 @@ def lanes_cholesky_kernel(name: str, element: str, unit: VectorUnit, size: int) 
         for k in range(size):
             positive = code.compare("ogt", x[k][k], zero)
             root = code.add(f"math.sqrt {code.select(positive, x[k][k], nan)} : {code.vector}")
-            x[k][k:] = [code.binary("divf", v, root) for v in x[k][k:]]
+            x[k][k:] = [root, *(code.binary("divf", v, root) for v in x[k][k + 1 :])]
             for i in range(k + 1, size):
                 for j in range(i, size):
                     x[i][j] = code.minus_product(x[i][j], x[k][i], x[k][j])

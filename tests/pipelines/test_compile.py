@@ -165,7 +165,7 @@ def test_a_failure_without_a_place_shows_none(location: str, tmp_path: Path) -> 
         compile_module(text, CPU)
     assert caught.value.where is None
     assert "loc(" not in str(caught.value)
-    assert "for cpu: 'math.sin' op expected 1 operands, but found 0\n" in str(caught.value)
+    assert "for cpu: 'math.sin' op requires a single operand\n" in str(caught.value)
 
 
 def test_the_place_of_a_note_stands_for_one_that_an_error_lacks(tmp_path: Path) -> None:
