@@ -8,8 +8,13 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from torch_mlir import ir, passmanager
-from torch_mlir.dialects import ext, func
+from difc.errors import absent_compiler
+
+try:
+    from torch_mlir import ir, passmanager
+    from torch_mlir.dialects import ext, func
+except ModuleNotFoundError:
+    raise absent_compiler() from None
 
 __all__ = ["ext", "func", "ir", "passmanager"]
 

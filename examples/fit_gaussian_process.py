@@ -39,10 +39,13 @@ def fit(module, x, y, steps, console):
         return float(value), as_vector(gradient)
 
     start = as_vector({"length": np.full(10, np.log(3.0)), "signal": 0.0, "noise": np.log(0.7)})
-    columns = SpinnerColumn(), TextColumn("step {task.completed}  negative log evidence {task.fields[value]:.4f}")
+    columns = SpinnerColumn(), TextColumn("step {task.completed}  {task.fields[found]}")
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("", total=None, value=np.nan)
-        report = lambda intermediate_result: progress.update(task, advance=1, value=intermediate_result.fun)  # noqa: E731
+        task = progress.add_task("", total=None, found="")
+
+        def report(intermediate_result):
+            progress.update(task, advance=1, found=f"negative log evidence {intermediate_result.fun:.4f}")
+
         bounds = [(-3, 6)] * 12
         found = minimize(objective, start, jac=True, bounds=bounds, callback=report, options={"maxiter": steps})
     return as_tree(found.x), found.fun

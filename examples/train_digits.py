@@ -52,18 +52,18 @@ def train(module, epochs, learning_rate, console):
         TextColumn("training on {task.fields[device]}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  test accuracy {task.fields[accuracy]:.1%}"),
+        TextColumn("{task.fields[found]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=epochs, device=module.device.name, loss=np.nan, accuracy=np.nan)
+        task = progress.add_task("", total=epochs, device=module.device.name, found="")
         for _ in range(epochs):
             losses = []
             for x, y in batches(train_x, train_y, random):
                 params, state, loss = module.train_step(params, state, x, y, np.float32(learning_rate))
                 losses.append(float(loss))
-            found = accuracy(module, params, test_x, test_y)
-            progress.update(task, advance=1, loss=np.mean(losses), accuracy=found)
+            found = f"loss {np.mean(losses):.4f}  test accuracy {accuracy(module, params, test_x, test_y):.1%}"
+            progress.update(task, advance=1, found=found)
     return accuracy(module, params, test_x, test_y)
 
 

@@ -79,12 +79,13 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'difc' has no attribute {name!r}{hint}")
     try:
         module = importlib.import_module(_NAMES.get(name, f"difc.{name}"))
-    except ModuleNotFoundError as error:
-        from difc.errors import VersionError
+    except ImportError as error:
+        from difc.errors import VersionError, absent_compiler
+        from difc.source import shortened
 
-        raise VersionError(
-            f"difc.{name} needs `{error.name}`, which is not installed", remedy="pip install 'difc[compiler]'"
-        ) from None
+        if not isinstance(error, VersionError):
+            raise
+        raise shortened(absent_compiler(f"difc.{name}")) from None
     value = getattr(module, name) if name in _NAMES else module
     globals()[name] = value
     return value

@@ -26,13 +26,13 @@ def trace(fun: Callable[..., Any] | Mapping[str, Export], *specs: Any, **keyword
       >>> print(difc.trace(np.sin, difc.f32["n"]).ir("dif"))  # doctest: +SKIP
     """
     try:
-        return _traced(fun, specs, keywords)
+        return _traced("trace", fun, specs, keywords)
     except Exception as error:
         raise shortened(error)  # noqa: B904 - it is the same error
 
 
 def _traced(
-    fun: Callable[..., Any] | Mapping[str, Export], specs: tuple[Any, ...], keywords: dict[str, Any]
+    what: str, fun: Callable[..., Any] | Mapping[str, Export], specs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Program:
     if isinstance(fun, Mapping):
         if not fun:
@@ -49,12 +49,13 @@ def _traced(
                 error.where = error.where or each.place
                 raise
         return program
-    check_function("trace", fun)
+    check_function(what, fun)
     program = Program()
     mark = exported(fun)
     if mark is not None and not specs and not keywords:
         specs, keywords = mark.arguments()
-    trace_entry(program, mark.fun if mark else fun, specs, keywords, _checked_name(mark.name) if mark else None)
+    entry = _checked_name(mark.name) if mark else None
+    trace_entry(program, mark.fun if mark else fun, specs, keywords, entry, what=what)
     return program
 
 
@@ -95,6 +96,6 @@ def compile(
       >>> f.save("gradient.vmfb")  # doctest: +SKIP
     """
     try:
-        return compile_program(_traced(fun, specs, keywords), target, opt_level)
+        return compile_program(_traced("compile", fun, specs, keywords), target, opt_level)
     except Exception as error:
         raise shortened(error)  # noqa: B904 - it is the same error

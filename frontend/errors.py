@@ -30,6 +30,7 @@ __all__ = [
     "UnsupportedNameError",
     "VerificationError",
     "VersionError",
+    "absent_compiler",
     "absent_file_remedy",
 ]
 
@@ -137,6 +138,13 @@ class VerificationError(DifcError, ValueError):
 
 class VersionError(DifcError, ImportError):
     """A package that difc stands on is missing or has another version than the pinned one."""
+
+
+def absent_compiler(what: str = "this") -> VersionError:
+    """Return the error of what needs more than the base install, which loads and calls artifacts."""
+    return VersionError(
+        f"{what} needs the compiler of difc, which is not installed", remedy="pip install 'difc[compiler]'"
+    )
 
 
 class ArtifactError(DifcError, ValueError):

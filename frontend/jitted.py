@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from difc import config
-from difc.errors import InputError, ShapeError
+from difc.errors import InputError, ShapeError, VersionError, absent_compiler
 from difc.pytree import flatten, flatten_with_names, unflatten
 from difc.runtime.array import DeviceArray, refuse_subclass
 from difc.source import shortened, user_frame_location
@@ -219,16 +219,20 @@ class _Jitted:
 
     def trace(self, *args: Any, **kwargs: Any) -> Any:
         """Return the traced program for specs or arrays; see `difc.trace`."""
-        from difc.api import trace
-
+        try:
+            from difc.api import trace
+        except VersionError:
+            raise shortened(absent_compiler("trace")) from None
         return trace(self._fun, *args, **kwargs)
 
     def _prepare(self, leaves: list[Any], structure: Any, key: Any) -> Callable[[Sequence[Any]], Any]:
-        from difc import Program  # by this name, as it says what to install where there is no compiler
-        from difc.functions import applied
-        from difc.program import argument_names, compile_program, trace_entry
-        from difc.promotion import is_weak
-        from difc.tracing import lock
+        try:
+            from difc.functions import applied
+            from difc.program import Program, argument_names, compile_program, trace_entry
+            from difc.promotion import is_weak
+            from difc.tracing import lock
+        except VersionError:
+            raise absent_compiler("difc.jit") from None  # the others cannot be had without it
 
         dynamic = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
 

@@ -53,7 +53,7 @@ def scan(
         result = call_user("scan: the body cannot be called with (carry, x)", _SCAN_BODY, f, carry, x)
         if not isinstance(result, tuple) or len(result) != 2:
             what = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
-            what = "None" if result is None else what
+            what = "None" if result is None else "an array" if isinstance(result, (Tracer, np.ndarray)) else what
             raise InputError(
                 f"scan: the body returns {what}, not a pair (carry, y)",
                 where=user_frame_location(),

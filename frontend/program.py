@@ -152,6 +152,7 @@ def trace_entry(
     name: str | None = None,
     weak: Callable[[Any], bool] = lambda spec: False,
     names: Sequence[str] | None = None,
+    what: str = "trace",
 ) -> Traced:
     """Trace a function into a program as an entry.
 
@@ -159,6 +160,7 @@ def trace_entry(
       args, kwargs: pytrees of specs or arrays, in the place of the arguments.
       weak: which specs stand for Python numbers.
       names: what messages call the leaves of the arguments (default: as `argument_names` says).
+      what: which function of difc was called.
     """
     leaves, in_tree = flatten((tuple(args), dict(kwargs)))
     names = argument_names(fun, args, kwargs) if names is None else names
@@ -167,7 +169,7 @@ def trace_entry(
 
     def rebuild(leaves: list[Any]) -> Any:
         positional, keywords = unflatten(in_tree, leaves)
-        return applied("trace", fun, positional, keywords, "give specs for")
+        return applied(what, fun, positional, keywords, "give specs for")
 
     entry = name or call_name(fun)
     entries = {entry, *program.entries}

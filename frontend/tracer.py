@@ -51,6 +51,14 @@ class Tracer(ArrayMethods):
     def shape(self) -> tuple[Any, ...]:
         return tuple(d if isinstance(d, int) else DimTracer.of(self, i) for i, d in enumerate(self.aval.shape))
 
+    @shape.setter
+    def shape(self, shape: Any) -> NoReturn:
+        raise MutationError(
+            f"the shape of a traced array ({self.aval}) cannot be changed in place",
+            where=user_frame_location(),
+            remedy="use x = x.reshape(shape)",
+        )
+
     @property
     def ndim(self) -> int:
         return aval_of(self._value).ndim

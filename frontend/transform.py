@@ -169,6 +169,10 @@ def value_and_grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: boo
 
 
 def _check_scalar(structure: Any, avals: Sequence[Aval], name: str) -> None:
+    if not structure.num_leaves:
+        raise NotDifferentiableError(
+            f"grad: `{name}` returns no array", where=user_frame_location(), remedy="return the value, one float"
+        )
     if structure.num_leaves != 1 or not structure.is_leaf():
         raise NotDifferentiableError(
             f"grad: `{name}` returns {structure.num_leaves} arrays, not one scalar",

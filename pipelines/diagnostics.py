@@ -21,6 +21,8 @@ __all__ = ["compile_error"]
 
 # `file:line:column: words`, which IREE also puts before "called from" and "see current operation".
 _PLACED = re.compile(r"^(?P<file>[^\n]+?):(?P<line>\d+):(?P<column>\d+): (?P<words>.*)", re.MULTILINE)
+# What stands there for an operation that IREE made, which has no place, or a name alone.
+_WITHOUT_PLACE = re.compile(r'^loc\((?:unknown|"[^"]*")\): ')
 _QUOTED_OP = re.compile(r"'([a-z_]\w*\.[\w.]+)'")
 _GENERIC_OP = re.compile(r'"([a-z_]\w*\.[\w.]+)"\s*\(')
 _MISSING_FUNCTION = re.compile(r"undefined symbol: (\w+)")
@@ -65,7 +67,7 @@ def _reason(failure: StageFailure) -> str:
         return f"the target has no function {', '.join(missing)}"
     first = next(_errors(failure.diagnostics), "it gave no reason")
     placed = _PLACED.match(first)
-    reason = placed["words"] if placed else first.split("\n", 1)[0]
+    reason = placed["words"] if placed else _WITHOUT_PLACE.sub("", first.split("\n", 1)[0])
     # What follows the name of an operation is its text, with types and attributes of IREE's own.
     reason = reason.split(": %", 1)[0].split(': "', 1)[0]
     return reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + " ..."
@@ -80,8 +82,12 @@ def _operation(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _user_place(diagnostics: Sequence[Diagnostic]) -> SourceLocation | None:
-    """Return the innermost place outside the module's own text: a message starts with it, its callers follow."""
-    for message in _errors(diagnostics):
+    """Return the innermost place outside the module's own text: a message starts with it, its callers follow.
+
+    Where no error has one, a note has, such as one on what an operation without a place reads.
+    """
+    notes = (found.message for found in diagnostics if found.severity == "note")
+    for message in (*_errors(diagnostics), *notes):
         for placed in _PLACED.finditer(message):
             if placed["file"] not in (MODULE_NAME, "-", "<unknown>"):
                 return SourceLocation(placed["file"], int(placed["line"]), int(placed["column"]))

@@ -48,6 +48,7 @@ _VULKAN_GPUS = (
 )
 _CUDA_ARCHITECTURES = (60, 61, 62, 70, 72, 75, 80, 86, 87, 89)
 _CUDA_DEFAULT = "sm_80"
+_GPU_WORDS = ("amd", "gpu", "hip", "metal", "nvidia", "rocm")  # what other tools call them
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,9 @@ def _cuda(text: str, detail: str) -> Target:
 
 def _unknown(text: str, details: list[str]) -> TargetError:
     known = [*TARGETS, *details]
+    if text.strip().lower() in _GPU_WORDS:
+        remedy = "use vulkan for a GPU of any kind, or cuda for one of NVIDIA"
+        return TargetError(f"unknown target {text!r}; known: {', '.join(known)}", remedy=remedy)
     close = difflib.get_close_matches(text.strip().lower(), known, n=1, cutoff=0.5)
     remedy = f"did you mean {close[0]!r}?" if close else "pass one of these names"
     return TargetError(f"unknown target {text!r}; known: {', '.join(known)}", remedy=remedy)

@@ -94,6 +94,18 @@ def _allocate(size: int, name: str) -> Archive:
     return Archive(-1, size)
 
 
+def _foreign(archive: Archive, name: str) -> ArtifactError:
+    """Return the error for contents that do not begin as those of an artifact do."""
+    if not name.startswith("`"):
+        size = "this 1 byte is" if len(archive) == 1 else f"these {len(archive)} bytes are"
+        return ArtifactError(f"{size} not an artifact", remedy="pass the contents of a .vmfb file, or its path")
+    if name.endswith(".py`"):
+        return ArtifactError(
+            f"{name} is a Python file, not an artifact", remedy=f"compile it: difc compile {name[1:-1]}"
+        )
+    return ArtifactError(f"{name} is not an artifact", remedy="pass a .vmfb file made by `difc compile`")
+
+
 def _check(archive: Archive, name: str) -> None:
     """Check the container: an IREE module is also a zip archive of stored files, each with a CRC-32."""
     if archive[:4] != _ZIP:
@@ -102,7 +114,7 @@ def _check(archive: Archive, name: str) -> None:
                 f"{name} is an IREE module without its archive container, which has the checksums",
                 remedy="compile without --iree-vm-emit-polyglot-zip=false",
             )
-        raise ArtifactError(f"{name} is not an artifact", remedy="pass a .vmfb file made by `difc compile`")
+        raise _foreign(archive, name)
     try:
         with zipfile.ZipFile(cast(Any, archive)) as container:
             infos = container.infolist()

@@ -231,7 +231,8 @@ class Module:
                 rows.append((entry if index == 0 else "", *cells))  # type: ignore[arg-type]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        head = f"difc module {self._name} for {self._target} on {self._device.name}"
+        file = f"{self._name} " if self._name.startswith("`") else ""
+        head = f"difc module {file}for {self._target} on {self._device.name}"
         return "\n".join([head, *(f"  {line}".rstrip() for line in lines)])
 
     def _lookup(self, name: str) -> Entry:

@@ -104,7 +104,7 @@ def assign_inputs(texts: Sequence[str], specs: Sequence[ArraySpec], entry: str) 
     names = {spec.name: i for i, spec in enumerate(specs) if spec.name}
     for text in texts:
         if not text.endswith(".npz"):
-            ordered.append((_load(Path(text)) if text.endswith(".npy") else parse_array(text), text))
+            ordered.append((_load(Path(text)) if text.endswith(".npy") else _parsed(text, names), text))
             continue
         for name, array in _load(Path(text)).items():
             place = names.get(name, _numbered(name, len(specs)))
@@ -125,6 +125,17 @@ def assign_inputs(texts: Sequence[str], specs: Sequence[ArraySpec], entry: str) 
     if (left := next(remaining, None)) is not None:
         raise InputError(f"`{left[1]}` is one array too many for `{entry}`", remedy=f"it takes {listed}")
     return [given for given in result if given is not None]
+
+
+def _parsed(text: str, names: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    """Return the array of a text, which may not begin with the name of an input."""
+    name, _, rest = text.partition("=")
+    if name in names and name not in _DTYPES:
+        raise InputError(
+            f"`{text}` names the input `{name}`, and texts have no names: they go to the inputs in order",
+            remedy=f"give `{rest}` in the place of `{name}`, or arrays by name in an .npz file",
+        )
+    return parse_array(text)
 
 
 def _numbered(name: str, count: int) -> int | None:
@@ -150,6 +161,8 @@ def _load(path: Path) -> Any:
         with loaded:
             return {name: _restored(loaded[name]) for name in loaded.files}
     except FileNotFoundError as error:
+        if str(path).startswith("@") and Path(str(path)[1:]).exists():  # as iree-run-module wants it
+            raise InputError(f"there is no file `{path}`", remedy=f"write it without the @: {str(path)[1:]}") from error
         raise InputError(f"there is no file `{path}`", remedy=absent_file_remedy(path, "*.np[yz]")) from error
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror or error}", remedy="check the file") from error

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from difc.scipy.common import apply, floats
+from difc.scipy.common import apply, floats, largest_logarithm, polynomial
 
 __all__ = ["i0", "i0e", "i1", "i1e"]
+
+
+def _hankel(order: int) -> list[float]:
+    """Return coefficients of the series in 1 / x of i0(x) and i1(x) over e^x / sqrt(2 pi x), for x of 11 and more."""
+    numbers = [1.0]
+    for k in range(1, 7):
+        numbers.append(-numbers[-1] * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k))
+    return numbers
+
+
+HANKEL = (_hankel(0), _hankel(1))
 
 
 def i0e(x: Any) -> Any:
@@ -21,9 +33,19 @@ def i1e(x: Any) -> Any:
     return apply("bessel_i1e", *floats(x))
 
 
-def _grown(x: Any, scaled: Any) -> Any:
-    half = np.exp(0.5 * np.abs(x))  # twice, for e^|x| is infinite where the product is not
-    return half * scaled * half
+def _grown(x: Any, order: int, scaled: Any) -> Any:
+    """Return e^|x| scaled(x), for the function of an order; where it is infinite, so are its derivatives."""
+    size, one = np.abs(x), np.ones_like(x)
+    limit = largest_logarithm(x)
+    far = size > limit + 0.5 * math.log(2 * math.pi * limit) + 0.25  # the product is infinite from a bit before
+    half = np.exp(np.where(far, 0 * one, 0.5 * size))  # twice, for e^|x| is infinite where the product is not
+    # There, its derivative by `scaled` would be infinite, too: Hankel's series has the derivatives.
+    above = np.where((size > limit) & ~far, size, limit * one)
+    with np.errstate(over="ignore"):
+        series = half / np.sqrt(2 * math.pi * above) * polynomial(1 / above, HANKEL[order]) * half
+        overflows = far | np.isinf(series)
+        high = np.where(overflows, np.exp(np.where(overflows, size, 0 * one)), series)
+        return np.where(size > limit, np.sign(x) * high if order else high, half * scaled * half)[()]
 
 
 def i0(x: Any) -> Any:
@@ -34,10 +56,10 @@ def i0(x: Any) -> Any:
       np.float64(1.0)
     """
     (x,) = floats(x)
-    return _grown(x, i0e(x))
+    return _grown(x, 0, i0e(x))
 
 
 def i1(x: Any) -> Any:
     """Return the modified Bessel function of order 1. (scipy.special.i1)"""
     (x,) = floats(x)
-    return _grown(x, i1e(x))
+    return _grown(x, 1, i1e(x))

@@ -5,14 +5,16 @@ Must not import MLIR until something is traced or an op without a NumPy form is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from difc.numpy import surface
 
-__all__ = ["apply", "constant", "floats", "polynomial"]
+__all__ = ["apply", "constant", "floats", "largest_logarithm", "polynomial"]
 
 
 def floats(*values: Any) -> tuple[Any, ...]:
@@ -39,6 +41,11 @@ def constant(x: Any) -> Any:
     from difc.control import stop_gradient
 
     return stop_gradient(x)
+
+
+def largest_logarithm(x: Any) -> float:
+    """Return the logarithm of the largest number of the dtype of x: e^x is infinite beyond."""
+    return math.log(float(ml_dtypes.finfo(x.dtype).max))
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.scipy.common import floats, polynomial
+from difc.scipy.common import floats, largest_logarithm, polynomial
 from difc.scipy.gammas import gamma, gammaln, gammasgn
 
 __all__ = [
@@ -113,12 +113,14 @@ def exprel(x: Any) -> Any:
       np.float64(1.0)
     """
     (x,) = floats(x)
-    near, infinite = np.abs(x) < 0.5, np.isinf(x)
-    inside, outside = np.where(near, x, np.zeros_like(x)), np.where(near | infinite, np.ones_like(x), x)
+    limit = largest_logarithm(x)
+    near, far = np.abs(x) < 0.5, x > limit + math.log(limit) + 0.25  # the quotient is infinite from a bit before
+    inside, outside = np.where(near, x, np.zeros_like(x)), np.where(near | far, np.ones_like(x), x)
     series = polynomial(inside, [1 / math.factorial(k + 1) for k in range(16)])  # its derivatives do not cancel
+    half = np.expm1(0.5 * outside)  # e^x - 1 = half (half + 2), of which e^x is infinite where the quotient is not
     with np.errstate(over="ignore"):
-        ratio = np.where(infinite, np.maximum(x, np.zeros_like(x)), np.expm1(outside) / outside)
-    return _where(near, series, ratio)
+        infinite = np.exp(np.where(far, x, np.zeros_like(x)))  # with infinite derivatives
+        return _where(near, series, np.where(far, infinite, half / outside * (half + 2)))
 
 
 def powm1(x: Any, y: Any) -> Any:
@@ -208,16 +210,27 @@ def cosdg(x: Any) -> Any:
     return _turned(x, 1)
 
 
+def _tangent(x: Any, inverted: bool) -> Any:
+    """Return the tangent of an angle in degrees, or its inverse; at poles they are inf, and so are their slopes."""
+    (x,) = floats(x)
+    rest = np.fmod(x, np.full_like(x, 360.0))
+    turns = np.rint(rest / 90)
+    odd = np.remainder(turns, np.full_like(x, 2.0)) == 1
+    apart = rest - 90 * turns
+    tangent = np.tan(np.where(odd, 90 * turns - rest, apart) * (math.pi / 180))
+    inverts = ~odd if inverted else odd
+    with np.errstate(divide="ignore"):
+        return _where(inverts, 1 / np.where(inverts, tangent, np.ones_like(x)), tangent)
+
+
 def tandg(x: Any) -> Any:
     """Return the tangent of an angle in degrees. (scipy.special.tandg)"""
-    with np.errstate(divide="ignore"):
-        return sindg(x) / cosdg(x)
+    return _tangent(x, inverted=False)
 
 
 def cotdg(x: Any) -> Any:
     """Return the cotangent of an angle in degrees. (scipy.special.cotdg)"""
-    with np.errstate(divide="ignore"):
-        return cosdg(x) / sindg(x)
+    return _tangent(x, inverted=True)
 
 
 def radian(d: Any, m: Any, s: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from difc.scipy.common import floats
@@ -16,8 +17,10 @@ __all__ = ["entr", "huber", "kl_div", "pseudo_huber", "rel_entr", "xlog1py", "xl
 def xlogy(x: Any, y: Any) -> Any:
     """Return x log(y), which is 0 where x is 0 (unless y is NaN). (scipy.special.xlogy)"""
     x, y = floats(x, y)
-    # Only where the product would be NaN is y replaced: elsewhere the derivative at x = 0 is log(y).
-    undefined = (x == 0) & ((y <= 0) | (y == np.inf))
+    least = ml_dtypes.finfo(y.dtype).tiny
+    # Only where the product would be NaN is y replaced: elsewhere the derivative at x = 0 is log(y). A subnormal y may
+    # be taken as zero.
+    undefined = (x == 0) & ((y < least) | (y == np.inf))
     with np.errstate(divide="ignore", invalid="ignore"):
         return x * np.log(np.where(undefined, np.ones_like(y), y))
 

@@ -25,6 +25,8 @@ BERNOULLI = (
 )  # fmt: skip
 #: Size of a dtype in bytes -> the largest factorial that it holds.
 FACTORIALS = {2: 8, 4: 34, 8: 170}
+#: From here on 1 / gamma is 0 in all dtypes.
+NOTHING = 200.0
 #: From here on Stirling's series is exact within rounding.
 FAR = 8.0
 
@@ -58,7 +60,7 @@ def rgamma(z: Any) -> Any:
     below = np.where(low, z, 0 * one)  # by its reflection: no quotient of infinities at and near the poles
     n = np.rint(below)
     reflected = np.cos(np.pi * n) * np.sin(np.pi * (below - n)) * gamma(1 - below) / np.pi
-    small = np.exp(-gammaln(np.where(high, z, one)))
+    small = np.exp(-gammaln(np.where(high, np.where(z > NOTHING, NOTHING * one, z), one)))
     usual = np.where(pole, 0 * one, 1 / gamma(np.where(low | high | pole, one, z)))
     return np.where(low, reflected, np.where(high, small, usual))[()]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import aval_of, matrices
+from difc.dialects import I64, aval_of, matrices
 from difc.dialects.matrices import matmul, matrix_transpose, sizes_of, splat, symmetric, triangle
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import factor_parts
@@ -76,7 +76,11 @@ def _cholesky(x: ir.Value) -> ir.Value:
 
     def step(k: ir.Value, rest: ir.Value) -> tuple[list[ir.Value], list[ir.Value]]:
         rows = panel_at(rest, k, 1)
-        new = _solve(dif.cholesky(panel_at(rows, k, 2)), rows, lower=True)
+        factor = dif.cholesky(panel_at(rows, k, 2))
+        # The solve has the factor, too, but for its diagonal where that is infinite.
+        origin, at = dif.constant(value=np.array(0, I64)), dif.mul(k, splat(factor_parts.PANEL, k))
+        new = _solve(factor, rows, lower=True)
+        new = dif.dynamic_update_slice(new, matrix_transpose(factor), origin, origin, at)
         return [dif.sub(rest, matmul(new, new, transpose_x=True))], [new]
 
     _, found = column_loop(panels_in(whole), [enlarged(symmetric(x), whole, whole, 1.0)], [], step)

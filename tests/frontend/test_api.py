@@ -251,13 +251,17 @@ def test_without_the_compiler_a_name_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['torch_mlir'] = None\n"
         "import difc\n"
-        "for use in (lambda: difc.grad, lambda: difc.testing, lambda: difc.jit(abs)(1.0)):\n"
+        "import difc.scipy.special as special\n"
+        "uses = (lambda: difc.grad, lambda: difc.compile, lambda: difc.f32, lambda: difc.testing,\n"
+        "        lambda: difc.jit(abs)(1.0), lambda: difc.jit(abs).trace(1.0), lambda: special.gamma(5.0))\n"
+        "for use in uses:\n"
         "    try:\n        use()\n"
         "    except difc.errors.VersionError as error:\n        print(error.message, error.remedy, sep=': ')"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    message = "difc.{} needs `torch_mlir`, which is not installed: pip install 'difc[compiler]'\n"
-    assert said == "".join(map(message.format, ("grad", "testing", "Program")))
+    message = "{} needs the compiler of difc, which is not installed: pip install 'difc[compiler]'\n"
+    names = ("difc.grad", "difc.compile", "difc.f32", "difc.testing", "difc.jit", "trace", "this")
+    assert said == "".join(map(message.format, names))
 
 
 @pytest.mark.parametrize("target", ["cpu", "vulkan", "cuda"])

@@ -61,6 +61,8 @@ def test_a_body_that_returns_no_pair(run: Any) -> None:
             remedy="(carry, None) if there is nothing to stack",
         ):
             run(lambda a: difc.scan(lambda c, _: returned, a, None, length=2))(x)  # noqa: B023 - called at once
+    with fails(InputError, r"scan: the body returns an array, not a pair", at="difc.scan", remedy="(carry, None)"):
+        run(lambda a: difc.scan(lambda c, _: c, a, None, length=2))(x)
 
 
 @both

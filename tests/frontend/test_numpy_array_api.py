@@ -78,6 +78,11 @@ def test_device_arrays() -> None:
     ("f", "error", "message"),
     [
         (lambda x: x.sort(), MutationError, r"x.sort\(\) writes into the array.*use x = np.sort\(x\)"),
+        (
+            lambda x: setattr(x, "shape", (1, 3)),
+            MutationError,
+            r"shape of a traced array \(f.*in place.*reshape\(shape\)",
+        ),
         (lambda x: x.fill(0), MutationError, r"np.full_like\(x, value\)"),
         (lambda x: x.strides, UnsupportedNameError, "a traced array has no 'strides'.*docs/coverage.md"),
         (lambda x: x.tobytes(), UnsupportedNameError, "no 'tobytes'"),

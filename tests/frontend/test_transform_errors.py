@@ -42,6 +42,11 @@ def test_a_function_that_returns_several_arrays_has_no_gradient() -> None:
         difc.grad(lambda a: (np.sum(a), a))(x)
 
 
+def test_a_function_without_a_return_has_no_gradient() -> None:
+    with fails(NotDifferentiableError, "returns no array", at="difc.grad", remedy="return the value, one float"):
+        difc.grad(lambda a: None)(x)
+
+
 def test_an_integer_has_no_gradient() -> None:
     with fails(
         NotDifferentiableError,
@@ -94,6 +99,7 @@ CALLS: list[tuple[str, Any]] = [
     ("vmap", lambda f: difc.vmap(f)(x)),
     ("jit", lambda f: difc.jit(f)(x)),
     ("trace", lambda f: difc.trace(f, x)),
+    ("compile", lambda f: difc.compile(f, x)),
 ]
 
 
@@ -101,7 +107,7 @@ CALLS: list[tuple[str, Any]] = [
 def test_functions_that_cannot_be_called_so(what: str, call: Any) -> None:
     """Without the frames of difc that a TypeError would bring."""
     message = f"{what}: `product` cannot be called with these arguments: product.. missing 1 required .* 'b'"
-    remedy = "give specs for product(a: " if what == "trace" else "call it as product(a: "
+    remedy = "give specs for product(a: " if what in ("trace", "compile") else "call it as product(a: "
     with fails(InputError, message, at=f"difc.{what}(f", remedy=remedy) as caught:
         call(product)
     assert len(caught.traceback) <= 5

@@ -15,7 +15,8 @@ from difc.errors import CompileError
 from difc.pipelines import compile as compile_file
 from difc.pipelines import staged
 from difc.pipelines.compile import compile_module
-from difc.pipelines.invocation import Invocation, StageFailure, quiet
+from difc.pipelines.diagnostics import compile_error
+from difc.pipelines.invocation import Diagnostic, Invocation, StageFailure, quiet
 from difc.pipelines.operations import operations
 from difc.pipelines.target import LESS_FUSION, Target
 from tests.pipelines.artifacts import elementwise, load, needs_vulkan, run_on_vulkan
@@ -155,6 +156,28 @@ def test_a_failure_names_the_users_line(location: str, tmp_path: Path) -> None:
     assert f"iree-compile {dump} --iree-hal-target-backends=llvm-cpu" in message
     assert "Remedy: " in message
     assert error.__cause__ is None
+
+
+@pytest.mark.parametrize("location", ["unknown", '"jvp(sin)"'])
+def test_a_failure_without_a_place_shows_none(location: str, tmp_path: Path) -> None:
+    text = unary(f'"math.sin"() : () -> f64 loc({location})', "f64")
+    with config.override(dump_to=tmp_path), pytest.raises(CompileError) as caught:
+        compile_module(text, CPU)
+    assert caught.value.where is None
+    assert "loc(" not in str(caught.value)
+    assert "for cpu: 'math.sin' op requires a single operand\n" in str(caught.value)
+
+
+def test_the_place_of_a_note_stands_for_one_that_an_error_lacks(tmp_path: Path) -> None:
+    said = [
+        Diagnostic("warning", "warned.py:1:1: of something else"),
+        Diagnostic("error", "loc(unknown): 'flow.dispatch' op cannot be compiled"),
+        Diagnostic("note", "<module>:1:2: called from\nmodel.py:4:5: called from"),
+    ]
+    with config.override(dump_to=tmp_path):
+        error = compile_error(StageFailure("flow", said), "", CPU, [])
+    assert error.where is not None
+    assert (error.where.file, error.where.line, error.where.column) == ("model.py", 4, 5)
 
 
 def test_a_missing_function_is_named(capfd: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,6 @@ def test_newer_gpus_get_a_note() -> None:
 @pytest.mark.parametrize(
     ("text", "close"),
     [
-        ("gpu", None),
         ("vulcan", "vulkan"),
         ("cpu_generic", "cpu-generic"),
         ("cuda:sm80", "cuda:sm_80"),
@@ -53,6 +52,12 @@ def test_an_unknown_name_lists_the_known_ones(text: str, close: str | None) -> N
     assert all(family in str(caught.value) for family in TARGETS)
     if close:
         assert f"did you mean '{close}" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["gpu", "ROCm", "nvidia"])
+def test_a_word_for_gpus_names_their_targets(text: str) -> None:
+    with pytest.raises(TargetError, match=r"known: cpu, .*\nRemedy: use vulkan for a GPU of any kind, or cuda for one"):
+        Target.parse(text)
 
 
 def test_what_is_no_name_of_a_target() -> None:

@@ -42,7 +42,7 @@ def test_whole_bytes_pass(add_bytes: bytes) -> None:
 def test_every_truncation_is_an_artifact_error(add_bytes: bytes) -> None:
     size = len(add_bytes)
     for length in [*range(200), *range(200, size, 101), *range(size - 200, size)]:
-        with pytest.raises(ArtifactError, match=r"is empty|is not an artifact|is truncated|is corrupted"):
+        with pytest.raises(ArtifactError, match=r"is empty|(is|are) not an artifact|is truncated|is corrupted"):
             read(add_bytes[:length])
     with pytest.raises(
         ArtifactError, match=r"is truncated: its end is missing\nRemedy: compile the model again, or copy"
@@ -99,6 +99,21 @@ def test_files_that_are_something_else(tmp_path: Path, add_bytes: bytes) -> None
         path.write_bytes(data)
         with pytest.raises(ArtifactError, match=message):
             read(path)
+
+
+def test_bytes_and_python_files_that_are_something_else(tmp_path: Path) -> None:
+    with pytest.raises(
+        ArtifactError, match=r"^these 3 bytes are not an artifact\nRemedy: pass the contents of a .vmfb"
+    ):
+        read(b"foo")
+    with pytest.raises(ArtifactError, match=r"^this 1 byte is not an artifact"):
+        read(b"f")
+    path = tmp_path / "model.py"
+    path.write_text("import difc")
+    with pytest.raises(
+        ArtifactError, match=r"is a Python file, not an artifact\nRemedy: compile it: difc compile /.*py$"
+    ):
+        read(path)
 
 
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:

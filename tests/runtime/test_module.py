@@ -64,7 +64,7 @@ def test_one_entry_is_the_module(add: Module) -> None:
 
 def test_repr_is_a_table(several: Module) -> None:
     assert repr(several).splitlines() == [
-        "difc module the artifact for cpu on local-sync",
+        "difc module for cpu on local-sync",
         "  entry       arguments       results",
         "  train_step  x: float32[16]  float32[16]",
         "              y: float32[16]",

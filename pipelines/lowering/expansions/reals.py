@@ -15,6 +15,8 @@ What compilers do to such code, measured, and what follows:
 - IREE's portable Vulkan profile emulates i64, and then cannot see the bits of an f64 but as a vector of two words.
 - CPU code takes subnormal numbers as zero, Vulkan code may keep them: the expansions scale where a step would underflow
   though the result does not.
+- LLVM does not know it: it turns `(x > 0) & (x < inf)` into a test of bits that subnormal numbers pass, and they are
+  zero in what follows. So what a quotient relies on is `Reals.is_usable`.
 """
 
 from __future__ import annotations
@@ -215,6 +217,11 @@ class Reals:
         self.i32 = ir.IntegerType.get_signless(32)
         self.keeps_subnormals = c.target_kind != "cpu"
         self._in_words = self.is_double and c.target_kind == "vulkan"
+
+    def is_usable(self, x: Real) -> Flag:
+        """Say whether a number that is not negative is finite and not zero, nor taken as zero."""
+        smallest = float(np.finfo(self.dtype).tiny)
+        return (x < np.inf) & ((x > 0.0) if self.keeps_subnormals else (x >= smallest))
 
     # ---- constants and conversions ---------------------------------------------------------------
 

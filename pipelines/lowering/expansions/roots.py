@@ -15,7 +15,7 @@ def cbrt(f: Reals, x: Real) -> Real:
     """Return the cube root: a third of the exponent, a polynomial, and one step of Halley's with an exact square."""
     size = abs(x)
     tiny = size < (2.0**-1022 if f.is_double else 2.0**-126)
-    usable = (size < math.inf) & (size > 0.0)
+    usable = f.is_usable(size)
     shift = 54 if f.is_double else 24
     y = usable.choose(tiny.choose(size * 2.0**shift, size), 1.0)
     # The word of y^(1/3) is about 2/3 of that of 1 plus a third of that of y; the rest evens out the error.
@@ -36,7 +36,7 @@ def hypot(f: Reals, x: Real, y: Real) -> Real:
     reach, shift = (2.0**400, 2.0**-600) if f.is_double else (2.0**40, 2.0**-80)
     factor = (large > reach).choose(shift, (large < 1 / reach).choose(1 / shift, 1.0))
     back = (large > reach).choose(1 / shift, (large < 1 / reach).choose(shift, 1.0))
-    usable = (large < math.inf) & (large > 0.0)
+    usable = f.is_usable(large)
     large, small = usable.choose(large * factor, 1.0), usable.choose(small * factor, 0.0)
     squares = [normal(product(f, v, v)) for v in (large, small)]
     both = total(squares[0].high, squares[1].high)

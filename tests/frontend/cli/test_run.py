@@ -55,6 +55,7 @@ def test_a_single_result_can_go_to_an_npy_file(artifact: Path, folder: Path, tmp
         (["loss", *FITTING[:-1], "4x2xf32=1"], ["--input 4x2xf32=1: `loss`: argument `x` has the wrong shape"]),
         (["loss", *FITTING[:-1], "4x3xf64=1"], ["argument `x` has the wrong dtype", "got      float64[4, 3]"]),
         (["loss", *FITTING[:-1], "nowhere.npy"], ["there is no file `nowhere.npy`"]),
+        (["loss", *FITTING[:-1], "x=4x3xf32=1"], ["names the input `x`", "give `4x3xf32=1` in the place of `x`"]),
         (["loss", *FITTING[:-1], "4x3xf33=1"], ["`4x3xf33=1` has an unknown element type `f33`", "bf16"]),
         (["loss", *FITTING[:-1], "4x3"], ["`4x3` is neither a file (.npy or .npz) nor an array"]),
         (["loss", *FITTING[:-1], "folder"], ["unknown element type `folder`", "whose name ends with .npy or .npz"]),
@@ -97,6 +98,8 @@ def test_input_files_that_do_not_fit(artifact: Path, folder: Path, tmp_path: Pat
     assert "allow_pickle" not in said
     (tmp_path / "cut.npz").write_bytes((folder / "named.npz").read_bytes()[:200])
     assert "is no array file" in fails("run", artifact, "loss", "-i", tmp_path / "cut.npz")
+    said = fails("run", artifact, "loss", *FITTING[:-1], f"@{tmp_path / 'x.npy'}")
+    assert f"Remedy: write it without the @: {tmp_path / 'x.npy'}\n" in said
     assert f"did you mean `{tmp_path / 'x.npy'}`" in fails("run", artifact, "loss", *FITTING[:-1], tmp_path / "xx.npy")
 
 

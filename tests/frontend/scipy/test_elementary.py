@@ -102,6 +102,34 @@ def test_third_derivatives_near_limits() -> None:
     np.testing.assert_allclose(_third(ours.log_ndtr, np.array([-1000.0])), 2e-9, rtol=2e-5)
 
 
+def _slopes(function: Any, x: np.ndarray, order: int) -> np.ndarray:
+    for _ in range(order):
+        function = lambda v, f=function: difc.grad(lambda v: np.sum(f(v)))(v)  # noqa: E731
+    with difc.disable_jit():
+        return np.asarray(function(x))
+
+
+@pytest.mark.parametrize(("dtype", "end"), [(np.float32, 93.3), (np.float64, 716.4)])
+def test_exprel_near_and_beyond_its_last_finite_value(dtype: Any, end: float) -> None:
+    x = np.array([end - 2], dtype)
+    for order in (0, 1, 2):
+        beyond = _slopes(elementary.exprel, np.array([end, end + 0.2, 3 * end, np.inf], dtype), order)
+        np.testing.assert_array_equal(beyond, np.inf)
+    wide = x.astype(np.longdouble)
+    for order, factor in ((0, 1), (1, 1 - 1 / wide), (2, 1 - 2 / wide + 2 / wide**2)):
+        found = _slopes(elementary.exprel, x, order)
+        np.testing.assert_allclose(found, np.exp(wide) / wide * factor, rtol=2e3 * np.finfo(dtype).eps)
+
+
+def test_tangents_at_their_poles() -> None:
+    """As SciPy, inf wherever from; the slope there is infinite, not the NaN of a quotient by 0."""
+    for function, poles in ((elementary.tandg, [-270.0, -90.0, 90.0]), (elementary.cotdg, [-180.0, -0.0, 0.0, 360.0])):
+        with np.errstate(divide="ignore"):
+            np.testing.assert_array_equal(function(np.array(poles)), np.inf)
+        sign = 1 if function is elementary.tandg else -1
+        np.testing.assert_array_equal(_slopes(function, np.array(poles), 1), sign * np.inf)
+
+
 def test_messages() -> None:
     for name in ("comb", "perm"):
         with pytest.raises(ValueError, match=f"{name} with exact=True gives Python integers"):

@@ -31,7 +31,8 @@ ARGUMENTS: dict[str, tuple[np.ndarray, ...]] = {
     "digamma": (LINE,), "entr": (P,), "erf": (LINE,), "erfc": (LINE,), "erfcinv": (2 * UNIT,), "erfcx": (LINE,),
     "erfinv": (2 * UNIT - 1,), "expit": (X,), "gamma": (LINE,), "gammainc": (HALF[0] / 9, HALF[1]),
     "gammaincc": (HALF[0] / 9, HALF[1]), "gammaln": (LINE[LINE > -INF],), "gammasgn": (LINE[:-7],),
-    "huber": (HALF[0], HALF[1] - 3), "i0": (LINE,), "i0e": (LINE,), "i1": (LINE,), "i1e": (LINE,),
+    "huber": (HALF[0], HALF[1] - 3), "i0": (LINE[~np.isinf(LINE)],), "i0e": (LINE,),
+    "i1": (LINE[~np.isinf(LINE)],), "i1e": (LINE,),
     "kl_div": (P[:4], Q[:4]), "log_expit": (X,), "log_ndtr": (np.append(3 * LINE[:-7], [-1e3, -1e5, INF, -INF]),),
     "log_softmax": (X,), "logit": (np.array([0, 0.1, 0.5, 1]),), "logsumexp": (X,), "ndtr": (LINE,), "ndtri": (UNIT,),
     "pseudo_huber": (HALF[0], HALF[1] - 3), "psi": (LINE,), "rel_entr": (P, Q), "rgamma": (LINE[:-2],),
@@ -123,6 +124,47 @@ def test_incomplete_gamma() -> None:
     with np.errstate(under="ignore"):
         density = np.exp((HALF[0] - 1) * np.log(HALF[1]) - HALF[1] - scipy.special.gammaln(HALF[0]))
     np.testing.assert_allclose(slope, density, rtol=1e-10)
+
+
+def _slopes(function: Any, x: np.ndarray, order: int) -> np.ndarray:
+    for _ in range(order):
+        function = lambda v, f=function: difc.grad(lambda v: np.sum(f(v)))(v)  # noqa: E731
+    with difc.disable_jit():
+        return np.asarray(function(x))
+
+
+@pytest.mark.parametrize(("dtype", "limit", "last"), [(np.float32, 88.8, 91.85), (np.float64, 709.9, 713.95)])
+def test_derivatives_of_bessel_functions_that_overflow(dtype: Any, limit: float, last: float) -> None:
+    x = np.array([-limit, limit - 0.2, limit, last - 1], dtype)
+    exact = [[mpmath.besseli(n, float(v)) for n in (0, 1)] for v in x]
+    slopes = {
+        (special.i0, 1): [b for a, b in exact],
+        (special.i0, 2): [a - b / float(v) for (a, b), v in zip(exact, x, strict=True)],
+        (special.i1, 1): [a - b / float(v) for (a, b), v in zip(exact, x, strict=True)],
+    }
+    beyond = np.array([last + 0.1, last + 1, 3 * last, np.inf], dtype)
+    for (function, order), wanted in slopes.items():
+        found = _slopes(function, x, order)
+        np.testing.assert_allclose(found, np.array(wanted, dtype), rtol=1e3 * np.finfo(dtype).eps)
+        for k in range(3):
+            np.testing.assert_array_equal(_slopes(function, beyond, k), INF)
+            np.testing.assert_array_equal(
+                _slopes(function, -beyond, k), INF if (function is special.i0) == (k % 2 == 0) else -INF
+            )
+
+
+def test_rgamma_has_no_slope_at_infinity() -> None:
+    np.testing.assert_array_equal(_slopes(special.rgamma, np.array([300.0, INF]), 1), 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entropy_of_subnormal_numbers(dtype: Any) -> None:
+    """Compiled code may take them as zero, whose product with its logarithm is 0 as well, and never NaN."""
+    tiny = np.finfo(dtype).tiny
+    x = np.array([tiny / 4, 0, tiny / 4], dtype)
+    found = difc.jit(lambda x: (special.entr(x), special.xlogy(x, x[::-1])))(x)
+    for values in found:
+        np.testing.assert_allclose(np.asarray(values), 0, atol=1e3 * tiny)
 
 
 def test_derivatives_where_a_formula_changes_its_branch() -> None:

@@ -210,6 +210,27 @@ def test_what_has_no_factor_compiled() -> None:
     assert not np.isfinite(np.asarray(solved)[2:]).any()
 
 
+def _check_infinite_pivots(target: str) -> None:
+    """The row and the column of one are zero but for it, as in LAPACK; nothing is NaN."""
+    for batch, size in ((1, 5), (16, 5), (1, 40), (1, 150)):
+        factor = difc.jit(np.linalg.cholesky, target=target)
+        for place in (0, size // 2, size - 1):
+            x = np.tile(4 * np.eye(size) + np.eye(size, k=1) + np.eye(size, k=-1), (batch, 1, 1))
+            x[:, place, place] = np.inf
+            found = np.asarray(factor(x.astype(np.float32)))
+            np.testing.assert_allclose(found, np.linalg.cholesky(x), rtol=1e-5, atol=1e-6)
+
+
+def test_infinite_pivots() -> None:
+    _check_infinite_pivots("cpu")
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_infinite_pivots_on_vulkan() -> None:
+    _check_infinite_pivots("vulkan")
+
+
 @needs_vulkan
 def test_programs_on_vulkan() -> None:
     def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:

@@ -144,6 +144,19 @@ def test_powers_of_known_halves(dtype: np.dtype) -> None:
         np.testing.assert_array_equal(np.signbit(got[:4]), np.signbit(want[:4]), err_msg=str(exponent))
 
 
+@DTYPES
+def test_roots_of_subnormal_numbers(dtype: np.dtype) -> None:
+    """Right, or those of zero where the processor takes them as that; never NaN."""
+    tiny = np.finfo(dtype).tiny
+    x = np.array([tiny / 4, -tiny / 4, 0.0], dtype)
+    program = together(
+        {"cbrt": (dif.cbrt, [Aval((DYN,), dtype)]), "hypot": (lambda x: dif.hypot(x, x), [Aval((DYN,), dtype)])}
+    )
+    for name, (got,) in program({"cbrt": [x], "hypot": [x]}).items():
+        want = np.cbrt(x) if name == "cbrt" else np.hypot(x, x)
+        assert np.all((np.abs(got) < 2 * tiny) | (np.abs(got - want) <= 1e-6 * np.abs(want))), name
+
+
 def test_powers_of_integers() -> None:
     bases, exponents = (a.ravel() for a in np.meshgrid(np.arange(-5, 6), np.arange(-4, 64)))
     aval = Aval((DYN,), np.dtype(np.int64))
