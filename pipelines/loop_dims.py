@@ -10,17 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import nested
+from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
 
-__all__ = ["Dims", "Place", "carries_of", "is_array", "is_splat"]
+__all__ = ["Dims", "Place", "carries_of", "is_splat"]
 
 Place = tuple[Any, Any]
 """A value and a dim of it, or an operation of linalg and one of its loops."""
-
-
-def is_array(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.RankedTensorType)
 
 
 def is_splat(op: ir.Operation) -> bool:

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import nested, stack_bytes
-from difc.pipelines.loop_dims import Dims, carries_of, is_array, is_splat
+from difc.pipelines.loop_bodies import is_array, nested, stack_bytes
+from difc.pipelines.loop_dims import Dims, carries_of, is_splat
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_text import Array
