@@ -132,6 +132,8 @@ class TensorEmitter(Emitter):
     ) -> ir.Value:
         """Read a block; the dims in `drop` (of size 1) do not show in the result."""
         kept = [s for i, s in enumerate(sizes) if i not in drop]
+        if 0 in sizes:  # not even a block without elements may start at the end of a dim
+            return self.empty(kept, element_of(x))
         operands, attributes = _slice_operands([x], offsets, sizes, strides)
         return self.value("tensor.extract_slice", operands, tensor_type_of(kept, element_of(x)), **attributes)
 
@@ -139,6 +141,8 @@ class TensorEmitter(Emitter):
         self, x: ir.Value, into: ir.Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
     ) -> ir.Value:
         """Return `into` with a block replaced."""
+        if 0 in sizes:
+            return into
         operands, attributes = _slice_operands([x, into], offsets, sizes, strides)
         return self.value("tensor.insert_slice", operands, into.type, **attributes)
 

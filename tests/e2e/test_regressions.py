@@ -45,6 +45,27 @@ def test_empty_arrays_can_be_sliced_joined_and_reversed() -> None:
     assert np.shape(difc.grad(lambda x: np.sum(np.prod(x, axis=1)))(EMPTY)) == (0, 5)
 
 
+def test_loops_over_empty_arrays() -> None:
+    def loop(start: Any, rows: Any) -> Any:
+        return difc.scan(lambda c, x: (np.sin(c) + np.sum(x), (c, x * 2.0)), start, rows)
+
+    start, rows = np.ones((2, 0)), np.ones((3, 0))
+    last, (states, doubled) = difc.jit(loop)(start, rows)
+    assert [np.shape(a) for a in (last, states, doubled)] == [(2, 0), (3, 2, 0), (3, 0)]
+    slopes = difc.grad(lambda *args: np.sum(loop(*args)[0]), argnums=(0, 1))(start, rows)
+    assert [np.shape(a) for a in slopes] == [(2, 0), (3, 0)]
+    slope = difc.grad(lambda x, n: np.sum(difc.fori_loop(0, n, lambda i, c: np.sin(c), x)))
+    assert np.shape(difc.jit(slope)(EMPTY, 2)) == (0, 5)
+
+
+def test_an_update_in_reverse_with_steps_of_a_run_time_size() -> None:
+    late = difc.compile(lambda x: (x.at[::-1].set(x * 2.0), x.at[::-1].set(1.0)), difc.f64["n"])
+    np.testing.assert_array_equal(late(np.arange(3.0)), [[4, 2, 0], [1, 1, 1]])
+    for values in (lambda x: x[::2], lambda x: 1.0):
+        with pytest.raises(difc.errors.ShapeError, match="a part with a step of dim 0, of run-time size n, cannot be"):
+            difc.compile(lambda x, values=values: x.at[::-2].set(values(x)), difc.f64["n"])
+
+
 def test_a_reduction_of_one_number_repeated() -> None:
     check_all(
         [
