@@ -66,6 +66,31 @@ def test_an_update_in_reverse_with_steps_of_a_run_time_size() -> None:
             difc.compile(lambda x, values=values: x.at[::-2].set(values(x)), difc.f64["n"])
 
 
+def test_solving_systems_of_no_rows_and_inserting_out_of_bounds() -> None:
+    none = np.ones((0, 0))
+    programs = [np.linalg.inv, np.linalg.det, lambda a: np.linalg.slogdet(a)[1], lambda a: np.linalg.solve(a, EMPTY)]
+    check_all([*programs, lambda a: np.linalg.solve(np.linalg.cholesky(a), a)], none)
+    assert np.shape(difc.grad(lambda a: np.sum(np.linalg.solve(a, EMPTY)))(none)) == (0, 0)
+    with pytest.raises(difc.errors.ShapeError, match=r"(?s)insert: index 1 is out of bounds.*test_regressions"):
+        difc.compile(lambda x: np.insert(x, 1, 0.5), difc.f32[0])
+
+
+def test_a_single_element_joined_with_others_beside_a_changed_rank() -> None:
+    def slope(x: Any) -> Any:
+        return np.sum(np.sort(x, None) ** 2) * np.max(x)
+
+    def program(x: Any) -> Any:
+        smaller, y = np.minimum(difc.vmap(difc.grad(slope))(x), x), np.unwrap(x * 3.0)
+        y = y / np.sqrt(1.0 + y * y)
+        return np.mean(smaller) + np.mean(y), (smaller, y)
+
+    f, x = difc.value_and_grad(program, has_aux=True), np.linspace(-1.0, 1.5, 7, dtype=np.float32)
+    with difc.disable_jit():
+        wanted = flatten(difc.jit(f)(x))[0]
+    for got, want in zip(flatten(difc.jit(f)(x))[0], wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
 def test_a_reduction_of_one_number_repeated() -> None:
     check_all(
         [
