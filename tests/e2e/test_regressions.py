@@ -91,6 +91,14 @@ def test_a_single_element_joined_with_others_beside_a_changed_rank() -> None:
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
+def test_second_derivatives_of_products_of_single_elements() -> None:
+    inner = difc.grad(lambda x: np.sum(np.linalg.inv(x @ x.T + 1.0) ** 2))
+    slope, x = difc.grad(lambda x: np.sum(np.sin(inner(x)))), np.array([[1.4]])
+    with difc.disable_jit():
+        wanted = difc.jit(slope)(x)
+    np.testing.assert_allclose(difc.jit(slope)(x), wanted, rtol=1e-12)
+
+
 def test_a_reduction_of_one_number_repeated() -> None:
     check_all(
         [
