@@ -127,7 +127,7 @@ def _factor(operation: Any) -> tuple[float, float]:
     """Return the time of a factorisation or solve, none if only one core works on it; its dispatches."""
     matrix, result = aval_of(operation.operands[0]), aval_of(operation.results[0])
     name, rows = operation.name, _elements(Aval(matrix.shape[-1:], matrix.dtype))
-    limit = SERIAL_SIZE.get(name, rows)
+    limit = SERIAL_SIZE.get(name, max(rows, 1))
     halvings = math.ceil(math.log2(max(rows / limit, 1)))
     dispatches = 3.0 + DISPATCHES_OF_HALVES * (2**halvings - 1)
     if name in SERIAL_SIZE and halvings == 0 and _elements(matrix) <= rows**2:

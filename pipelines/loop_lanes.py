@@ -31,7 +31,7 @@ PARTS, SAME = "parts", "same"
 """What workgroups make of a result without lanes: parts of a sum, or all the same."""
 
 _FEWEST, _MOST = 8, 256  # lanes of a workgroup
-_FEWEST_CALLS = 8  # of kernels, that a step on the host would make; what is elementwise alone, IREE vectorizes better
+_FEWEST_CALLS = 8  # of kernels that a step on the host would make, of those that IREE makes no vectors of
 _TERMS = 512  # of a lane's sums in one operation, with all that share it; IREE's matmuls are better at more
 _RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast")
 _ADDITIONS = ("arith.addf", "arith.addi", "arith.subf", "arith.subi", "arith.truncf", "arith.extf", "linalg.yield")
@@ -142,14 +142,13 @@ def lanes_of(function: ir.Operation, arrays: int, most_bytes: int) -> Lanes | No
 
 
 def _calls(loop: ir.Operation) -> int:
-    """Return how many kernels a step would call, at least: IREE makes one of elementwise operations up to another."""
+    """Return how many kernels of a step on the host move columns, or factor small matrices: a number at a time, both.
+
+    Sums and products are left out: IREE makes vectors of them, and of what is elementwise around them.
+    """
     stacks = set(loop.regions[0].blocks[0].arguments)
     inserted = sum(op.name == "tensor.insert_slice" and op.operands[1] not in stacks for op in nested(loop))
-    sums = sum(
-        op.name == "linalg.generic" and any("reduction" in str(kind) for kind in op.attributes["iterator_types"])
-        for op in nested(loop)
-    )
-    return inserted + sums + sum(is_small_factorisation(op) for op in nested(loop))
+    return inserted + sum(is_small_factorisation(op) for op in nested(loop))
 
 
 def _tile(count: int, bytes_of_lane: float, most_bytes: int) -> int | None:

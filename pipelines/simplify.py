@@ -258,13 +258,23 @@ def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     return None
 
 
+@_fold_for("dot_general")
+def _dot_general(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    """Return a contraction of single elements as their product, which can then be ordered as products are."""
+    if any(aval_of(x).shape != (1,) * aval_of(x).ndim for x in operands):
+        return None
+    bound = len(attributes["lhs_batch"]) + 2 * len(attributes["lhs_contract"])
+    shape = (1,) * (aval_of(operands[0]).ndim + aval_of(operands[1]).ndim - bound)
+    return dif.mul(*(dif.reshape(x, shape=shape) for x in operands))
+
+
 # ---- shape ---------------------------------------------------------------------------------------
 
 
 @_fold_for("transpose")
 def _transpose(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     (x,), order = operands, attributes["permutation"]
-    if list(order) == sorted(order):
+    if list(order) == sorted(order) or aval_of(x).shape == (1,) * len(order):
         return x
     inner = _producer(x, "dif.transpose")
     if inner is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_tracer, axis_of, static_size
+from difc.numpy.common import as_tracer, axis_of, shape_error, static_size
 from difc.numpy.registry import implements, unsupported
 from difc.tracer import Tracer, lift
 
@@ -73,7 +73,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     else:
         count = len(range(*obj.indices(size))) if isinstance(obj, slice) else len(obj)
     new = np.broadcast_to(new, tuple(count if d == dim else s for d, s in enumerate(x.shape)))
-    order = np.insert(np.arange(size), obj, np.arange(size, size + count))
+    try:
+        order = np.insert(np.arange(size), obj, np.arange(size, size + count))
+    except IndexError as error:
+        raise shape_error(f"insert: {error}") from None
     return np.take(np.concatenate([x, new], dim), order, axis=dim)
 
 

@@ -40,7 +40,12 @@ class Range:
 
     @property
     def is_full(self) -> bool:
-        return self.count is None and not self.start and not self.cut and self.step == 1 and not self.reverse
+        return self.is_whole and not self.reverse
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every element is in it, in either order."""
+        return self.count is None and not self.start and not self.cut and self.step == 1
 
 
 @dataclass(frozen=True)

@@ -169,12 +169,12 @@ def _block(x: ir.Value, plan: IndexPlan, value: ir.Value) -> ir.Value:
 
 def _placed(x: ir.Value, plan: IndexPlan, value: ir.Value) -> ir.Value:
     """Replace the part of `x` that slices and integers select."""
-    block = _block(x, plan, value)
     ranges = plan.ranges
-    if len(ranges) == len(shape_of(x)) and all(r.is_full or (r.count is None and r.reverse) for r in ranges.values()):
+    known = _padding(x, plan) if any(r.step != 1 for r in ranges.values()) else None
+    block = _block(x, plan, value)
+    if len(ranges) == len(shape_of(x)) and all(r.is_whole for r in ranges.values()):
         return block
-    if any(r.step != 1 for r in ranges.values()):
-        known = _padding(x, plan)
+    if known is not None:
         marks = full(shape_of(block), True, BOOL, [block])
         return dif.select(_spread(marks, *known), _spread(block, *known), x)
     starts, inside = _starts(x, plan)

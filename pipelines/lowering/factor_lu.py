@@ -60,7 +60,9 @@ def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
 
     Zeros are added until the last panel is whole; a column of zeros changes nothing.
     """
-    *_, rows, columns = sizes_of(x)
+    batch, rows, columns = sizes_of(x)
+    if columns == 0:  # there is no panel to look for pivots in
+        return x, dif.zeros(shape=(batch, 0), dtype=I32), _all_places(x)
     width = round_up(columns, factor_parts.PANEL)
     is_known = isinstance(rows, int) and isinstance(columns, int)  # else the matrices are square
     whole = enlarged(x, round_up(rows + width - columns, factor_parts.PANEL) if is_known else width, width)

@@ -48,8 +48,11 @@ class TensorEmitter(Emitter):
         """Join tensors along a dim into one of `sizes`."""
         if 0 in sizes:
             return self.empty(sizes, element_of(pieces[0]))
-        if any(size != 1 for size in sizes[:dimension]):
-            # IREE would transpose before and after a tensor.concat that is not along the leading dim
+        others = [size for d, size in enumerate(sizes) if d != dimension]
+        is_lone = set(others) <= {1} and any(p.type.has_static_shape and p.type.shape[dimension] == 1 for p in pieces)
+        # IREE (3.13) would transpose before and after a tensor.concat that is not along the leading dim. Where it moves
+        # a change of rank up past one, it reads what is sliced from an array to a single element in too high a rank.
+        if is_lone or any(size != 1 for size in sizes[:dimension]):
             whole, at = self.empty(sizes, element_of(pieces[0])), 0
             extents = [p.type.shape[dimension] for p in pieces if not p.type.is_dynamic_dim(dimension)]
             if len(extents) == len(pieces):
@@ -132,6 +135,8 @@ class TensorEmitter(Emitter):
     ) -> ir.Value:
         """Read a block; the dims in `drop` (of size 1) do not show in the result."""
         kept = [s for i, s in enumerate(sizes) if i not in drop]
+        if 0 in sizes:  # not even a block without elements may start at the end of a dim
+            return self.empty(kept, element_of(x))
         operands, attributes = _slice_operands([x], offsets, sizes, strides)
         return self.value("tensor.extract_slice", operands, tensor_type_of(kept, element_of(x)), **attributes)
 
@@ -139,6 +144,8 @@ class TensorEmitter(Emitter):
         self, x: ir.Value, into: ir.Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[int]
     ) -> ir.Value:
         """Return `into` with a block replaced."""
+        if 0 in sizes:
+            return into
         operands, attributes = _slice_operands([x, into], offsets, sizes, strides)
         return self.value("tensor.insert_slice", operands, into.type, **attributes)
 

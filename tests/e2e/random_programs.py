@@ -74,15 +74,16 @@ class RandomProgram:
         """Return statements on values of the given shapes, to which it adds those of the results."""
         made = []
         for _ in range(steps):
-            kinds = [self._unary, self._binary, self._binary, self._reduce, self._move, self._product, self._index]
-            if depth:
-                kinds += [self._scan, self._cond, self._map]
             step = None
             while step is None:
-                step = self._choose.choice(kinds)(shapes, depth)
+                step = self._choose.choice(self._kinds(depth))(shapes, depth)
             shapes.extend(step.shapes)
             made.append(step)
         return made
+
+    def _kinds(self, depth: int) -> list[Function]:
+        kinds = [self._unary, self._binary, self._binary, self._reduce, self._move, self._product, self._index]
+        return [*kinds, self._scan, self._cond, self._map] if depth else kinds
 
     def _pick(self, shapes: list[Shape], fits: Callable[[Shape], bool] = lambda _: True) -> int | None:
         found = [i for i, s in enumerate(shapes) if fits(s)]

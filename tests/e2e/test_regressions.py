@@ -45,6 +45,60 @@ def test_empty_arrays_can_be_sliced_joined_and_reversed() -> None:
     assert np.shape(difc.grad(lambda x: np.sum(np.prod(x, axis=1)))(EMPTY)) == (0, 5)
 
 
+def test_loops_over_empty_arrays() -> None:
+    def loop(start: Any, rows: Any) -> Any:
+        return difc.scan(lambda c, x: (np.sin(c) + np.sum(x), (c, x * 2.0)), start, rows)
+
+    start, rows = np.ones((2, 0)), np.ones((3, 0))
+    last, (states, doubled) = difc.jit(loop)(start, rows)
+    assert [np.shape(a) for a in (last, states, doubled)] == [(2, 0), (3, 2, 0), (3, 0)]
+    slopes = difc.grad(lambda *args: np.sum(loop(*args)[0]), argnums=(0, 1))(start, rows)
+    assert [np.shape(a) for a in slopes] == [(2, 0), (3, 0)]
+    slope = difc.grad(lambda x, n: np.sum(difc.fori_loop(0, n, lambda i, c: np.sin(c), x)))
+    assert np.shape(difc.jit(slope)(EMPTY, 2)) == (0, 5)
+
+
+def test_an_update_in_reverse_with_steps_of_a_run_time_size() -> None:
+    late = difc.compile(lambda x: (x.at[::-1].set(x * 2.0), x.at[::-1].set(1.0)), difc.f64["n"])
+    np.testing.assert_array_equal(late(np.arange(3.0)), [[4, 2, 0], [1, 1, 1]])
+    for values in (lambda x: x[::2], lambda x: 1.0):
+        with pytest.raises(difc.errors.ShapeError, match="a part with a step of dim 0, of run-time size n, cannot be"):
+            difc.compile(lambda x, values=values: x.at[::-2].set(values(x)), difc.f64["n"])
+
+
+def test_solving_systems_of_no_rows_and_inserting_out_of_bounds() -> None:
+    none = np.ones((0, 0))
+    programs = [np.linalg.inv, np.linalg.det, lambda a: np.linalg.slogdet(a)[1], lambda a: np.linalg.solve(a, EMPTY)]
+    check_all([*programs, lambda a: np.linalg.solve(np.linalg.cholesky(a), a)], none)
+    assert np.shape(difc.grad(lambda a: np.sum(np.linalg.solve(a, EMPTY)))(none)) == (0, 0)
+    with pytest.raises(difc.errors.ShapeError, match=r"(?s)insert: index 1 is out of bounds.*test_regressions"):
+        difc.compile(lambda x: np.insert(x, 1, 0.5), difc.f32[0])
+
+
+def test_a_single_element_joined_with_others_beside_a_changed_rank() -> None:
+    def slope(x: Any) -> Any:
+        return np.sum(np.sort(x, None) ** 2) * np.max(x)
+
+    def program(x: Any) -> Any:
+        smaller, y = np.minimum(difc.vmap(difc.grad(slope))(x), x), np.unwrap(x * 3.0)
+        y = y / np.sqrt(1.0 + y * y)
+        return np.mean(smaller) + np.mean(y), (smaller, y)
+
+    f, x = difc.value_and_grad(program, has_aux=True), np.linspace(-1.0, 1.5, 7, dtype=np.float32)
+    with difc.disable_jit():
+        wanted = flatten(difc.jit(f)(x))[0]
+    for got, want in zip(flatten(difc.jit(f)(x))[0], wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_second_derivatives_of_products_of_single_elements() -> None:
+    inner = difc.grad(lambda x: np.sum(np.linalg.inv(x @ x.T + 1.0) ** 2))
+    slope, x = difc.grad(lambda x: np.sum(np.sin(inner(x)))), np.array([[1.4]])
+    with difc.disable_jit():
+        wanted = difc.jit(slope)(x)
+    np.testing.assert_allclose(difc.jit(slope)(x), wanted, rtol=1e-12)
+
+
 def test_a_reduction_of_one_number_repeated() -> None:
     check_all(
         [

@@ -116,6 +116,14 @@ def cut(x: Any, start: int, limit: int) -> Any:
     return dif.slice(x, start=(start, 0), limit=(limit, 3), stride=(1, 1))
 
 
+def element(x: Any) -> Any:
+    return dif.slice(x, start=(1, 1), limit=(2, 2), stride=(1, 1))
+
+
+def dot(x: Any, y: Any) -> Any:
+    return dif.dot_general(x, y, lhs_batch=(), rhs_batch=(), lhs_contract=(1,), rhs_contract=(0,))
+
+
 CONSTANTS = ("constant", "zeros")
 FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("add_zero", lambda x, y: dif.add(x, nothing(x)), []),
@@ -149,6 +157,11 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
         ["mul", "sin", "add", "mul", "sub"],
     ),
     ("convert_same", lambda x, y: dif.convert(x, dtype=F64), []),
+    (
+        "dot_of_elements",
+        lambda x, y: dot(dif.transpose(element(x), permutation=(1, 0)), element(y)),
+        ["slice"] * 2 + ["mul"],
+    ),
     ("transpose_same", lambda x, y: dif.transpose(x, permutation=(0, 1)), []),
     ("transpose_twice", lambda x, y: dif.transpose(dif.transpose(x, permutation=(1, 0)), permutation=(1, 0)), []),
     ("reshape_same", lambda x, y: dif.reshape(x, shape=(2, 3)), []),
@@ -191,7 +204,12 @@ def ops_of(module: ir.Module) -> list[str]:
 
 
 def test_every_fold_has_a_test() -> None:
-    tested = {name.split("_")[0] for name, _, _ in FOLDED} | {"stop_gradient", "broadcast_in_dim", "reduce_sum"}
+    tested = {name.split("_")[0] for name, _, _ in FOLDED} | {
+        "stop_gradient",
+        "broadcast_in_dim",
+        "dot_general",
+        "reduce_sum",
+    }
     assert {name.removeprefix("dif.") for name in passes.FOLDS} <= tested
 
 
