@@ -10,6 +10,8 @@ Works on the modules that `lower.py` makes, in place; of other modules it knows 
 from __future__ import annotations
 
 from difc.dialects.mlir import ir
+from difc.pipelines.loop_bodies import is_array
+from difc.pipelines.lowering.tensors import TensorEmitter
 
 __all__ = ["separate_reductions"]
 
@@ -32,13 +34,14 @@ def separate_reductions(block: ir.Block) -> None:
         %r = linalg.generic {reduction} ins(%y) ...
     """
     leads: dict[ir.Value, bool] = {}  # values that become operands of a reduction -> whether they are repeated for it
+    e, following = TensorEmitter(block, block.owner.location), None
     for operation in reversed([op.operation for op in block.operations]):
         found = [leads[result] for result in operation.results if result in leads]
         if operation.name == _GENERIC:
             if is_reduction := "reduction" in str(operation.attributes["iterator_types"]):
                 for result in operation.results:
                     if leads.get(result):
-                        _fence(operation, result)
+                        _fence(e, result, following)
             if is_reduction or found:
                 loops = len(operation.attributes["iterator_types"])
                 is_repeated = not is_reduction and any(found)
@@ -51,21 +54,19 @@ def separate_reductions(block: ir.Block) -> None:
             for region in operation.regions:
                 for inner in region.blocks:
                     separate_reductions(inner)
+        following = operation
 
 
 def _is_smaller(operand: ir.Value, loops: int) -> bool:
     """Say whether a kernel of so many loops reads elements of an operand again and again."""
-    return isinstance(operand.type, ir.RankedTensorType) and (operand.type.rank < loops or 1 in operand.type.shape)
+    return is_array(operand) and (operand.type.rank < loops or 1 in operand.type.shape)
 
 
-def _fence(op: ir.Operation, result: ir.Value) -> None:
-    """Let all users of a result read it behind a fence, which names its run-time sizes."""
-    index, sizes = ir.IndexType.get(), []
-    with ir.InsertionPoint.after(op), op.location:
-        for dim in filter(result.type.is_dynamic_dim, range(result.type.rank)):
-            number = {"value": ir.IntegerAttr.get(index, dim)}
-            constant = ir.Operation.create("arith.constant", results=[index], attributes=number)
-            sizes.append(ir.Operation.create("tensor.dim", results=[index], operands=[result, constant.result]))
-        operands = [result, *(size.result for size in sizes)]
-        fence = ir.Operation.create("iree_tensor_ext.compute_barrier.start", results=[result.type], operands=operands)
-    result.replace_all_uses_except(fence.result, [fence, *sizes])
+def _fence(e: TensorEmitter, result: ir.Value, before: ir.Operation) -> None:
+    """Let all users of a result read it behind a fence, which is put before an operation."""
+    uses = [(use.owner, use.operand_number) for use in result.uses]
+    e.location = result.location
+    with e.within(before):
+        fenced = e.fence(result)
+    for user, index in uses:
+        user.operands[index] = fenced

@@ -88,10 +88,7 @@ def _read(t: Tile, side: int) -> str:
     """
     vector = f"vector<{side}x{t.element}>"
     rows = t.each(
-        "%row{i} = arith.addi %j, %i{i} : index\n"
-        "%is_row{i} = arith.cmpi slt, %row{i}, %n : index\n"
-        "%at{i} = arith.select %is_row{i}, %row{i}, %last : index\n"
-        "%count{i} = arith.select %is_row{i}, %left, %c0 : index\n"
+        _row("%j") + "%count{i} = arith.select %is_row{i}, %left, %c0 : index\n"
         f"%mask{{i}} = vector.create_mask %count{{i}} : vector<{side}xi1>\n"
         "%v{i} = vector.transfer_read %given[%at{i}, %first], %zero, %mask{i} {{in_bounds = [true]}} : "
         f"{t.matrix}, {vector}",
@@ -131,9 +128,6 @@ def _triangle(t: Tile) -> str:
 
     A tile on the diagonal is a loop of one step, so that its values have names of their own.
     """
-    read = t.each(
-        "%a{i} = vector.transfer_read %now[%r{i}, %j], %zero {{in_bounds = [true]}} : " + f"{t.matrix}, {t.vector}"
-    )
     row = f"%above = vector.transfer_read %now[%k, %j], %zero {{in_bounds = [true]}} : {t.matrix}, {t.vector}"
     off = take_off(t, "%row", row, f"%e{{i}} = tensor.extract %now[%k, %r{{i}}] : {t.matrix}", first="%k0")
     own = f"%t{{i}}_{{j}} = vector.extract %y{{j}}[{{i}}] : {t.element} from {t.vector}"
@@ -158,7 +152,7 @@ def _triangle(t: Tile) -> str:
           {result} = scf.for %j = {start} to %k1 step {step} iter_args(%now = {source}) -> {t.matrix} {{
             %to_k1 = arith.subi %k1, %j : index
             %kept = vector.create_mask %to_k1 : vector<{t.columns}xi1>
-            {read}
+            {_rows(t, "%now")}
             {off}
             {triangle}
             {stores.replace("%w0[", "%now[")}
@@ -175,6 +169,14 @@ def _triangle(t: Tile) -> str:
         }}"""
 
 
+def _rows(t: Tile, source: str) -> str:
+    """Return lines that read a tile, its rows %r0, ... from column %j on, as %a0, ..."""
+    return t.each(
+        f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [true]}}}} : "
+        f"{t.matrix}, {t.vector}"
+    )
+
+
 def _divided(t: Tile, place: str) -> str:
     """Return lines that divide a vector by what is on the diagonal: the reciprocal is cheaper."""
     return f"""%d{{i}} = tensor.extract {place} : {t.matrix}
@@ -186,32 +188,17 @@ def _divided(t: Tile, place: str) -> str:
 def _strips(t: Tile) -> str:
     """Return lines for %taken: %diagonal with the slice solved for all columns, and taken off the rows below it."""
     buffer = t.buffer(_DEPTH)
-    solving = take_off(
-        t,
-        "%i",
-        f"%above = vector.transfer_read %solved_[%k, %c0], %zero {{in_bounds = [true]}} : {buffer}, {t.vector}\n"
-        "%kk = arith.addi %k0, %k : index",
-        f"%e{{i}} = tensor.extract %strip_[%kk, %r{{i}}] : {t.matrix}",
-    )
+
+    def off(count: str, solved: str, factors: str) -> str:
+        above = f"%above = vector.transfer_read {solved}[%k, %c0], %zero {{in_bounds = [true]}} : {buffer}, {t.vector}"
+        factor = f"%e{{i}} = tensor.extract {factors}[%kk, %r{{i}}] : {t.matrix}"
+        return take_off(t, count, f"{above}\n%kk = arith.addi %k0, %k : index", factor)
+
     triangle, values = solve_within(
         t,
         f"%t{{i}}_{{j}} = tensor.extract %strip_[%r{{j}}, %r{{i}}] : {t.matrix}",
         _divided(t, "%strip_[%r{i}, %r{i}]"),
     )
-    taking = take_off(
-        t,
-        "%depth",
-        f"%above = vector.transfer_read %solved[%k, %c0], %zero {{in_bounds = [true]}} : {buffer}, {t.vector}\n"
-        "%kk = arith.addi %k0, %k : index",
-        f"%e{{i}} = tensor.extract %w0[%kk, %r{{i}}] : {t.matrix}",
-    )
-
-    def read(source: str) -> str:
-        return t.each(
-            f"%a{{i}} = vector.transfer_read {source}[%r{{i}}, %j], %zero {{{{in_bounds = [true]}}}} "
-            f": {t.matrix}, {t.vector}"
-        )
-
     stores = _chain(
         f"%w{{n}} = vector.transfer_write %g#{{i}}, %w{{i}}[%r{{i}}, %j] {{{{in_bounds = [true]}}}} : "
         f"{t.vector}, {t.matrix}",
@@ -224,8 +211,8 @@ def _strips(t: Tile) -> str:
             %row = arith.addi %k0, %i : index
             {t.each("%r{i} = arith.addi %row, %i{i} : index")}
             {t.each("%b{i} = arith.addi %i, %i{i} : index")}
-            {read("%strip_")}
-            {solving}
+            {_rows(t, "%strip_")}
+            {off("%i", "%solved_", "%strip_")}
             {triangle}
             {written(t, values, "%solved_", _DEPTH, "%b")}
             scf.yield %w{t.rows - 1} : {buffer}
@@ -240,8 +227,8 @@ def _strips(t: Tile) -> str:
           %end = arith.minsi %strip_end, %rows : index
           %less = scf.for %row = %k1 to %end step %tile_rows iter_args(%w0 = %stored) -> {t.matrix} {{
             {t.each("%r{i} = arith.addi %row, %i{i} : index")}
-            {read("%w0")}
-            {taking}
+            {_rows(t, "%w0")}
+            {off("%depth", "%solved", "%w0")}
             {stores}
             scf.yield %w{t.rows} : {t.matrix}
           }}
@@ -260,10 +247,7 @@ def _write(t: Tile, side: int) -> str:
     )
     shuffles, turned = transposition([f"%v{i}" for i in range(side)], vector)
     writes = _chain(
-        "%row{i} = arith.addi %i, %i{i} : index\n"
-        "%is_row{i} = arith.cmpi slt, %row{i}, %n : index\n"
-        "%at{i} = arith.select %is_row{i}, %row{i}, %last : index\n"
-        "%beyond{i} = arith.subi %row{i}, %j : index\n"
+        _row("%i") + "%beyond{i} = arith.subi %row{i}, %j : index\n"
         "%below{i} = arith.addi %beyond{i}, %c1 : index\n"
         "%count{i} = arith.maxsi %below{i}, %c0 : index\n"
         f"%lower{{i}} = vector.create_mask %count{{i}} : {mask}\n"
@@ -304,6 +288,14 @@ def _write(t: Tile, side: int) -> str:
         }}
         scf.yield %line : {t.matrix}
       }}"""
+
+
+def _row(first: str) -> str:
+    """Return lines for %row{i}, the i-th row from `first` on, whether it is one, and %at{i}, that or the last one."""
+    return f"""%row{{i}} = arith.addi {first}, %i{{i}} : index
+      %is_row{{i}} = arith.cmpi slt, %row{{i}}, %n : index
+      %at{{i}} = arith.select %is_row{{i}}, %row{{i}}, %last : index
+      """
 
 
 def _chain(template: str, count: int, values: list[str] | None = None) -> str:

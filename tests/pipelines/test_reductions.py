@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import difc
+from difc.pytree import flatten
 
 FENCE = "iree_tensor_ext.compute_barrier.start"
 
@@ -63,8 +64,8 @@ def test_sums_that_lead_to_others_are_right(shape: tuple[int, int], dtype: str) 
             shrunk(x),
         )
 
-    found = difc.pytree.flatten(difc.jit(program)(x))[0]
+    found = flatten(difc.jit(program)(x))[0]
     with difc.disable_jit():
-        wanted = difc.pytree.flatten(difc.jit(program)(x))[0]
+        wanted = flatten(difc.jit(program)(x))[0]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-4 if dtype == "float32" else 1e-11)
