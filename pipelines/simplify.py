@@ -7,7 +7,7 @@ canonicalize and cse. Every fold keeps the numbers, up to the sign of zero and w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -154,6 +154,11 @@ def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | Non
         return x
     if (joined := _joined_pads(x, y)) is not None:
         return joined
+    for earlier, pad in ((x, y), (y, x)):
+        terms = list(inner.operands) if (inner := _producer(earlier, "dif.add")) is not None else []
+        for rest, term in zip(reversed(terms), terms, strict=True):
+            if (joined := _joined_pads(term, pad)) is not None:
+                return _add([rest, joined], {}) or dif.add(rest, joined)
     if (negated := _producer(y, "dif.neg")) is not None:
         return dif.sub(x, negated.operands[0])
     if (negated := _producer(x, "dif.neg")) is not None:
@@ -161,43 +166,45 @@ def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | Non
     return None
 
 
-def _joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
-    """Return the concatenation that a sum of zero-padded pieces is, where they lie side by side and fill the whole.
+class _Padded(NamedTuple):
+    """A piece with zeros around it along one axis."""
 
-    The gradient of cutting an array into pieces is such a sum.
+    piece: ir.Value
+    axis: int
+    low: int
+    high: int
+
+
+def _padded(value: ir.Value) -> _Padded | None:
+    pad = _producer(value, "dif.pad")
+    if pad is None or not _is(pad.operands[1], 0):
+        return None
+    low, high, interior = (attributes_of(pad)[name] for name in ("low", "high", "interior"))
+    axes = [d for d, edges in enumerate(zip(low, high, strict=True)) if any(edges)]
+    if len(axes) != 1 or any(interior) or min(*low, *high) < 0:
+        return None
+    return _Padded(pad.operands[0], axes[0], low[axes[0]], high[axes[0]])
+
+
+def _joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
+    """Return the sum of two zero-padded pieces that lie side by side: the concatenation, with zeros around it.
+
+    The gradient of cutting an array into pieces, or of rolling it, is such sums.
     """
-    pieces: dict[int, ir.Value] = {}
-    axes: set[int] = set()
-    stack = [x, y]
-    while stack:
-        value = stack.pop()
-        if (inner := _producer(value, "dif.add")) is not None:
-            stack.extend(inner.operands)
-            continue
-        pad = _producer(value, "dif.pad")
-        if pad is None or not _is(pad.operands[1], 0):
-            return None
-        a = attributes_of(pad)
-        moved = [d for d, edges in enumerate(zip(a["low"], a["high"], strict=True)) if any(edges)]
-        if len(moved) != 1 or any(a["interior"]) or a["low"][moved[0]] in pieces or min(*a["low"], *a["high"]) < 0:
-            return None
-        axes.add(moved[0])
-        pieces[a["low"][moved[0]]] = pad.operands[0]
-    if len(axes) != 1:
+    first, second = _padded(x), _padded(y)
+    if first is None or second is None or first.axis != second.axis:
         return None
-    (axis,) = axes
-    at = 0
-    for start, piece in sorted(pieces.items()):
-        if start != at or not isinstance(aval_of(piece).shape[axis], int):
-            return None
-        at += aval_of(piece).shape[axis]
-    if at != aval_of(x).shape[axis]:
+    if first.low > second.low:
+        first, second = second, first
+    axis, rank = first.axis, aval_of(x).ndim
+    size = aval_of(first.piece).shape[axis]
+    if not isinstance(size, int) or first.low + size != second.low:
         return None
-    ordered = [piece for _, piece in sorted(pieces.items())]
-    while len(ordered) > 1:  # a balanced tree
-        pairs = [ordered[i : i + 2] for i in range(0, len(ordered), 2)]
-        ordered = [dif.concatenate(*pair, dimension=axis) if len(pair) == 2 else pair[0] for pair in pairs]
-    return ordered[0]
+    joined = dif.concatenate(first.piece, second.piece, dimension=axis)
+    low, high = ([edge if d == axis else 0 for d in range(rank)] for edge in (first.low, second.high))
+    if not any((*low, *high)):
+        return joined
+    return dif.pad(joined, dif.zeros(shape=(), dtype=aval_of(x).dtype), low=low, high=high, interior=[0] * rank)
 
 
 @_fold_for("sub")

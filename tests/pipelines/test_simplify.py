@@ -135,6 +135,21 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
         lambda x, y: dif.add(padded(cut(x, 0, 1), 0, 1), padded(cut(x, 1, 2), 1, 0)),
         ["slice"] * 2 + ["concatenate"],
     ),
+    (
+        "add_pieces_to_another",
+        lambda x, y: dif.add(padded(cut(x, 1, 2), 0, 1), dif.add(y, padded(cut(x, 0, 1), 1, 0))),
+        ["slice"] * 2 + ["concatenate", "add"],
+    ),
+    (
+        "add_some_pieces",
+        lambda x, y: dif.add(padded(cut(x, 0, 1), 1, 2), padded(cut(y, 0, 1), 2, 1)),
+        ["slice"] * 2 + ["concatenate", "pad"],
+    ),
+    (
+        "add_pieces_apart",
+        lambda x, y: dif.add(padded(cut(x, 0, 1), 0, 2), padded(cut(y, 0, 1), 2, 0)),
+        ["slice", "pad"] * 2 + ["add"],
+    ),
     ("sub_zero", lambda x, y: dif.sub(x, nothing(x)), []),
     ("sub_from_zero", lambda x, y: dif.sub(nothing(x), x), ["neg"]),
     ("mul_one", lambda x, y: dif.mul(x, ones(x)), []),
