@@ -7,7 +7,7 @@ canonicalize and cse. Every fold keeps the numbers, up to the sign of zero and w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from difc.dialects.mlir import ir, passmanager
 from difc.dialects.semantics import MEANINGS
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
+from difc.pipelines.pads import joined_pads, share_pads
 from difc.pipelines.prune import prune_dead
 
 __all__ = ["FOLDS", "simplify"]
@@ -41,15 +42,19 @@ def simplify(module: ir.Module) -> ir.Module:
         module, before = _round(module), text
         if (text := text_of(module)) == before:
             break
-    return module
+    return _filled(module, share_pads)
+
+
+def _filled(module: ir.Module, fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]]) -> ir.Module:
+    made = ir.Module.create(loc=module.operation.location)
+    for name, function in functions_of(module).items():
+        copy_function(function, name, function.entry_block, made, fill)
+    return made
 
 
 def _round(module: ir.Module) -> ir.Module:
     for fill in (prune_dead, _folded, _deferred):
-        made = ir.Module.create(loc=module.operation.location)
-        for name, function in functions_of(module).items():
-            copy_function(function, name, function.entry_block, made, fill)
-        module = made
+        module = _filled(module, fill)
     manager = passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)")
     manager.enable_verifier(False)  # what comes out of the whole pass is verified, if the setting asks for it
     manager.run(module.operation)
@@ -152,59 +157,18 @@ def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | Non
         return y
     if _is(y, 0):
         return x
-    if (joined := _joined_pads(x, y)) is not None:
+    if (joined := joined_pads(x, y)) is not None:
         return joined
     for earlier, pad in ((x, y), (y, x)):
         terms = list(inner.operands) if (inner := _producer(earlier, "dif.add")) is not None else []
         for rest, term in zip(reversed(terms), terms, strict=True):
-            if (joined := _joined_pads(term, pad)) is not None:
+            if (joined := joined_pads(term, pad)) is not None:
                 return _add([rest, joined], {}) or dif.add(rest, joined)
     if (negated := _producer(y, "dif.neg")) is not None:
         return dif.sub(x, negated.operands[0])
     if (negated := _producer(x, "dif.neg")) is not None:
         return dif.sub(y, negated.operands[0])
     return None
-
-
-class _Padded(NamedTuple):
-    """A piece with zeros around it along one axis."""
-
-    piece: ir.Value
-    axis: int
-    low: int
-    high: int
-
-
-def _padded(value: ir.Value) -> _Padded | None:
-    pad = _producer(value, "dif.pad")
-    if pad is None or not _is(pad.operands[1], 0):
-        return None
-    low, high, interior = (attributes_of(pad)[name] for name in ("low", "high", "interior"))
-    axes = [d for d, edges in enumerate(zip(low, high, strict=True)) if any(edges)]
-    if len(axes) != 1 or any(interior) or min(*low, *high) < 0:
-        return None
-    return _Padded(pad.operands[0], axes[0], low[axes[0]], high[axes[0]])
-
-
-def _joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
-    """Return the sum of two zero-padded pieces that lie side by side: the concatenation, with zeros around it.
-
-    The gradient of cutting an array into pieces, or of rolling it, is such sums.
-    """
-    first, second = _padded(x), _padded(y)
-    if first is None or second is None or first.axis != second.axis:
-        return None
-    if first.low > second.low:
-        first, second = second, first
-    axis, rank = first.axis, aval_of(x).ndim
-    size = aval_of(first.piece).shape[axis]
-    if not isinstance(size, int) or first.low + size != second.low:
-        return None
-    joined = dif.concatenate(first.piece, second.piece, dimension=axis)
-    low, high = ([edge if d == axis else 0 for d in range(rank)] for edge in (first.low, second.high))
-    if not any((*low, *high)):
-        return joined
-    return dif.pad(joined, dif.zeros(shape=(), dtype=aval_of(x).dtype), low=low, high=high, interior=[0] * rank)
 
 
 @_fold_for("sub")

@@ -192,6 +192,12 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("sum_of_nothing", lambda x, y: dif.reduce_sum(x, axes=()), []),
     ("sum_twice", lambda x, y: dif.reduce_sum(dif.reduce_sum(x, axes=(1,)), axes=(0,)), ["reduce_sum"]),
     ("sum_of_neg", lambda x, y: dif.reduce_sum(dif.neg(x), axes=(0,)), ["reduce_sum", "neg"]),
+    ("pad_twice", lambda x, y: dif.sub(padded(x, 1, 0), padded(x, 0, 1)), ["pad", "slice", "slice", "sub"]),
+    (
+        "pad_far_away",
+        lambda x, y: dif.sub(padded(x, 9, 0), padded(x, 0, 9)),
+        ["pad"] * 2 + ["sub"],
+    ),
     ("pad_nothing", lambda x, y: padded(x, 0, 0), []),
     ("slice_all", lambda x, y: cut(x, 0, 2), []),
     ("concatenate_empty", lambda x, y: dif.concatenate(x, cut(y, 0, 0), dimension=0), []),

@@ -1,0 +1,107 @@
+"""Zero-padded arrays, of which derivatives of slices are sums: joined where pieces fit together, else padded once.
+
+The gradient of cutting an array into pieces, or of rolling it, is a sum of pieces with zeros around them that fill the
+whole: their concatenation. That of a stencil is a sum of one array at several offsets: of parts of it with zeros around
+it once, which a kernel reads in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from difc import dialects as dif
+from difc.dialects import aval_of, inline_block
+from difc.dialects.base import attributes_of
+from difc.dialects.mlir import ir
+
+__all__ = ["joined_pads", "share_pads"]
+
+_LARGER = 1.5  # times an array's size, what may be padded once for all of its uses
+
+
+class _Pad(NamedTuple):
+    """An array with zeros around it."""
+
+    inner: ir.Value
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+
+def _pad_of(operation: Any) -> _Pad | None:
+    """Return what an op pads with zeros, outside only; None for another op."""
+    if operation.name != "dif.pad":
+        return None
+    low, high, interior = (tuple(attributes_of(operation)[name]) for name in ("low", "high", "interior"))
+    if any(interior) or min((*low, *high), default=0) < 0 or not _is_zero(operation.operands[1]):
+        return None
+    return _Pad(operation.operands[0], low, high)
+
+
+def _is_zero(value: ir.Value) -> bool:
+    maker = value.owner
+    if isinstance(maker, ir.Block):
+        return False
+    maker = maker.operation
+    return maker.name == "dif.zeros" or (maker.name == "dif.constant" and not attributes_of(maker)["value"].any())
+
+
+def _padded(x: ir.Value, low: Sequence[int], high: Sequence[int]) -> ir.Value:
+    zero = dif.zeros(shape=(), dtype=aval_of(x).dtype)
+    return dif.pad(x, zero, low=list(low), high=list(high), interior=[0] * aval_of(x).ndim)
+
+
+# ---- pieces that fit together --------------------------------------------------------------------
+
+
+def joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
+    """Return the sum of two zero-padded pieces that lie side by side: the concatenation, with zeros around it."""
+    makers = [v.owner.operation for v in (x, y) if not isinstance(v.owner, ir.Block)]
+    pads = [pad for maker in makers if (pad := _pad_of(maker)) is not None]
+    if len(pads) < 2:
+        return None
+    axes = {d for pad in pads for d, edges in enumerate(zip(pad.low, pad.high, strict=True)) if any(edges)}
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    first, second = sorted(pads, key=lambda pad: pad.low[axis])
+    size = aval_of(first.inner).shape[axis]
+    if not isinstance(size, int) or first.low[axis] + size != second.low[axis]:
+        return None
+    joined = dif.concatenate(first.inner, second.inner, dimension=axis)
+    return _padded(joined, first.low, second.high) if any((*first.low, *second.high)) else joined
+
+
+# ---- one array at several offsets ----------------------------------------------------------------
+
+
+def share_pads(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]:
+    """Re-emit a block; of an array that it pads in several ways, those are slices of it with zeros on all sides.
+
+    Example: `pad(x, low=1) - pad(x, high=1)`, the gradient of differences, reads `pad(x, low=1, high=1)` twice.
+    """
+    shared: dict[ir.Value, ir.Value] = {}
+
+    def visit(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | None:
+        if (pad := _pad_of(operation)) is None or (edges := _common_edges(pad)) is None:
+            return None
+        low, high = edges
+        if pad.inner not in shared:
+            shared[pad.inner] = _padded(operands[0], low, high)
+        start = [most - own for most, own in zip(low, pad.low, strict=True)]
+        limit = [at + size for at, size in zip(start, aval_of(operation.results[0]).shape, strict=True)]
+        return [dif.slice(shared[pad.inner], start=start, limit=limit, stride=[1] * len(start))]
+
+    return inline_block(block, arguments, visit)
+
+
+def _common_edges(pad: _Pad) -> tuple[list[int], list[int]] | None:
+    """Return the widest edges that an array is padded with, if it is in several ways, and not much wider than each."""
+    pads = {other for use in pad.inner.uses if (other := _pad_of(use.owner.operation)) is not None}
+    shape = aval_of(pad.inner).shape
+    if len(pads) < 2 or not aval_of(pad.inner).is_static:
+        return None
+    low, high = ([max(edges) for edges in zip(*each, strict=True)] for each in zip(*(p[1:] for p in pads), strict=True))
+    sizes = [math.prod(map(sum, zip(shape, *edges, strict=True))) for edges in [(low, high), *(p[1:] for p in pads)]]
+    return (low, high) if sizes[0] <= _LARGER * min(sizes) else None
