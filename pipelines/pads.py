@@ -1,4 +1,4 @@
-"""Zero-padded arrays, of which derivatives of slices are sums: joined where pieces fit together, else padded once.
+"""Padded arrays, of which derivatives of slices are sums: joined where pieces fit together, else padded once.
 
 The gradient of cutting an array into pieces, or of rolling it, is a sum of pieces with zeros around them that fill the
 whole: their concatenation. That of a stencil is a sum of one array at several offsets: of parts of it with zeros around
@@ -16,7 +16,7 @@ from difc.dialects import aval_of, inline_block
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 
-__all__ = ["joined_pads", "share_pads"]
+__all__ = ["joined_pads", "share_pads", "simpler_pad"]
 
 _LARGER = 1.5  # times an array's size, what may be padded once for all of its uses
 
@@ -50,6 +50,31 @@ def _is_zero(value: ir.Value) -> bool:
 def _padded(x: ir.Value, low: Sequence[int], high: Sequence[int]) -> ir.Value:
     zero = dif.zeros(shape=(), dtype=aval_of(x).dtype)
     return dif.pad(x, zero, low=list(low), high=list(high), interior=[0] * aval_of(x).ndim)
+
+
+def simpler_pad(
+    x: ir.Value, value: ir.Value, low: Sequence[int], high: Sequence[int], interior: Sequence[int]
+) -> ir.Value | None:
+    """Return a pad as another op, or as one of something simpler; None if it is as simple as can be."""
+    edges = (*low, *high)
+    if any(interior):
+        return None
+    if not any(edges):
+        return x
+    aval = aval_of(x)
+    if max(edges) <= 0 and aval.is_static:
+        limit = [size + b for size, b in zip(aval.shape, high, strict=True)]
+        return dif.slice(x, start=[-a for a in low], limit=limit, stride=[1] * aval.ndim)
+    if min(edges) < 0 or not _is_zero(value) or isinstance(x.owner, ir.Block):
+        return None
+    maker = x.owner.operation
+    if maker.name == "dif.neg":
+        return dif.neg(_padded(maker.operands[0], low, high))
+    if (inner := _pad_of(maker)) is None:
+        return None
+    return _padded(
+        inner.inner, *([a + b for a, b in zip(*pair, strict=True)] for pair in ((low, inner.low), (high, inner.high)))
+    )
 
 
 # ---- pieces that fit together --------------------------------------------------------------------

@@ -19,7 +19,7 @@ from difc.dialects.mlir import ir, passmanager
 from difc.dialects.semantics import MEANINGS
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
-from difc.pipelines.pads import joined_pads, share_pads
+from difc.pipelines.pads import joined_pads, share_pads, simpler_pad
 from difc.pipelines.prune import prune_dead
 
 __all__ = ["FOLDS", "simplify"]
@@ -298,7 +298,7 @@ def _reduce_sum(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Valu
 
 @_fold_for("pad")
 def _pad(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
-    return operands[0] if not any((*attributes["low"], *attributes["high"], *attributes["interior"])) else None
+    return simpler_pad(*operands, **attributes)
 
 
 @_fold_for("slice")

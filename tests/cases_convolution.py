@@ -44,4 +44,5 @@ def convolutions() -> Iterator[Case]:
     yield _row("depthwise_twice", (2, 4, 4, 2), (2, 2, 1, 4), groups=2)
     yield _row("negative", (1, 5, 5, 1), (2, 2, 1, 1), low=(-1, 1), high=(0, -2))
     yield _row("large_window", (2, 10, 11, 1), (9, 8, 1, 2), strides=(2, 1), low=(1, 0), high=(1, 2))
+    yield _row("long_window", (2, 76, 1), (35, 1, 1), strides=3, rhs_dilation=2, low=(1,), high=(2,))
     yield _row("too_small", (1, 2, 3, 1), (3, 2, 1, 2))

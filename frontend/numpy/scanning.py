@@ -212,17 +212,15 @@ def _vectors(a: Any, v: Any, what: str) -> tuple[Any, Any, bool]:
 
 
 def _sliding(x: Any, kernel: Any, mode: str) -> Any:
-    """Return products of a kernel with the windows of a longer vector.
-
-    Windows are gathered, then it is one product; of a vector of run-time size, shifted parts are added up.
-    """
-    size, width = x.aval.shape[0], len(kernel)
+    """Return products of a kernel with the windows of a longer vector."""
+    width, dtype = len(kernel), x.dtype
     if mode not in ("full", "same", "valid"):
         raise shape_error(f"mode {mode!r} is not one of 'full', 'same', 'valid'")
     before = {"full": width - 1, "same": width // 2, "valid": 0}[mode]
     after = {"full": width - 1, "same": (width - 1) // 2, "valid": 0}[mode]
-    padded = np.pad(x, (before, after))
-    if not isinstance(size, int):
-        return sum(kernel[i] * padded[i : i - width + 1 or None] for i in range(width))
-    windows = np.arange(before + size + after - width + 1)[:, None] + np.arange(width)
-    return np.take(padded, windows) @ kernel
+    if dtype == np.bool_:
+        x, kernel = x.astype(np.int32), kernel.astype(np.int32)
+    signal, window = lift(x[None, :, None]), lift(kernel[:, None, None])
+    once = {"strides": (1,), "lhs_dilation": (1,), "rhs_dilation": (1,), "groups": 1}
+    found = wrap(dif.conv(signal, window, low=(before,), high=(after,), **once))[0, :, 0]
+    return found != 0 if dtype == np.bool_ else found

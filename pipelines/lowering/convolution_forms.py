@@ -26,6 +26,8 @@ Rewriting = Callable[[ir.Value, ir.Value], ir.Value]
 
 #: Larger windows are not unrolled, and more groups not convolved one by one: the code would take long to compile.
 MOST_UNROLLED = MOST_GROUPS = 32
+#: Windows of a signal of one channel are cut into so many runs, each unrolled.
+MOST_RUNS = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def simpler(form: Form, lhs: Aval, rhs: Aval, target_kind: str) -> Rewriting | N
     if window[0] == 1:
         return partial(_first_dim_as_batch, form)
     if rank > 2 and not (lhs.shape[-1] == 1 and math.prod(window) <= MOST_UNROLLED):
-        return partial(_sum_over_first_dim, form)
+        return partial(_sum_over_first_dim, form, 1)
+    if rank == 1 and lhs.shape[-1] == rhs.shape[-1] == 1 and MOST_UNROLLED < window[0] <= MOST_RUNS * MOST_UNROLLED:
+        return partial(_sum_over_first_dim, form, MOST_UNROLLED)
     return None
 
 
@@ -200,18 +204,15 @@ def _first_dim_as_batch(form: Form, x: ir.Value, w: ir.Value) -> ir.Value:
     return dif.reshape(found, shape=(images, first, *sizes_of(found)[1:]))
 
 
-def _sum_over_first_dim(form: Form, x: ir.Value, w: ir.Value) -> ir.Value:
-    """Add up what each plane of the window gives."""
-    stride, dilation = form.strides[0], form.rhs_dilation[0]
+def _sum_over_first_dim(form: Form, run: int, x: ir.Value, w: ir.Value) -> ir.Value:
+    """Add up what each run of planes of the window gives."""
+    dilation, found = form.rhs_dilation[0], None
     size, window = aval_of(x).shape[1], aval_of(w).shape[0]
-    plane, found = form.with_dim(0, strides=1, rhs_dilation=1), None
-    for i in range(window):
-        start, left = i * dilation, (window - 1 - i) * dilation
-        if isinstance(size, int):
-            seen = _slice(x, 1, start, size - left, stride)
-        else:
-            seen = _every(_pad(x, 1, -start, -left), 1, stride)
-        part = plane.of(seen, _slice(w, 0, i, i + 1))
+    for first in range(0, window, run):
+        end = min(first + run, window)
+        start, left = first * dilation, (window - end) * dilation
+        seen = _slice(x, 1, start, size - left) if isinstance(size, int) else _pad(x, 1, -start, -left)
+        part = form.of(seen, _slice(w, 0, first, end))
         found = part if found is None else dif.add(found, part)
     assert found is not None
     return found

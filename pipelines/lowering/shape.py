@@ -94,11 +94,19 @@ def _(
         return _pad_by_selection(c, out, x, value, low, interior)
     if x.scalar is not None and c.known(x) is not None and c.known(x) == c.known(value):
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
-    if any(interior) or min(*low, *high, 0) < 0:
+    cut = [min(a, 0) + min(b, 0) for a, b in zip(low, high, strict=True)]
+    if any(interior) or any(less and not isinstance(size, int) for less, size in zip(cut, x.sizes, strict=True)):
         return _pad_by_selection(c, out, x, value, low, interior)
+    source = c.tensor(x)
+    if any(cut):
+        kept = [size + less if isinstance(size, int) else size for size, less in zip(c.sizes(x), cut, strict=True)]
+        source = c.extract_slice(source, [max(-a, 0) for a in low], kept, [1] * out.aval.ndim)
+        low, high = (tuple(max(edge, 0) for edge in edges) for edges in (low, high))
+        if not any((*low, *high)):
+            return out.value(source)
     made = c.operation(
         "tensor.pad",
-        [c.tensor(x)],
+        [source],
         [tensor_type_of(out.sizes, out.element)],
         {
             "static_low": ir.DenseI64ArrayAttr.get(list(low)),

@@ -69,7 +69,11 @@ CASES: dict[str, list[Case]] = {
         (lambda x: np.concatenate([x, x], None), (_INT,)),
         (lambda x: np.concatenate([x] * 5, -1), (_A,)),
     ],
-    "convolve": [(lambda x, y, m=m: np.convolve(x, y, m), (_V, _r(3))) for m in ("full", "same", "valid")],
+    "convolve": [
+        *((lambda x, y, m=m: np.convolve(x, y, m), (_V, _r(3))) for m in ("full", "same", "valid")),
+        (lambda x, y: np.convolve(x, y), (_INT[0], _INT[1].astype(np.int8))),
+        (lambda x: np.convolve(x[0], x[1]), (_MASK,)),
+    ],
     "copy": [(np.copy, (_A,))],
     "corrcoef": [(np.corrcoef, (_A,))],
     "correlate": [(lambda x, y, m=m: np.correlate(x, y, m), (_V, _r(3))) for m in ("full", "same", "valid")],
