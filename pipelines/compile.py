@@ -10,6 +10,8 @@ Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two
 - Fusion. Modules with run-time sizes are compiled with less of it (see `_RUN_TIME_SIZES`); a training step is as fast.
   Reductions fused with their producers can fail with "exceeded stack allocation limit" or "exceeded the limit" of
   shared memory. The module is then compiled again with less fusion.
+- Peeling. Reductions of lengths that vectors do not fit are peeled instead of masked (`peeling.py`): a softmax of
+  [1000, 1000] in f32 takes 0.65 ms instead of 1.2 ms, and as long to compile.
 - Updates in place. Modules with control flow on the host, or that update an array which they use again, go through
   `staged.py`, where IREE updates in place, and rightly: an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead
   of 7.9 ms on local-sync.
@@ -33,6 +35,7 @@ from difc.pipelines.branches import separate_values
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, is_forked, quiet
 from difc.pipelines.ownership import has_shared_updates
+from difc.pipelines.peeling import peel_reductions
 from difc.pipelines.staged import has_host_control_flow, to_commands
 from difc.pipelines.target import LESS_FUSION, PLAIN_LOOPS, PLAIN_LOOPS_FLAGS, Target
 from difc.pipelines.versions import check_versions, installed_versions, source_digest
@@ -125,7 +128,11 @@ def _run(text: str, target: Target, flags: tuple[str, ...]) -> bytes:
             if on_vulkan:
                 fit_commands(run.module)
             check_bindings(run.module)
-        run.to_phase("executable-targets", after="stream")
+        run.to_phase("executable-configurations", after="stream")
+        if on_processor:
+            with run.context:
+                peel_reductions(run.module)
+        run.to_phase("executable-targets", after="executable-configurations")
         run.to_phase("vm", after="executable-targets")
         with run.context:
             separate_values(run.module)
