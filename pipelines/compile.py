@@ -10,6 +10,8 @@ Choices, measured on IREE 3.13 (MLP training step 128x784x512x512x10 in f32, two
 - Fusion. Modules with run-time sizes are compiled with less of it (see `_RUN_TIME_SIZES`); a training step is as fast.
   Reductions fused with their producers can fail with "exceeded stack allocation limit" or "exceeded the limit" of
   shared memory. The module is then compiled again with less fusion.
+- Tiles. Those of reductions are set anew where vectors do not fit the sizes (`tiles.py`): a softmax of [1000, 1000] in
+  f32 takes 0.65 ms instead of 1.2 ms, one of [997, 101] along its columns 0.08 ms instead of 0.68 ms.
 - Updates in place. Modules with control flow on the host, or that update an array which they use again, go through
   `staged.py`, where IREE updates in place, and rightly: an LSTM forward (T=64, B=16, D=64, H=128) takes 1.9 ms instead
   of 7.9 ms on local-sync.
@@ -35,6 +37,7 @@ from difc.pipelines.invocation import Invocation, StageFailure, is_forked, quiet
 from difc.pipelines.ownership import has_shared_updates
 from difc.pipelines.staged import has_host_control_flow, to_commands
 from difc.pipelines.target import LESS_FUSION, PLAIN_LOOPS, PLAIN_LOOPS_FLAGS, Target
+from difc.pipelines.tiles import fit_tiles
 from difc.pipelines.versions import check_versions, installed_versions, source_digest
 from difc.pipelines.vulkan import fit_commands, fit_numbers
 
@@ -125,7 +128,11 @@ def _run(text: str, target: Target, flags: tuple[str, ...]) -> bytes:
             if on_vulkan:
                 fit_commands(run.module)
             check_bindings(run.module)
-        run.to_phase("executable-targets", after="stream")
+        run.to_phase("executable-configurations", after="stream")
+        if target.vectors is not None:
+            with run.context:
+                fit_tiles(run.module, target.vectors.bytes)
+        run.to_phase("executable-targets", after="executable-configurations")
         run.to_phase("vm", after="executable-targets")
         with run.context:
             separate_values(run.module)
