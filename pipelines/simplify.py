@@ -7,6 +7,7 @@ canonicalize and cse. Every fold keeps the numbers, up to the sign of zero and w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -315,3 +316,24 @@ def _concatenate(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Val
     if aval_of(y).shape[d] == 0:
         return x
     return y if aval_of(x).shape[d] == 0 else None
+
+
+# ---- positions -----------------------------------------------------------------------------------
+
+
+def _known_inside(opdef: dif.OpDef, operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
+    """Return a gather or scatter without tests of its points, where they are constants that lie inside."""
+    x, indices, *updates = operands
+    points = _producer(indices, "dif.reshape")
+    constant = _producer(points.operands[0] if points is not None else indices, "dif.constant")
+    sizes = [aval_of(x).shape[a] for a in attributes["axes"]]
+    if attributes["mode"] != "fill" or constant is None or not all(isinstance(size, int) for size in sizes):
+        return None
+    found = attributes_of(constant)["value"].reshape(aval_of(indices).shape)
+    if not ((found >= 0) & (found < sizes)).all():
+        return None
+    return opdef(x, indices, *updates, **{**attributes, "mode": "clip"})
+
+
+for _opdef in (dif.gather, *dif.SCATTERS):
+    FOLDS[_opdef.name] = partial(_known_inside, _opdef)

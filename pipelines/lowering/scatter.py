@@ -31,6 +31,8 @@ __all__: list[str] = []
 
 #: The last dim of a window, on Vulkan.
 _SHORT = 32
+#: Of so many times more points than slices, to test the updates takes longer than to copy the array.
+_MANY = 2
 
 
 class Combine(NamedTuple):
@@ -116,7 +118,7 @@ def _write_points(
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
     Batch dims become coordinates too. A dropped write changes nothing (it adds 0, say), or goes to a spare last slice
-    of the first dim.
+    of the first dim, if there are many writes or none changes nothing.
     """
     keys = batch + len(axes)
     if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
@@ -134,14 +136,16 @@ def _write_points(
     target = c.tensor(x)
     if order != sorted(order):
         target = c.transposed(target, order, sizes)
-    spare = mode == "fill" and combine is None
     count = c.product([c.size(indices, d) for d in range(points)])
+    is_many = isinstance(count, int) and isinstance(sizes[0], int) and count >= _MANY * sizes[0]
+    spare = mode == "fill" and (combine is None or is_many)
     point_sizes = [c.size(indices, d) for d in range(points)]
     window_sizes = [c.size(x, d) for d in window]
     places, kept = coordinates(c, indices, sizes, batch, keys, mode, spare=spare)
     flat = regroup(c, places, [*point_sizes, keys], [count, keys])
     new = c.tensor(updates)
-    if combine is not None and mode == "fill":
+    if mode == "fill" and not spare:
+        assert combine is not None
         assert kept is not None
         nothing = number(c, dtype, combine.nothing(dtype))
         new = _masked(c, dtype, new, kept, nothing, [*point_sizes, *window_sizes], points)
