@@ -20,7 +20,7 @@ from difc.dims import Dim
 from difc.errors import DtypeError, ShapeError
 from difc.source import user_frame_location
 from difc.tracer import Tracer, as_array, lift
-from difc.tracing import constant, current_frame
+from difc.tracing import TraceBuilder, constant, current_frame
 
 __all__ = [
     "broadcast_shapes",
@@ -139,25 +139,41 @@ def broadcast_to(
 
 def _size_value(dim: Any, like: Sequence[tuple[ir.Value, tuple[Any, ...]]]) -> ir.Value:
     """Return the i64 scalar that holds a named size: read off a value that has it, or computed from sizes that are."""
-    found = _known_size(dim, like)
+    builder = current_frame().builder
+    found = _known_size(dim, builder, like)
     if found is not None:
         return found
     total: ir.Value | None = None
     for names, factor in dim.terms.items():
         term = constant(np.array(factor, I64))
         for name in names:
-            atom = _known_size(Dim.named(name), like)
-            if atom is None:
-                raise AssertionError(f"no value has the run-time size {name}")
-            term = dif.mul(term, atom)
+            atom = _known_size(Dim.named(name), builder, like)
+            term = dif.mul(term, _outer_size(Dim.named(name)) if atom is None else atom)
         total = term if total is None else dif.add(total, term)
     assert total is not None
     return total
 
 
-def _known_size(dim: Any, like: Sequence[tuple[ir.Value, tuple[Any, ...]]]) -> ir.Value | None:
+def _outer_size(dim: Any) -> ir.Value:
+    """Return what stands in the current frame for a size that only values of enclosing frames have.
+
+    A body that takes an array of `n*m` elements has no value of size `n`.
+    """
+    frame = current_frame()
+    owner = frame.parent
+    while owner is not None:
+        with dif.use_builder(owner.builder):
+            found = _known_size(dim, owner.builder)
+        if found is not None:
+            return frame.local(found, owner)
+        owner = owner.parent
+    raise AssertionError(f"no value has the run-time size {dim}")
+
+
+def _known_size(
+    dim: Any, builder: TraceBuilder, like: Sequence[tuple[ir.Value, tuple[Any, ...]]] = ()
+) -> ir.Value | None:
     """Return the i64 scalar of a size that some value has as a dim, or that has been computed already."""
-    builder = current_frame().builder
     for value, known in builder.scalars.items():
         if known == dim:
             return value

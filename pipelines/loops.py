@@ -35,6 +35,8 @@ def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> li
     nc, nx = len(parts.carry), len(parts.xs)
     arguments, outs = list(body.arguments), yielded(body)
     fixed = [outs[i] == arguments[i] for i in range(nc)]
+    if len(outs) == nc and all(fixed):
+        return list(parts.carry)  # a loop without results would be left
 
     # invariant value of the old body -> its value outside; constants first, then fixed carries
     outside: dict[ir.Value, ir.Value] = dict(zip(arguments[nc + nx :], parts.consts, strict=True))

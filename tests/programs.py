@@ -167,6 +167,16 @@ def invariants(w: Any, x: Any, xs: Any) -> Any:
     return difc.scan(step, x, xs)
 
 
+def invariant_factors(w: Any, x: Any, xs: Any) -> Any:
+    """An op on loop constants alone has several results, of which the derivative needs each."""
+
+    def step(c: Any, s: Any) -> Any:
+        q, r = np.linalg.qr(w)
+        return np.sin(q @ c) * s + r @ x, c
+
+    return difc.scan(step, x, xs)
+
+
 def gradient_of_loop(w: Any, h: Any, xs: Any) -> Any:
     return difc.grad(lambda w: np.sum(recurrence(w, h, xs)[1] ** 2))(w)
 
@@ -201,6 +211,7 @@ PROGRAMS = (
     Sample("scan_in_cond_false", scan_in_cond, (BOOL, FLOAT, f64["n"]), {}, {0: False}),
     Sample("through", through, (f64["n"], FLOAT)),
     Sample("invariants", invariants, (VECTOR, VECTOR, MATRIX)),
+    Sample("invariant_factors", invariant_factors, (f64["m", "m"], VECTOR, MATRIX)),
     Sample("gradient_of_loop", gradient_of_loop, (f64["m", "m"], VECTOR, MATRIX)),
     Sample("mapped", mapped, (MATRIX, VECTOR)),
 )

@@ -237,15 +237,15 @@ class _Invariant:
         """Return an invariant value, computed outside through the current builder."""
         for v in needed_first(value, lambda v: [] if v in self._values or self._size(v) else self._operands(v)):
             if v not in self._values:
-                self._values[v] = self._computed(v)
+                operation = v.owner.operation
+                self._values.update(zip(operation.results, self._computed(operation, self._size(v)), strict=True))
         return self._values[value]
 
-    def _computed(self, value: ir.Value) -> ir.Value:
-        operation = value.owner.operation
-        if not self._size(value):
-            return dif.clone_op(operation, [self._values[v] for v in operation.operands])[0]
+    def _computed(self, operation: ir.Operation, is_size: bool) -> list[ir.Value]:
+        if not is_size:
+            return dif.clone_op(operation, [self._values[v] for v in operation.operands])
         size = self._finder.sizes(operation.operands[0])[Node.of(operation).attributes["dimension"]]
-        return size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))
+        return [size if isinstance(size, ir.Value) else dif.constant(value=dif.I64.type(size))]
 
 
 def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list[Any]:

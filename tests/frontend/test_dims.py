@@ -145,6 +145,29 @@ def test_a_gradient_with_named_sizes() -> None:
     np.testing.assert_allclose(found, 2 * np.tanh(X / 10) * (1 - np.tanh(X / 10) ** 2) / 4, rtol=1e-13)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda row: np.tile(row, 2),
+        lambda row: np.stack([row, row * 2]).reshape(-1),
+        lambda row: difc.cond(row[0] > 1, lambda row: np.tile(row, 2), lambda row: np.repeat(row, 2), row),
+        lambda row: difc.map(lambda row: np.tile(row, 2) + row[1], row[None])[0],
+    ],
+)
+def test_bodies_that_know_a_product_of_sizes_but_not_its_factors(body: Any) -> None:
+    assert run(lambda x: difc.map(body, x.reshape(1, -1)), [f64["n", "m"]], X) == (1, "2*m*n")
+
+    def loss(row: Any) -> Any:
+        return np.sum(np.sin(body(row)))
+
+    program = difc.trace(lambda x: difc.vmap(difc.grad(loss))(x.reshape(1, -1)), f64["n", "m"])
+    with context():
+        ((name, _),) = program.signatures.items()
+        (found,) = interpreter.run(program.expanded, name, X)
+    with difc.disable_jit():
+        np.testing.assert_allclose(found[0], difc.grad(loss)(X.reshape(-1)), rtol=1e-14)
+
+
 def test_two_sizes_that_differ_by_name() -> None:
     with fails(
         ShapeError, r"shapes \[n\] and \[m\] do not broadcast: sizes n and m of dim -1", at="a + b", remedy="equal"

@@ -65,6 +65,18 @@ def test_a_loop_in_a_loop_is_shaped_too() -> None:
     assert all("exp" not in loop.ops for loop in made.loops)
 
 
+def test_a_loop_that_changes_nothing_is_left_out() -> None:
+    def program(c: Any, xs: Any, w: Any) -> tuple[Any, Any]:
+        def outer(c: Any, s: Any) -> Any:
+            same = difc.fori_loop(0, 3, lambda i, c: c, c)
+            return same * s, same @ w
+
+        return difc.scan(outer, c, xs)
+
+    made = Simplified(program, V, XS, difc.f64[3, 3]).check(x, xs, np.outer(x, x))
+    assert made.loop.ops == ["mul"]
+
+
 def test_a_conditional_keeps_to_its_branch() -> None:
     """What a branch computes is not moved in front of the loop: it might be undefined where it is not taken."""
 
