@@ -6,6 +6,7 @@ Imports no IREE. Invariant: an array has the dtype that the user wrote or stored
 from __future__ import annotations
 
 import difflib
+import io
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from difc.errors import InputError, absent_file_remedy
+from difc.runtime.archive import write
 from difc.runtime.signature import ArraySpec
 
 __all__ = ["assign_inputs", "check_result_file", "example_text", "parse_array", "save_results"]
@@ -197,7 +199,9 @@ def save_results(path: Path, results: Mapping[str, np.ndarray[Any, Any]]) -> Non
     Raises:
       OSError: where the file cannot be written.
     """
+    contents = io.BytesIO()
     if path.suffix == ".npz":
-        np.savez(path, **dict(results))  # type: ignore[arg-type]
+        np.savez(contents, **dict(results))  # type: ignore[arg-type]
     else:
-        np.save(path, next(iter(results.values())))
+        np.save(contents, next(iter(results.values())))
+    write(path, contents.getbuffer())

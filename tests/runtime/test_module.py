@@ -86,7 +86,8 @@ def test_the_device_is_argument_setting_recommendation(add_bytes: bytes) -> None
 def test_an_artifact_for_another_target(add_bytes: bytes) -> None:
     with pytest.raises(
         ArtifactError,
-        match=r"compiled for `vulkan` and cannot run on `local-sync`\n(?s:.*)Remedy: load it with device=\"vulkan\"",
+        match=r"compiled for `vulkan` and cannot run on `local-sync`\n(?s:.*)Remedy: load it with device=\"vulkan\", "
+        r"or compile it with target=\"cpu\" \(for transformed functions, set DIFC_DEVICE or DIFC_TARGET",
     ):
         load(add_artifact("vulkan"), "local-sync")
     if available()["vulkan"] is None:
