@@ -56,9 +56,7 @@ _ABSENT = {
     "block_until_ready": "use the method of a result, or np.asarray",
     **dict.fromkeys(("tree", "tree_util", "tree_map"), "use optree, as in optree.tree_map(f, params)"),
     "register_pytree_node": 'use optree.register_pytree_node(..., namespace="difc")',
-    **dict.fromkeys(
-        ("debug", "pure_callback", "io_callback"), "return the values, and look at the result"
-    ),
+    **dict.fromkeys(("debug", "pure_callback", "io_callback"), "return the values, and look at the result"),
     "lax": "use difc.cond, difc.scan, difc.fori_loop and difc.map",
     "fft": "complex numbers are not supported: use a product with matrices of cosines and sines, or np.convolve",
     "random": "draw numbers with NumPy, and pass them as arguments",

@@ -249,9 +249,7 @@ def _run_time_range(start: int | None, stop: int | None, step: int, size: Any, d
     if step < 0 or end is None or ((start or 0) < 0) == (end > 0):
         raise shape_error(message, f"give dim {dim} a fixed size in the spec")
     positions = ", ".join(map(str, (start or 0, end, *([step] if step > 1 else []))))
-    raise shape_error(
-        message, f"where {size} is large enough, use the positions np.arange({positions}) as index"
-    )
+    raise shape_error(message, f"where {size} is large enough, use the positions np.arange({positions}) as index")
 
 
 # ---- picks ---------------------------------------------------------------------------------------
