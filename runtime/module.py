@@ -82,8 +82,8 @@ def load_traced(
     if opened.driver not in drivers:
         raise ArtifactError(
             f"{name} is compiled for `{target}` and cannot run on `{opened.name}`",
-            remedy=f'load it with device="{drivers[0]}", or compile it with target="{_target_of(opened.driver)}" '
-            "(for transformed functions, set DIFC_DEVICE or DIFC_TARGET so)",
+            remedy=f'load it with device="{drivers[0]}", or compile it with target="{_target_of(opened.driver)}"'
+            + ("" if device else "; for transformed functions, set DIFC_DEVICE or DIFC_TARGET so"),
         )
     if opened.driver.startswith("local-"):
         check_processor(next(iter(signatures.values())).meta.get("processor", {}), name)

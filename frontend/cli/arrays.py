@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import math
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         raise InputError(f"`{text}` has an unknown element type `{name}`", remedy=remedy)
     shape, dtype = tuple(int(size) for size in sizes.split("x")[:-1]), np.dtype(_DTYPES[name])
     numbers = re.split(r"[\s,\[\]]+", (values or "0").strip(" ,[]\t\n"))
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if len(numbers) not in (1, count):
         raise InputError(
             f"`{text}` has {len(numbers)} values for {count} elements", remedy="give one value, or one for each element"
@@ -64,7 +65,7 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         raise InputError(f"`{text}` has a value that {dtype.name} cannot hold: {error}", remedy=_HOW) from error
     try:
         return np.full(shape, array[0]) if len(numbers) == 1 else array.reshape(shape)
-    except (ValueError, MemoryError) as error:
+    except (ValueError, MemoryError, OverflowError) as error:
         raise InputError(f"`{text}` does not fit into memory", remedy="give an array of smaller sizes") from error
 
 
