@@ -36,14 +36,29 @@ _NAMES = {
         ("bf16", "bool_", "f16", "f32", "f64", "i16", "i32", "i64", "i8", "u16", "u32", "u64", "u8"), "difc.spec"
     ),
 }
-#: names of JAX that a reader may look for here -> what to do instead
+#: names that a reader may look for here, of JAX or still to come -> what to do instead
 _ABSENT = {
     **dict.fromkeys(("jacfwd", "jacrev", "jacobian", "hessian"), "map difc.jvp, difc.vjp or difc.grad with difc.vmap"),
+    **dict.fromkeys(("hvp", "hessian_vector_product"), "use difc.jvp(difc.grad(f), (x,), (v,))[1]"),
+    "linearize": "use difc.jvp, with difc.vmap over tangents",
+    "linear_transpose": "use difc.vjp, which transposes a linear function at any place",
     **dict.fromkeys(("while_loop", "switch"), "use difc.fori_loop, difc.scan or difc.cond"),
+    **dict.fromkeys(("root", "fixed_point"), "write its steps as a difc.fori_loop"),
+    "odeint": "write a method with fixed steps as a difc.scan",
+    "associative_scan": "use np.cumsum, np.maximum.accumulate and their like, or difc.scan",
     **dict.fromkeys(("custom_jvp", "custom_vjp"), "write the function in terms of others, or with difc.stop_gradient"),
     **dict.fromkeys(("checkpoint", "remat"), "leave it out: cheap values are computed again as it is"),
     **dict.fromkeys(("device_put", "device_get"), "use difc.to_device and np.asarray"),
+    **dict.fromkeys(("pmap", "shard_map"), "use difc.vmap, on one device"),
+    **dict.fromkeys(("make_jaxpr", "eval_shape"), "use difc.trace(f, *specs), and .ir() of what it returns"),
+    "ShapeDtypeStruct": "use specs such as difc.f32[3, 4]",
+    **dict.fromkeys(("Array", "ndarray"), "annotate with specs such as difc.f32[3]; results are difc.DeviceArray"),
+    "block_until_ready": "use the method of a result, or np.asarray",
+    **dict.fromkeys(("tree", "tree_util", "tree_map"), "use optree, as in optree.tree_map(f, params)"),
+    "register_pytree_node": 'use optree.register_pytree_node(..., namespace="difc")',
+    **dict.fromkeys(("debug", "pure_callback", "io_callback"), "return the values, and look at the result"),
     "lax": "use difc.cond, difc.scan, difc.fori_loop and difc.map",
+    "fft": "complex numbers are not supported: use a product with matrices of cosines and sines, or np.convolve",
     "random": "draw numbers with NumPy, and pass them as arguments",
 }
 _MODULES = ("config", "errors", "nn", "numpy", "runtime", "scipy", "testing")
@@ -68,9 +83,9 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _ABSENT:
-        from difc.errors import UnsupportedNameError
+        from difc.source import absent_name
 
-        raise UnsupportedNameError(f"difc has no `{name}`", remedy=_ABSENT[name])
+        raise absent_name(f"difc has no `{name}`", _ABSENT[name])
     if name not in __all__:
         import difflib
 

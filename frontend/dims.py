@@ -81,7 +81,7 @@ class Dim(NamedDim):
         if not self.terms:
             return "0"
         parts = []
-        for names, factor in reversed(self.terms.items()):
+        for names, factor in sorted(self.terms.items(), key=lambda term: (term[1] > 0, term[0]), reverse=True):
             text = "*".join(([str(abs(factor))] if abs(factor) != 1 or not names else []) + list(names))
             parts.append((" - " if factor < 0 else " + ") + text)
         joined = "".join(parts)

@@ -27,6 +27,7 @@ __all__ = [
     "SourceLocation",
     "TargetError",
     "UnsupportedError",
+    "UnsupportedImportError",
     "UnsupportedNameError",
     "VerificationError",
     "VersionError",
@@ -110,6 +111,10 @@ class UnsupportedError(DifcError, NotImplementedError):
 
 class UnsupportedNameError(UnsupportedError, AttributeError):
     """A name of NumPy or SciPy that difc does not have; `hasattr` and `getattr` with a default work as usual."""
+
+
+class UnsupportedImportError(UnsupportedError, ImportError):
+    """`from difc import name` of such a name."""
 
 
 class InputError(DifcError, ValueError):

@@ -174,6 +174,8 @@ def read_module(path: str) -> ir.Module:
 
 
 def _check_readable(path: Path) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):  # how Python reads other bytes
+        raise InputError(f"`{path}` cannot be read: MLIR takes UTF-8 names only", remedy="rename it, or use - for it")
     try:
         with path.open("rb") as file:
             file.read(1)

@@ -17,9 +17,9 @@ from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
 from difc import config
-from difc.errors import DifcError, SourceLocation
+from difc.errors import DifcError, SourceLocation, UnsupportedError, UnsupportedImportError, UnsupportedNameError
 
-__all__ = ["is_library", "place_of", "shortened", "user_frame_location", "user_instruction"]
+__all__ = ["absent_name", "is_library", "place_of", "shortened", "user_frame_location", "user_instruction"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -31,14 +31,15 @@ def _folders(package: str) -> list[str]:
 
 
 _STANDARD_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
-_LIBRARIES = ("difc", "difc.dialects", "difc.ad_pass", "difc.pipelines", "difc.runtime", "numpy", "scipy")
+_OWN = ("difc", "difc.dialects", "difc.ad_pass", "difc.pipelines", "difc.runtime")
+_LIBRARIES = (*_OWN, "numpy", "scipy", "iree", "optree", "torch_mlir")
 _LIBRARY_FOLDERS = tuple(folder for package in _LIBRARIES for folder in _folders(package))
 _COMMAND = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli", "")
 
 
 @functools.cache
 def is_library(filename: str) -> bool:
-    """Say whether a file is difc's own, NumPy's, SciPy's, or of Python's standard library."""
+    """Say whether a file is of difc, of a package that it calls, or of Python's standard library."""
     path = os.path.abspath(filename)
     standard = path.startswith(_STANDARD_LIBRARY) and "site-packages" not in path
     return standard or filename.startswith("<frozen") or path.startswith(_LIBRARY_FOLDERS)
@@ -89,6 +90,15 @@ def user_instruction() -> str:
     """Return the name of Python's instruction that is being run in the user's code, such as "BINARY_SUBSCR"."""
     frame = _user_frame()
     return "" if frame is None else dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
+def absent_name(message: str, remedy: str) -> UnsupportedError:
+    """Return the error for a name that a module of ours has not, to be raised by the module's `__getattr__`.
+
+    Python replaces an `AttributeError` in `from module import name` by an error without the remedy.
+    """
+    kind = UnsupportedImportError if user_instruction() == "IMPORT_FROM" else UnsupportedNameError
+    return kind(message, remedy=remedy)
 
 
 def shortened(error: _E) -> _E:

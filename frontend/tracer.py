@@ -104,7 +104,8 @@ class Tracer(ArrayMethods):
             self,
             "a truth value",
             "use difc.cond (or np.where, elementwise) instead of `if`, `and`, `or`, `not`, `while`, "
-            "and NumPy's functions instead of max, min, any, all, sorted, in",
+            "and NumPy's functions instead of max, min, any, all, sorted, in; for an argument that is a setting, "
+            "difc.jit(static_argnums=...)",
         )
 
     def __hash__(self) -> int:
@@ -136,7 +137,8 @@ class Tracer(ArrayMethods):
         raise _concretization(
             self,
             "a Python index or range",
-            "use difc.scan or difc.fori_loop for loops, x[i] or x.at[i] to index arrays",
+            "use difc.scan or difc.fori_loop for loops, x[i] or x.at[i] to index arrays; for an argument that is a "
+            "setting, difc.jit(static_argnums=...)",
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:

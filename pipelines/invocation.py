@@ -107,11 +107,11 @@ class Invocation:
         self._api, self._verify_each = _library(), verify_each
         self._diagnostics: list[Diagnostic] = []
         self._callback = self._api.diagnostic_callback(self._receive)  # as long-lived as the invocation
-        self._session = self._api.module.Session()
+        self._session: Any = self._api.module.Session()
         self._session.set_flags(*flags)
-        self.context = self._session.context
+        self.context: Any = self._session.context
         self.module: Any = self._parse(text)
-        self._run = self._begin()
+        self._run: Any = self._begin()
         self._run.import_module(self.module)
 
     def __enter__(self) -> Invocation:
@@ -122,8 +122,10 @@ class Invocation:
     ) -> None:
         # IREE borrows the module and the callback, so it goes first.
         self._run.close()
-        self.module = None
+        self._run = self.module = None
         self._session.close()
+        self._session = None
+        self._free_context()
 
     def to_phase(self, phase: str, after: str = "start") -> None:
         """Run the phases of IREE's pipeline after `after`, up to and including `phase`."""
@@ -181,19 +183,45 @@ class Invocation:
         self._api.dylib.ireeCompilerInvocationSetVerifyIR(run._inv_p, self._verify_each)
         return run
 
+    def _free_context(self) -> None:
+        """Free all types, constants and attributes of the run, 3 MB or more: IREE's binding (3.13) keeps them for ever.
+
+        They stay where something of the module is still in use, as by the traceback of a failure.
+        """
+        context, self.context = self.context, None
+        if sys.getrefcount(context) == 2:  # what belongs to a context counts as a use of it
+            address = self._api.capsule_pointer(context._CAPIPtr, self._api.context_capsule)
+            self._api.dylib.mlirContextDestroy(_Context(address))
+
     def _receive(self, severity: int, message: int, size: int, _user_data: int) -> None:
         names = {0: "note", 1: "warning", 2: "error", 3: "remark"}
         text = ctypes.string_at(message, size).decode(errors="replace")
         self._diagnostics.append(Diagnostic(names.get(severity, "error"), text))
 
 
+class _Context(ctypes.Structure):
+    """`MlirContext` of MLIR's C API."""
+
+    _fields_ = (("address", ctypes.c_void_p),)
+
+
 @dataclass(frozen=True)
 class _Library:
-    """IREE's compiler, loaded: its Python module, its C functions, the type of a diagnostic callback, the process."""
+    """IREE's compiler, loaded.
+
+    Attributes:
+      module: its Python module.
+      dylib: its C functions.
+      diagnostic_callback: the type of a function that receives diagnostics.
+      capsule_pointer, context_capsule: what reads a capsule, and the name of those of contexts.
+      process: the number of the process that loaded it.
+    """
 
     module: Any
     dylib: Any
     diagnostic_callback: Any
+    capsule_pointer: Any
+    context_capsule: bytes
     process: int
 
 
@@ -210,10 +238,12 @@ def _library() -> _Library:
         "ireeCompilerInvocationSetCompileFromPhase": [ctypes.c_void_p, ctypes.c_char_p],
         "ireeCompilerInvocationSetCompileToPhase": [ctypes.c_void_p, ctypes.c_char_p],
         "ireeCompilerInvocationSetVerifyIR": [ctypes.c_void_p, ctypes.c_bool],
+        "mlirContextDestroy": [_Context],
     }.items():
         function = getattr(dylib, name)
         function.restype, function.argtypes = None, arguments
-    return _Library(api, dylib, callback, os.getpid())
+    pointer, name = ctypes_dl.PyCapsule_GetPointer, ctypes_dl.MLIR_PYTHON_CAPSULE_CONTEXT
+    return _Library(api, dylib, callback, pointer, name, os.getpid())
 
 
 def is_forked() -> bool:

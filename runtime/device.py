@@ -291,6 +291,9 @@ def brief(error: Exception) -> str:
 def _parse(name: str) -> tuple[str, int]:
     driver, colon, index = name.partition(":")
     if driver not in DRIVERS or (colon and not index.isdecimal()):
+        if driver.startswith("cpu"):
+            cpus = "pass local-sync, the calling thread, or local-task, all cores"
+            raise DeviceError(f"unknown device `{name}`: `{driver}` is a target", remedy=cpus)
         close = difflib.get_close_matches(driver, DRIVERS, n=1)
         raise DeviceError(
             f"unknown device `{name}`" + (f"; did you mean `{close[0]}`?" if close else ""),

@@ -82,7 +82,8 @@ def load_traced(
     if opened.driver not in drivers:
         raise ArtifactError(
             f"{name} is compiled for `{target}` and cannot run on `{opened.name}`",
-            remedy=f'load it with device="{drivers[0]}", or compile it with a target for `{opened.name}`',
+            remedy=f'load it with device="{drivers[0]}", or compile it with target="{_target_of(opened.driver)}"'
+            + ("" if device else "; for transformed functions, set DIFC_DEVICE or DIFC_TARGET so"),
         )
     if opened.driver.startswith("local-"):
         check_processor(next(iter(signatures.values())).meta.get("processor", {}), name)
@@ -98,6 +99,10 @@ def load_traced(
         entry: Entry(signature, opened, context, functions[entry], lock) for entry, signature in signatures.items()
     }
     return Module(entries, opened, archive, name, target)
+
+
+def _target_of(driver: str) -> str:
+    return next(target for target, drivers in _DRIVERS_OF_TARGET.items() if driver in drivers)
 
 
 def read_signatures(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> dict[str, Signature]:

@@ -6,6 +6,8 @@ Imports no IREE. Invariant: an array has the dtype that the user wrote or stored
 from __future__ import annotations
 
 import difflib
+import io
+import math
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 from difc.errors import InputError, absent_file_remedy
+from difc.runtime.archive import write
 from difc.runtime.signature import ArraySpec
 
 __all__ = ["assign_inputs", "check_result_file", "example_text", "parse_array", "save_results"]
@@ -51,7 +54,7 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         raise InputError(f"`{text}` has an unknown element type `{name}`", remedy=remedy)
     shape, dtype = tuple(int(size) for size in sizes.split("x")[:-1]), np.dtype(_DTYPES[name])
     numbers = re.split(r"[\s,\[\]]+", (values or "0").strip(" ,[]\t\n"))
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if len(numbers) not in (1, count):
         raise InputError(
             f"`{text}` has {len(numbers)} values for {count} elements", remedy="give one value, or one for each element"
@@ -62,7 +65,7 @@ def parse_array(text: str) -> np.ndarray[Any, Any]:
         raise InputError(f"`{text}` has a value that {dtype.name} cannot hold: {error}", remedy=_HOW) from error
     try:
         return np.full(shape, array[0]) if len(numbers) == 1 else array.reshape(shape)
-    except (ValueError, MemoryError) as error:
+    except (ValueError, MemoryError, OverflowError) as error:
         raise InputError(f"`{text}` does not fit into memory", remedy="give an array of smaller sizes") from error
 
 
@@ -197,7 +200,9 @@ def save_results(path: Path, results: Mapping[str, np.ndarray[Any, Any]]) -> Non
     Raises:
       OSError: where the file cannot be written.
     """
+    contents = io.BytesIO()
     if path.suffix == ".npz":
-        np.savez(path, **dict(results))  # type: ignore[arg-type]
+        np.savez(contents, **dict(results))  # type: ignore[arg-type]
     else:
-        np.save(path, next(iter(results.values())))
+        np.save(contents, next(iter(results.values())))
+    write(path, contents.getbuffer())

@@ -81,8 +81,10 @@ def write_text(text: str, path: Path | None) -> None:
     if path in (None, Path("-")):
         typer.echo(text, nl=False)
         return
+    from difc.runtime.archive import write
+
     with check_writable(path):
-        path.write_text(text)
+        write(path, text.encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 Each works on NumPy arrays outside a trace as well; importing this package does not import MLIR.
 """
 
+import difflib
+from typing import Any
+
 from difc.nn.activations import (
     celu,
     elu,
@@ -29,6 +32,7 @@ from difc.nn.convolution import conv, conv_transpose
 from difc.nn.normalization import batch_norm, group_norm, layer_norm, rms_norm, standardize
 from difc.nn.pooling import avg_pool, max_pool, min_pool
 from difc.nn.ranking import top_k
+from difc.source import absent_name
 
 __all__ = [
     "avg_pool",
@@ -63,3 +67,26 @@ __all__ = [
     "swish",
     "top_k",
 ]
+
+#: names that a reader may look for here -> what to do instead
+_ABSENT = {
+    "tanh": "use np.tanh",
+    "erf": "use difc.scipy.special.erf",
+    **dict.fromkeys(("linear", "dense", "Linear", "Dense"), "write x @ w + b"),
+    "embedding": "index the table: table[ids]",
+    "dropout": "multiply by a mask of numbers that NumPy draws, passed as an argument",
+    "initializers": "draw the parameters with NumPy",
+    "dot_product_attention": "write difc.nn.softmax(q @ k.T / np.sqrt(d)) @ v",
+    "cross_entropy": "write -np.sum(difc.nn.one_hot(labels, n) * difc.nn.log_softmax(x), axis=-1)",
+    "hard_sigmoid": "write difc.nn.relu6(x + 3) / 6",
+    **dict.fromkeys(("hard_swish", "hard_silu"), "write x * difc.nn.relu6(x + 3) / 6"),
+    "squareplus": "write (x + np.sqrt(x**2 + 4)) / 2",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        raise absent_name(f"difc.nn has no `{name}`", _ABSENT[name])
+    close = difflib.get_close_matches(name, __all__, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

@@ -244,10 +244,12 @@ def _run_time_range(start: int | None, stop: int | None, step: int, size: Any, d
         return Range(0, None, -step, True)
     if step > 0 and (start or 0) >= 0 and (stop is None or stop < 0):
         return Range(start or 0, None, step, False, cut=-(stop or 0))
-    raise shape_error(
-        f"this slice of dim {dim} has a size that depends on the run-time size {size}, up to a limit",
-        f"leave out elements at the ends only, as in x[1:] or x[:-1], or give dim {dim} a fixed size in the spec",
-    )
+    message = f"this slice of dim {dim} has a size that depends on the run-time size {size}, up to a limit"
+    end = 0 if stop is None and step > 0 else stop
+    if step < 0 or end is None or ((start or 0) < 0) == (end > 0):
+        raise shape_error(message, f"give dim {dim} a fixed size in the spec")
+    positions = ", ".join(map(str, (start or 0, end, *([step] if step > 1 else []))))
+    raise shape_error(message, f"where {size} is large enough, use the positions np.arange({positions}) as index")
 
 
 # ---- picks ---------------------------------------------------------------------------------------

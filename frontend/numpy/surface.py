@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from difc.errors import UnsupportedNameError
+from difc.errors import UnsupportedError
 from difc.numpy import gaps
+from difc.source import absent_name
 
 __all__ = ["attribute", "has_tracer", "is_tracing", "missing", "names"]
 
@@ -72,11 +73,11 @@ def attribute(module: ModuleType, ours: str, name: str) -> Any:
     return _traceable(found, name if module is np else None)
 
 
-def missing(ours: str, name: str, gap: gaps.Gap | None) -> UnsupportedNameError:
+def missing(ours: str, name: str, gap: gaps.Gap | None) -> UnsupportedError:
     """Return the error for a name that a module of ours leaves out: why, and what to use instead."""
-    return UnsupportedNameError(
+    return absent_name(
         f"{ours} does not have {name!r}" + (f": {gap.reason}" if gap else ""),
-        remedy=f"{gap.instead}. {gaps.PAGE} lists what is supported" if gap else f"see {gaps.PAGE}",
+        f"{gap.instead}. {gaps.PAGE} lists what is supported" if gap else f"see {gaps.PAGE}",
     )
 
 

@@ -243,6 +243,15 @@ def test_names_that_are_not_there() -> None:
     with pytest.raises(AttributeError, match=r"^difc has no `while_loop`\nRemedy: use difc.fori_loop, difc.scan or"):
         difc.while_loop  # noqa: B018 - it is the error
     assert not hasattr(difc, "hessian")
+    # a name that Python looks up for `from` needs the remedy as much
+    with pytest.raises(ImportError, match=r"^difc has no `jacfwd`\nRemedy: map difc.jvp"):
+        from difc import jacfwd  # noqa: F401
+    with pytest.raises(ImportError, match=r"^difc.numpy does not have 'fft'(?s:.*)Remedy: use a product"):
+        from difc.numpy import fft  # noqa: F401
+    with pytest.raises(ImportError, match=r"^difc.nn has no `dropout`(?s:.*)Remedy: multiply by a mask"):
+        from difc.nn import dropout  # noqa: F401
+    with pytest.raises(AttributeError, match=r"^module 'difc.nn' has no attribute 'sofmax'; did you mean 'softmax'"):
+        difc.nn.sofmax  # noqa: B018 - it is the error
     with pytest.raises(AttributeError, match=r"^module 'difc' has no attribute 'gard'; did you mean 'grad'"):
         difc.gard  # noqa: B018 - it is the error
 

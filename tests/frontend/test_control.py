@@ -270,5 +270,5 @@ def test_python_control_flow_on_a_tracer() -> None:
         ConcretizationError, "has no numbers yet: a truth value was asked for", at="if a[0] > 0:", remedy="difc.cond"
     ):
         difc.jit(branchy)(x)
-    with fails(ConcretizationError, "a Python index or range was asked for", at="range(n)", remedy="difc.fori_loop"):
+    with fails(ConcretizationError, "a Python index or range was asked for", at="range(n)", remedy="static_argnums"):
         difc.jit(lambda n: sum(range(n)))(3)

@@ -6,6 +6,7 @@ A file under `tests/ir` says in its RUN lines what is run, `not` where it must f
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 from pathlib import Path
@@ -185,5 +186,7 @@ def test_text_from_standard_input_is_shown_in_errors(monkeypatch: pytest.MonkeyP
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: MLIR takes UTF-8 names only\nRemedy: rename it"):
+        read_module(os.fsdecode(b"caf\xe9.mlir"))
     with pytest.raises(InputError, match=r"nothing\.mlir` cannot be read: No such file"):
         read_module(str(tmp_path / "nothing.mlir"))

@@ -8,13 +8,24 @@ import pickle
 import traceback
 from typing import Any
 
+import iree.runtime
 import numpy as np
+import optree
 import pytest
 import scipy.special
 
 import difc
 from difc import config
-from difc.errors import ArtifactError, DifcError, InputError, ShapeError, SourceLocation, UnsupportedError
+from difc.errors import (
+    ArtifactError,
+    DeviceError,
+    DifcError,
+    InputError,
+    ShapeError,
+    SourceLocation,
+    UnsupportedError,
+)
+from difc.runtime.device import available
 from difc.source import is_library, place_of, shortened, user_frame_location
 from tests.frontend.failing import fails
 
@@ -46,6 +57,8 @@ def test_frames_of_numpy_and_of_machinery_are_passed_over() -> None:
     assert is_library("<frozen runpy>")
     assert is_library(scipy.special.__file__)
     assert is_library(linecache.__file__)
+    assert is_library(iree.runtime.__file__)
+    assert is_library(optree.__file__)
     assert not is_library(pytest.__file__)
     assert not is_library(__file__)
 
@@ -88,6 +101,17 @@ def test_a_traceback_has_the_users_frames() -> None:
         with config.override(traceback="full"), pytest.raises(kind) as error:
             difc.vmap(fun)(np.ones((2, 3)))
         assert "trace_function" in functions_in(error.value)
+
+
+def test_an_error_of_iree_behind_ours_is_not_shown() -> None:
+    if available()["cuda"] is None:
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(DeviceError, match="the device `cuda` is not available") as caught:
+        difc.to_device(1.0, "cuda")
+    assert caught.value.__cause__ is None
+    with config.override(traceback="full"), pytest.raises(DeviceError) as caught:
+        difc.to_device(1.0, "cuda")
+    assert caught.value.__cause__ is not None
 
 
 def test_a_failure_within_a_library_keeps_its_frames() -> None:

@@ -284,3 +284,41 @@ func.func @f(%x : tensor<2xf32>, %p : i1, %y : tensor<2xf32>) -> tensor<2xf32> {
 }"""
     with pytest.raises(CompileError, match="stage: stream"):
         compile_module(text, CPU)
+
+
+_COMPILE_AGAIN = """
+import gc, resource, sys
+from pathlib import Path
+from difc.pipelines.invocation import Invocation, StageFailure, quiet
+from difc.pipelines.target import Target
+
+def used():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
+
+flags = Target.parse("cpu").flags(3)
+def compile(size, failing):
+    text = "func.func @f(%x: tensor<{0}xf32>) -> tensor<{0}xf32> {{ return %x : tensor<{0}xf32> }}".format(size)
+    with Invocation(text, flags) as run:
+        run.to_phase("flow")
+        if failing:
+            run.passes("wrong", "nothing")
+
+kept = []
+for size in range(1, 41):
+    if size == 10:
+        before = used()
+    try:
+        with quiet():
+            compile(size, failing=size % 13 == 0)
+    except StageFailure as failure:
+        kept.append(failure)  # its traceback holds on to the run
+print(used() - before, len(kept))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_a_run_gives_its_memory_back() -> None:
+    done = subprocess.run([sys.executable, "-c", _COMPILE_AGAIN], capture_output=True, text=True, check=True)
+    growth, failures = map(int, done.stdout.split())
+    assert failures == 3
+    assert growth < 30  # megabytes; 30 runs that keep their types take 75

@@ -71,6 +71,7 @@ def test_available_has_a_reason_for_each_absence() -> None:
         ("local-snyc", "unknown device `local-snyc`; did you mean `local-sync`"),
         ("gpu", "unknown device `gpu`\nRemedy: pass one of local-sync, local-task, vulkan, cuda"),
         ("cuda:x", "unknown device `cuda:x`"),
+        ("cpu", "unknown device `cpu`: `cpu` is a target\nRemedy: pass local-sync, the calling thread, or local-task"),
         ("local-task:3", "`local-task:3` is not available: there are 1"),
     ],
 )

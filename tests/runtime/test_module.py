@@ -86,9 +86,13 @@ def test_the_device_is_argument_setting_recommendation(add_bytes: bytes) -> None
 def test_an_artifact_for_another_target(add_bytes: bytes) -> None:
     with pytest.raises(
         ArtifactError,
-        match=r"compiled for `vulkan` and cannot run on `local-sync`\n(?s:.*)Remedy: load it with device=\"vulkan\"",
+        match=r"compiled for `vulkan` and cannot run on `local-sync`\n(?s:.*)Remedy: load it with device=\"vulkan\", "
+        r"or compile it with target=\"cpu\"$",
     ):
         load(add_artifact("vulkan"), "local-sync")
+    by_setting = r"target=\"cpu\"; for transformed functions, set DIFC_DEVICE or DIFC_TARGET so"
+    with config.override(device="local-sync"), pytest.raises(ArtifactError, match=by_setting):
+        load(add_artifact("vulkan"))
     if available()["vulkan"] is None:
         with pytest.raises(ArtifactError, match="compiled for `cpu` and cannot run on `vulkan`"):
             load(add_bytes, "vulkan")

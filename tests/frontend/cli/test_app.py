@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,35 @@ def test_without_the_packages_of_the_command(
         main()
     assert stopped.value.code == 1
     assert "pip install 'difc[compiler]'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not DIFC.exists(), reason="the command difc is not installed beside this Python")
+def test_closed_standard_streams(artifact: Path) -> None:
+    where = shlex.quote(str(artifact))
+    for arguments in (f"inspect {where} >&-", f"run {where} loss {shlex.join(FITTING)} >&-", "opt - <&-"):
+        done = in_shell(arguments)
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+    assert in_shell("inspect nowhere.vmfb 2>&-").returncode == 1
+
+
+@pytest.mark.skipif(not DIFC.exists(), reason="the command difc is not installed beside this Python")
+def test_files_that_cannot_be_written_whole_stay_as_they_are(folder: Path, artifact: Path, tmp_path: Path) -> None:
+    results, text = tmp_path / "out.npz", tmp_path / "model.mlir"
+    commands = (
+        (results, f"run {shlex.quote(str(artifact))} gradients {shlex.join(FITTING)}"),
+        (text, f"compile {shlex.quote(str(folder / 'model.py'))} --emit linalg"),
+    )
+    for file, command in commands:
+        file.write_text("before")
+        done = in_shell(f"{command} -o {shlex.quote(str(file))}", before="ulimit -f 1; export DIFC_CACHE_DIR=")
+        assert done.returncode == 1
+        assert (
+            done.stderr == f"error: `{file}` cannot be written: File too large\nRemedy: choose another file with -o\n"
+        )
+        assert file.read_text() == "before"
+    assert {file.name for file in tmp_path.iterdir()} == {results.name, text.name}
+
+
+def in_shell(arguments: str, before: str = ":") -> subprocess.CompletedProcess[str]:
+    command = f"{before}; exec {shlex.quote(str(DIFC))} {arguments}"
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)

@@ -38,7 +38,7 @@ def test_arrays_as_text(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     ["i8=300", "u8=-1", "i32=1.5", "bool=2", "f16=7e4", "f32=one", "3xf32=1,2", "x3xf32=1", "3xf32==1",
-             "99999999999xf32=1", "9999999999999x9999999999999xf32=1"],
+             "99999999999xf32=1", "9999999999999x9999999999999xf32=1", "99999999999999999999xf32=1"],
 )  # fmt: skip
 def test_arrays_that_are_not_what_they_say(text: str) -> None:
     with pytest.raises(InputError, match=r"values for|cannot hold|neither a file|fit into memory"):
