@@ -90,6 +90,17 @@ class Emitter:
         """Append an op with one result and return that."""
         return self.operation(name, operands, [type_], attributes).results[0]
 
+    def inlined(self, function: str, operands: Sequence[ir.Value]) -> list[ir.Value]:
+        """Append what a function that is given as text does with operands, and return its results."""
+        block = ir.Operation.parse(function).regions[0].blocks[0]
+        for argument, operand in zip(block.arguments, operands, strict=True):
+            argument.replace_all_uses_with(operand)
+        *code, end = [op.operation for op in block.operations]
+        for op in code:
+            op.detach_from_parent()
+            self._point.insert(op)
+        return list(end.operands)
+
     @property
     def module_block(self) -> ir.Block:
         """The block of the module that the function is in, for what functions share."""
