@@ -19,7 +19,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, element_of, identity_map, projection
+from difc.pipelines.lowering.emitter import Size, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
 from difc.pipelines.lowering.points import blocks_of, coordinates, host_point, minus, window_block
 from difc.pipelines.lowering.regroup import regroup
@@ -92,14 +92,12 @@ def _write_block(
     if combine is not None or mode == "fill":
         old = c.extract_slice(target, offsets, block, strides)
 
-        def body(a: ir.Value, b: ir.Value, _: ir.Value) -> list[ir.Value]:
+        def body(a: ir.Value, b: ir.Value) -> ir.Value:
             changed = b if combine is None else combine.apply(c, out.dtype, a, b)
-            return [changed if mode == "clip" else c.select(inside, changed, a)]
+            return changed if mode == "clip" else c.select(inside, changed, a)
 
-        rank = len(block)
-        same = identity_map(rank)
-        init = (c.empty(block, out.element), same)
-        new = c.generic([(old, same), (new, same)], [init], [PARALLEL] * rank, body)[0]
+        same = identity_map(len(block))
+        new = c.pointwise(block, out.element, body, [(old, same), (new, same)])
     return out.value(c.insert_slice(new, target, offsets, block, strides))
 
 
@@ -249,5 +247,4 @@ def _masked(
     """Replace the updates of dropped points by what changes nothing."""
     rank = len(sizes)
     inputs = [(kept, projection(rank, tuple(range(points)))), (updates, identity_map(rank))]
-    init = (c.empty(sizes, element_type(dtype)), identity_map(rank))
-    return c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, new, _: [c.select(keep, new, nothing)])[0]
+    return c.pointwise(sizes, element_type(dtype), lambda keep, new: c.select(keep, new, nothing), inputs)
