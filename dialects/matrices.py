@@ -6,8 +6,6 @@ this package.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
 from difc.dialects.contraction import dot_general
@@ -18,10 +16,10 @@ from difc.dialects.indexing import gather
 from difc.dialects.mlir import ir
 from difc.dialects.reduction import reduce_sum
 from difc.dialects.shape import broadcast_in_dim, reshape, transpose
+from difc.dialects.sizes import Size
 from difc.dialects.types import I32, aval_of
 
 __all__ = [
-    "Size",
     "add_diagonal_axis",
     "cholesky_cotangent",
     "cholesky_tangent",
@@ -38,8 +36,6 @@ __all__ = [
     "triangle",
     "triangle_mask",
 ]
-
-Size: TypeAlias = int | ir.Value
 
 
 def sizes_of(x: ir.Value) -> list[Size]:
