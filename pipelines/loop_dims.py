@@ -13,7 +13,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
 
-__all__ = ["Dims", "Place", "carries_of", "is_splat"]
+__all__ = ["Dims", "carries_of", "is_splat"]
 
 Place = tuple[Any, Any]
 """A value and a dim of it, or an operation of linalg and one of its loops."""
