@@ -14,7 +14,15 @@ from difc.ad_pass.registry import JVP, Node, defbatch, defjvp
 from difc.ad_pass.rules._common import mapped_all, range_along, slice_along
 from difc.ad_pass.zero import Tangent, const_like, scalar, shape_of, zeros_like
 from difc.dialects import OpDef, aval_of, clone_op
-from difc.dialects.matrices import add_diagonal_axis, diagonal, matmul, matrix_transpose, triangle, triangle_mask
+from difc.dialects.matrices import (
+    add_diagonal_axis,
+    diagonal,
+    framed,
+    matmul,
+    matrix_transpose,
+    triangle,
+    triangle_mask,
+)
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, minimum, minus, size_value
 
@@ -76,8 +84,7 @@ def _widened(x: ir.Value, columns: Size) -> ir.Value:
     if isinstance(k, int) and isinstance(columns, int):
         if k == columns:
             return x
-        none = (0,) * len(lead)
-        return dif.pad(x, scalar(0, aval_of(x).dtype), low=(*none, 0), high=(*none, columns - k), interior=(*none, 0))
+        return framed(x, (0, 0), (0, columns - k))
     ones = dif.broadcast_in_dim(scalar(1, aval_of(x).dtype), shape=(*lead[:-1], k, columns), dimensions=())
     return matmul(x, triangle(ones, "eq"))
 

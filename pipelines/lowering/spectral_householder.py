@@ -16,7 +16,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import I64, aval_of
-from difc.dialects.matrices import matmul, sizes_of, splat, triangle
+from difc.dialects.matrices import framed, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, minimum, size_value
 from difc.pipelines.lowering.composition import Values, loop
@@ -69,7 +69,7 @@ def _factored(x: ir.Value, k: Size) -> tuple[_Panels, ir.Value]:
         return _Panels(v, t, 1), _reflected(v, t, x, transpose=True)
     count = -(-k // PANEL)
     over = max(count * PANEL - n, 0)
-    padded = _padded(x, 2, over)
+    padded = framed(x, (0, 0), (0, over)) if over else x
 
     def step(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
         (a,), (start,) = carry, xs
@@ -169,14 +169,6 @@ def eye_like(shape: tuple[Size, Size, Size], dtype: np.dtype) -> ir.Value:
     """Return a stack of identity matrices, perhaps with more rows or columns than the other."""
     one = dif.constant(value=np.array(1, dtype))
     return triangle(dif.broadcast_in_dim(one, shape=shape, dimensions=()), "eq")
-
-
-def _padded(x: ir.Value, axis: int, high: int) -> ir.Value:
-    if not high:
-        return x
-    edges = [high if d == axis else 0 for d in range(aval_of(x).ndim)]
-    none = [0] * len(edges)
-    return dif.pad(x, dif.constant(value=np.array(0, aval_of(x).dtype)), low=none, high=edges, interior=none)
 
 
 def _with_column(x: ir.Value, j: ir.Value, column: ir.Value) -> ir.Value:
