@@ -117,13 +117,8 @@ def _write_points(
     of the first dim.
     """
     keys = batch + len(axes)
-    if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
-        whole = Value(
-            Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), c.sizes(x), [1, *c.sizes(x)])
-        )
-        first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
-        written = _write_points(c, whole, first, updates, (0,), 0, "clip", combine)
-        return regroup(c, written, [1, *c.sizes(x)], c.sizes(x))
+    if keys == 0:
+        return _write_everywhere(c, x, indices, updates, combine)
     rank, points = x.aval.ndim, indices.aval.ndim - 1
     window = window_dims(rank, axes, batch)
     order = [*range(batch), *axes, *window]
@@ -160,6 +155,15 @@ def _write_points(
         back = [order.index(d) for d in range(rank)]
         result = c.transposed(result, back, c.sizes(x))
     return result
+
+
+def _write_everywhere(c: Context, x: Value, indices: Value, updates: Value, combine: Combine | None) -> ir.Value:
+    """Write points that are all of `x`, as the one slice of a new first dim."""
+    sizes = c.sizes(x)
+    whole = Value(Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), sizes, [1, *sizes]))
+    first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
+    written = _write_points(c, whole, first, updates, (0,), 0, "clip", combine)
+    return regroup(c, written, [1, *sizes], sizes)
 
 
 def _spread(
