@@ -28,8 +28,7 @@ def call_cholesky(c: Context, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
     if _takes_lanes(batch, element, unit, n):
         return _call_lanes(c, f"cholesky_{n}", cholesky, unit, [x], [([n, n], element)])[0]
     room = workspace(c, n, str(element), unit)
-    text = lambda name, kind: cholesky_kernel(name, kind, unit)  # noqa: E731
-    results = [([batch, n, n], element), ([batch, *room], element)]
+    results, text = [([batch, n, n], element), ([batch, *room], element)], partial(cholesky_kernel, unit=unit)
     return call_kernel(c, "cholesky", text, element, [(x, [batch, n, n])], [batch, n, *room], results)[0]
 
 
@@ -42,8 +41,8 @@ def call_solve(
     if _takes_lanes(batch, element, unit, n, m):
         kernel, compute = f"solve_{form.name}_{n}_{m}", partial(solve, form=form)
         return _call_lanes(c, kernel, compute, unit, [a, b], [([n, m], element)])[0]
-    text = lambda name, kind: solve_kernel(name, kind, unit, form)  # noqa: E731
     arrays, results = [(a, [batch, n, n]), (b, [batch, n, m])], [([batch, n, m], element)]
+    text = partial(solve_kernel, unit=unit, form=form)
     return call_kernel(c, f"solve_{form.name}", text, element, arrays, sizes, results)[0]
 
 
@@ -53,9 +52,8 @@ def call_lu(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
     element, i32 = element_of(x), ir.IntegerType.get_signless(32)
     if m == n and _takes_lanes(batch, element, unit, n):
         return _call_lanes(c, f"lu_{n}", lu, unit, [x], [([n, n], element), ([n], i32), ([n], i32)])
-    text = lambda name, kind: lu_kernel(name, kind, unit)  # noqa: E731
     results = [([batch, m, n], element), ([batch, n], i32), ([batch, m], i32)]
-    return call_kernel(c, "lu", text, element, [(x, [batch, m, n])], sizes, results)
+    return call_kernel(c, "lu", partial(lu_kernel, unit=unit), element, [(x, [batch, m, n])], sizes, results)
 
 
 def _takes_lanes(batch: Size, element: ir.Type, unit: VectorUnit, *sizes: Size) -> bool:
