@@ -145,7 +145,7 @@ def linearize_block(
     return Linearized(primal, linear, outs, out_tangents, residuals)
 
 
-def linear_marks(operation: Any, linear: set[ir.Value]) -> list[bool]:
+def _linear_marks(operation: Any, linear: set[ir.Value]) -> list[bool]:
     """Return which operands of an op are in linear position: as recorded on ops with bodies, else by dependence."""
     operation = operation.operation
     if operation.regions and len(operation.regions):
@@ -170,7 +170,7 @@ def linear_values(block: ir.Block, count: int) -> tuple[list[tuple[Any, list[boo
         operation = operation.operation
         if dif.is_terminator(operation):
             break
-        marks = linear_marks(operation, linear)
+        marks = _linear_marks(operation, linear)
         if any(marks) and operation.name != "dif.dim":
             linear.update(operation.results)
             found.append((operation, marks))

@@ -33,7 +33,7 @@ __all__: list[str] = []
 _SHORT = 32
 
 
-class Combine(NamedTuple):
+class _Combine(NamedTuple):
     """How an update changes what is there, and the update that changes nothing."""
 
     apply: scalars.ScalarFunction
@@ -41,11 +41,11 @@ class Combine(NamedTuple):
 
 
 #: op -> how it combines; `scatter` replaces
-COMBINE = {
-    dif.scatter_add.name: Combine(scalars.add, lambda dtype: 0 if dtype.kind in "iu" else -0.0),  # x + -0.0 is x
-    dif.scatter_mul.name: Combine(scalars.mul, lambda dtype: 1),
-    dif.scatter_min.name: Combine(scalars.minimum, scalars.highest),
-    dif.scatter_max.name: Combine(scalars.maximum, scalars.lowest),
+_COMBINE = {
+    dif.scatter_add.name: _Combine(scalars.add, lambda dtype: 0 if dtype.kind in "iu" else -0.0),  # x + -0.0 is x
+    dif.scatter_mul.name: _Combine(scalars.mul, lambda dtype: 1),
+    dif.scatter_min.name: _Combine(scalars.minimum, scalars.highest),
+    dif.scatter_max.name: _Combine(scalars.maximum, scalars.lowest),
 }
 
 
@@ -60,7 +60,7 @@ def _scatter(
     batch: int,
     mode: str,
 ) -> Value:
-    combine = COMBINE.get(out.operation.name)
+    combine = _COMBINE.get(out.operation.name)
     if 0 in updates.sizes or any(x.sizes[a] == 0 for a in axes):
         return x
     points = indices.aval.ndim - 1
@@ -83,7 +83,7 @@ def _write_block(
     updates: Value,
     axes: tuple[int, ...],
     mode: str,
-    combine: Combine | None,
+    combine: _Combine | None,
 ) -> Value:
     """Write one window at a point known on the host: a slice that is updated in place."""
     offsets, block, inside = window_block(c, x, point, dtype, axes)
@@ -109,7 +109,7 @@ def _write_points(
     axes: tuple[int, ...],
     batch: int,
     mode: str,
-    combine: Combine | None,
+    combine: _Combine | None,
 ) -> ir.Value:
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
@@ -157,7 +157,7 @@ def _write_points(
     return result
 
 
-def _write_everywhere(c: Context, x: Value, indices: Value, updates: Value, combine: Combine | None) -> ir.Value:
+def _write_everywhere(c: Context, x: Value, indices: Value, updates: Value, combine: _Combine | None) -> ir.Value:
     """Write points that are all of `x`, as the one slice of a new first dim."""
     sizes = c.sizes(x)
     whole = Value(Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), sizes, [1, *sizes]))
