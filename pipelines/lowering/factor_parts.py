@@ -59,6 +59,7 @@ def slice_at(x: ir.Value, k: ir.Value, axis: int) -> ir.Value:
 
 
 def repeated_along(x: ir.Value, like: ir.Value, dimensions: Sequence[int]) -> ir.Value:
+    """Return `x` repeated to the shape of `like`, in which its dims are `dimensions`."""
     return dif.broadcast_in_dim(x, shape=tuple(sizes_of(like)), dimensions=tuple(dimensions))
 
 
@@ -119,6 +120,7 @@ def half_of(size: int, limit: int) -> int:
 
 
 def round_up(size: Size, multiple: int) -> Size:
+    """Return the least multiple that is not below a size."""
     if isinstance(size, int):
         return size + -size % multiple
     unit = splat(multiple, size)
@@ -138,5 +140,6 @@ def enlarged(x: ir.Value, rows: Size, columns: Size, diagonal: float = 0.0) -> i
 
 
 def joined(top: Sequence[ir.Value], bottom: Sequence[ir.Value]) -> ir.Value:
+    """Return the matrices of four blocks, two beside each other above two."""
     rows = [dif.concatenate(*pair, dimension=2) for pair in (top, bottom)]
     return dif.concatenate(*rows, dimension=1)

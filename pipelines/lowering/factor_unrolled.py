@@ -48,6 +48,7 @@ class Code:
         return name
 
     def constant(self, number: str, element: str | None = None) -> str:
+        """Append a number in all lanes; `element` is its type, if it is no float."""
         value = f"dense<{number}>" if self.lanes else number
         return self.add(f"arith.constant {value} : {self.type(element or self.element)}", element)
 
@@ -73,6 +74,7 @@ class Code:
         return self.add(f"arith.{predicate}, {x}, {y} : {self.type_of(x)}", "i1")
 
     def select(self, mark: str, x: str, y: str) -> str:
+        """Append a choice between two values of one type."""
         types = f"{self.type('i1')}, {self.type_of(x)}"
         return self.add(f"arith.select {mark}, {x}, {y} : {types}", self._integers.get(x))
 

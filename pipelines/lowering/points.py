@@ -32,12 +32,14 @@ _SMALL = 1 << 10
 
 
 def minus(c: Context, size: Size, other: Size) -> Size:
+    """Return a difference of sizes."""
     if isinstance(size, int) and isinstance(other, int):
         return size - other
     return c.arith("subi", size, other)
 
 
 def plus(c: Context, size: Size, other: Size) -> Size:
+    """Return a sum of sizes."""
     if isinstance(size, int) and isinstance(other, int):
         return size + other
     return c.arith("addi", size, other)
@@ -52,6 +54,7 @@ def blocks_of(c: Context, size: Size, width: Size) -> Size:
 
 
 def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:
+    """Say whether an index is one of a dim of such a size."""
     low = c.compare(SIGNED["ge"], index, c.index(0))
     return c.both(low, c.compare(SIGNED["lt"], index, c.index(size)))
 
