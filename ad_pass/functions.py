@@ -14,11 +14,11 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass import rules  # noqa: F401 - fills the rule tables
 from difc.ad_pass.batch import batch_block
-from difc.ad_pass.jvp import interleave, jvp_block
+from difc.ad_pass.jvp import jvp_block, with_zeros
 from difc.ad_pass.linearize import check_linear, linearize_block
 from difc.ad_pass.registry import Node
 from difc.ad_pass.transpose import transpose_block
-from difc.ad_pass.zero import Tangent, Zero, instantiate, zeros_of
+from difc.ad_pass.zero import Zero, instantiate, instantiate_in
 from difc.dialects import DYN, Builder, aval_of, functions_of, inline_block, is_float, new_block
 from difc.dialects.body import add_function, block_locations, copy_function, copy_module, return_, unique_name
 from difc.dialects.call import REQUESTS
@@ -117,8 +117,7 @@ class Derivatives:
         count = len(mask)
         primals = list(block.arguments)[:count]
         with dif.use_builder(Builder(block, location)):
-            zeros = [Zero(aval_of(p)) for p, mark in zip(primals, mask, strict=True) if not mark]
-            outs, ts = jvp_block(body, primals, interleave(mask, list(block.arguments)[count:], zeros))
+            outs, ts = jvp_block(body, primals, with_zeros(primals, list(block.arguments)[count:], mask))
             dots = [instantiate(t, y) for y, t in zip(outs, ts, strict=True) if is_float(aval_of(y).dtype)]
             return_(block, [*outs, *dots], location)
         return self._add(f"{name}_jvp", block, location).name.value
@@ -165,13 +164,11 @@ class Derivatives:
         block = new_block([*residual_types, *(t for t, mark in zip(result_types, mask, strict=True) if mark)])
         arguments = list(block.arguments)
         residuals, given = arguments[: len(residual_types)], arguments[len(residual_types) :]
-        zeros = [Zero(aval_of(t)) for t, mark in zip(result_types, mask, strict=True) if not mark]
         sizes = _leading_sizes([aval_of(a) for a in list(body.arguments)[:count]], residuals)
         with dif.use_builder(Builder(block, location)):
-            cts: list[Tangent] = interleave(mask, given, zeros)
+            cts = with_zeros(result_types, given, mask)
             found = transpose_block(body, count, residuals, cts, sizes.__getitem__)
-            out = [zeros_of(sizes[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)]
-            return_(block, out, location)
+            return_(block, list(map(instantiate_in, found, sizes)), location)
         return self._add(name.removesuffix("_lin") + "_bwd", block, location).name.value
 
     def vjp(self, name: str, mask: Sequence[bool], out_mask: Sequence[bool]) -> str:

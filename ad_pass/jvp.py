@@ -5,7 +5,7 @@ The same walk serves `linearize`: only the builder differs, which puts what depe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from difc import dialects as dif
@@ -16,7 +16,7 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import NotDifferentiableError
 
-__all__ = ["interleave", "jvp_block"]
+__all__ = ["interleave", "jvp_block", "with_zeros"]
 
 
 def jvp_block(
@@ -81,3 +81,8 @@ def interleave(mask: Sequence[bool], marked: Sequence[Any], others: Sequence[Any
     """Merge two lists: for each place the next of `marked` where the mask holds, else the next of `others`."""
     first, second = iter(marked), iter(others)
     return [next(first) if mark else next(second) for mark in mask]
+
+
+def with_zeros(values: Iterable[Any], tangents: Sequence[Tangent], mask: Sequence[bool]) -> list[Tangent]:
+    """Return a tangent for each value (or type): the next of `tangents` where the mask holds, else a symbolic zero."""
+    return interleave(mask, tangents, [Zero(aval_of(v)) for v, mark in zip(values, mask, strict=True) if not mark])

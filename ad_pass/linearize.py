@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.jvp import jvp_block
+from difc.ad_pass.jvp import jvp_block, with_zeros
 from difc.ad_pass.registry import LINEAR_SLOTS, TRANSPOSE, Node
 from difc.ad_pass.zero import Tangent, Zero, zeros_like
 from difc.dialects import Builder, aval_of, new_block
@@ -135,8 +135,7 @@ def linearize_block(
                 for d, size in enumerate(aval_of(primal.arguments[i]).shape):
                     if not isinstance(size, int):
                         builder.residual(dif.dim(primal.arguments[i], dimension=d))
-        slots = iter(linear.arguments)
-        tangents = [next(slots) if mark else Zero(aval_of(a)) for a, mark in zip(block.arguments, mask, strict=True)]
+        tangents = with_zeros(block.arguments, list(linear.arguments), mask)
         outs, out_tangents = jvp_block(block, list(primal.arguments), tangents, linearize=True)
         for i, (y, t) in enumerate(zip(outs, out_tangents, strict=True)):
             if out_mask is not None and out_mask[i] and isinstance(t, Zero):
@@ -146,7 +145,7 @@ def linearize_block(
     return Linearized(primal, linear, outs, out_tangents, residuals)
 
 
-def linear_marks(operation: Any, linear: set[ir.Value]) -> list[bool]:
+def _linear_marks(operation: Any, linear: set[ir.Value]) -> list[bool]:
     """Return which operands of an op are in linear position: as recorded on ops with bodies, else by dependence."""
     operation = operation.operation
     if operation.regions and len(operation.regions):
@@ -171,7 +170,7 @@ def linear_values(block: ir.Block, count: int) -> tuple[list[tuple[Any, list[boo
         operation = operation.operation
         if dif.is_terminator(operation):
             break
-        marks = linear_marks(operation, linear)
+        marks = _linear_marks(operation, linear)
         if any(marks) and operation.name != "dif.dim":
             linear.update(operation.results)
             found.append((operation, marks))

@@ -31,7 +31,6 @@ __all__ = [
     "deflinear",
     "deftranspose",
     "defzero",
-    "may_be_nonzero",
     "nonzero_outputs",
     "zero_tangents",
 ]
@@ -188,7 +187,7 @@ def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
     BATCH[opdef.name] = full
 
 
-def may_be_nonzero(node: Node, nonzero: Sequence[bool]) -> list[bool]:
+def _may_be_nonzero(node: Node, nonzero: Sequence[bool]) -> list[bool]:
     """Return which results of an op may have a nonzero tangent, given which operands have: an upper bound."""
     if not any(nonzero):
         return [False] * len(node.operation.results)
@@ -206,5 +205,5 @@ def nonzero_outputs(block: ir.Block, nonzero: Sequence[bool]) -> list[bool]:
             return ins
         if any(ins):
             results = operation.operation.results
-            marked.update(r for r, mark in zip(results, may_be_nonzero(Node.of(operation), ins), strict=True) if mark)
+            marked.update(r for r, mark in zip(results, _may_be_nonzero(Node.of(operation), ins), strict=True) if mark)
     raise AssertionError("a block without a terminator")

@@ -23,6 +23,7 @@ __all__ = [
     "add_tangents",
     "const_like",
     "instantiate",
+    "instantiate_in",
     "scalar",
     "shape_of",
     "zeros_like",
@@ -80,6 +81,11 @@ def const_like(x: ir.Value | Linear, number: float) -> ir.Value:
 def instantiate(t: Any, like: ir.Value | Linear) -> ir.Value:
     """Return `t`, or zeros like `like` where `t` is a symbolic zero."""
     return zeros_like(like) if isinstance(t, Zero) else t
+
+
+def instantiate_in(ct: Tangent, sizes: Sequence[int | ir.Value]) -> ir.Value:
+    """Return `ct`, or zeros of the given sizes where it is a symbolic zero."""
+    return zeros_of(sizes, ct.aval.dtype) if isinstance(ct, Zero) else ct
 
 
 def add_tangents(a: Tangent, b: Tangent) -> Tangent:

@@ -6,8 +6,6 @@ this package.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
 from difc.dialects.contraction import dot_general
@@ -17,15 +15,16 @@ from difc.dialects.factor import triangular_solve
 from difc.dialects.indexing import gather
 from difc.dialects.mlir import ir
 from difc.dialects.reduction import reduce_sum
-from difc.dialects.shape import broadcast_in_dim, reshape, transpose
+from difc.dialects.shape import broadcast_in_dim, pad, reshape, transpose
+from difc.dialects.sizes import Size
 from difc.dialects.types import I32, aval_of
 
 __all__ = [
-    "Size",
     "add_diagonal_axis",
     "cholesky_cotangent",
     "cholesky_tangent",
     "diagonal",
+    "framed",
     "half",
     "matmul",
     "matrix_transpose",
@@ -38,8 +37,6 @@ __all__ = [
     "triangle",
     "triangle_mask",
 ]
-
-Size: TypeAlias = int | ir.Value
 
 
 def sizes_of(x: ir.Value) -> list[Size]:
@@ -71,6 +68,13 @@ def matmul(x: ir.Value, y: ir.Value, transpose_x: bool = False, transpose_y: boo
         lhs_contract=(rank - 2 if transpose_x else rank - 1,),
         rhs_contract=(rank - 1 if transpose_y else rank - 2,),
     )
+
+
+def framed(x: ir.Value, low: tuple[int, int], high: tuple[int, int]) -> ir.Value:
+    """Return matrices with so many rows and columns of zeros before and after theirs."""
+    none = (0,) * (aval_of(x).ndim - 2)
+    zero = constant(value=np.array(0, aval_of(x).dtype))
+    return pad(x, zero, low=(*none, *low), high=(*none, *high), interior=(*none, 0, 0))
 
 
 def triangle_mask(x: ir.Value, direction: str) -> ir.Value:

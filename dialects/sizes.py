@@ -1,4 +1,4 @@
-"""Run-time sizes: computing the sizes of an op's result from those of its operands, by running its type rule on them.
+"""Run-time sizes: arithmetic on them, and the sizes of an op's result from those of its operands, by its type rule.
 
 Type rules do arithmetic on dims, so a dim that builds `dif` ops turns a rule into a program that computes sizes. Builds
 through the current builder. Imports only this package.
@@ -6,16 +6,53 @@ through the current builder. Imports only this package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from difc.dialects import elementwise
 from difc.dialects.base import OPS
+from difc.dialects.creation import constant
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64, Aval, SizedAval, aval_of
 
-__all__ = ["SymbolicDim", "reify"]
+__all__ = ["Size", "SymbolicDim", "minimum", "minus", "product", "reify", "size_value"]
+
+#: The size of a dim: an int, or an i64 scalar where it is known only at run time.
+Size: TypeAlias = int | ir.Value
+
+
+def size_value(size: Size) -> ir.Value:
+    """Return a size as an i64 scalar."""
+    return constant(value=np.array(size, I64)) if isinstance(size, int) else size
+
+
+def product(sizes: Sequence[Size]) -> Size:
+    """Return the product of sizes; it is an int where all of them are."""
+    total: Size = 1
+    for size in sizes:
+        if isinstance(total, int) and isinstance(size, int):
+            total *= size
+        elif total == 1:
+            total = size
+        else:
+            total = elementwise.mul(size_value(total), size_value(size))
+    return total
+
+
+def minus(x: Size, y: Size) -> Size:
+    """Return the difference of two sizes."""
+    if isinstance(x, int) and isinstance(y, int):
+        return x - y
+    return elementwise.sub(size_value(x), size_value(y))
+
+
+def minimum(x: Size, y: Size) -> Size:
+    """Return the smaller of two sizes."""
+    if isinstance(x, int) and isinstance(y, int):
+        return min(x, y)
+    return elementwise.min(size_value(x), size_value(y))
 
 
 class SymbolicDim:
@@ -26,7 +63,7 @@ class SymbolicDim:
 
     def _binary(self, name: str, other: Any, swap: bool = False) -> SymbolicDim:
         if not isinstance(other, SymbolicDim):
-            other = SymbolicDim(OPS["dif.constant"](value=np.array(other, I64)))
+            other = SymbolicDim(size_value(other))
         lhs, rhs = (other, self) if swap else (self, other)
         return SymbolicDim(OPS[f"dif.{name}"](lhs.value, rhs.value))
 
@@ -56,7 +93,7 @@ class SymbolicDim:
 
 def reify(
     result: ir.Value,
-    sizes_of: Callable[[ir.Value], list[int | ir.Value]],
+    sizes_of: Callable[[ir.Value], list[Size]],
     value_of: Callable[[ir.Value], ir.Value | None],
 ) -> list[int | ir.Value]:
     """Compute the run-time sizes of an op's result from those of its operands, without computing the result.

@@ -7,6 +7,7 @@ functions and loops of small steps run on local-sync.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from difc import dialects as dif
@@ -59,43 +60,28 @@ def estimate_work(block: ir.Block) -> tuple[float, float]:
 
     Elementwise ops count as fused into what follows. Reading arguments and writing results is not counted.
     """
-    time, dispatches = 0.0, 0.0
-    for operation in block.operations:
-        operation = operation.operation
-        name = operation.name
-        if name == "fun.scan":
-            attributes = attributes_of(operation)
-            trips = attributes["length"] if attributes["length"] >= 0 else RUN_TIME_SIZE
-            body = operation.regions[0].blocks[0]
-            inner = estimate_work(body)
-            time += trips * (inner[0] + _traffic(body))
-            dispatches += trips * (inner[1] + STEP_DISPATCHES)
-        elif name == "fun.cond":
-            for region in operation.regions:
-                inner = estimate_work(region.blocks[0])
-                time, dispatches = time + inner[0] / 2, dispatches + inner[1] / 2
-        elif name == "dif.dot_general":
-            time += _contraction(operation) / FLOPS_PER_US
-            dispatches += 1
-        elif name == "dif.conv":
-            time += _convolution(operation) / FLOPS_PER_US
-            dispatches += 1
-        elif name in _FACTOR_WORK:
-            more = _factor(operation)
-            time, dispatches = time + more[0], dispatches + more[1]
-        elif name == "dif.argsort":
-            more = _sort(operation)
-            time, dispatches = time + more[0], dispatches + more[1]
-        elif name == "dif.qr" or name in _SPECTRAL_WORK:
-            more = _orthogonal(operation)
-            time, dispatches = time + more[0], dispatches + more[1]
-        elif name.startswith("dif."):
-            elements = max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0)
-            if name.startswith(_KERNELS):
-                time, dispatches = time + elements / MEMORY_PER_US, dispatches + 1
-            else:
-                time += elements / (FUNCTIONS_PER_US if name in _FUNCTIONS else ARITHMETIC_PER_US)
-    return time, dispatches
+    costs = [_cost(operation.operation) for operation in block.operations]
+    return sum(time for time, _ in costs), sum(dispatches for _, dispatches in costs)
+
+
+def _cost(operation: Any) -> tuple[float, float]:
+    name = operation.name
+    if name == "fun.scan":
+        length, body = attributes_of(operation)["length"], operation.regions[0].blocks[0]
+        trips = length if length >= 0 else RUN_TIME_SIZE
+        time, dispatches = estimate_work(body)
+        return trips * (time + _traffic(body)), trips * (dispatches + STEP_DISPATCHES)
+    if name == "fun.cond":
+        branches = [estimate_work(region.blocks[0]) for region in operation.regions]
+        return sum(time for time, _ in branches) / 2, sum(dispatches for _, dispatches in branches) / 2
+    if name in _COSTS:
+        return _COSTS[name](operation)
+    if not name.startswith("dif."):
+        return 0.0, 0.0
+    elements = max((_elements(aval_of(v)) for v in [*operation.operands, *operation.results]), default=0)
+    if name.startswith(_KERNELS):
+        return elements / MEMORY_PER_US, 1.0
+    return elements / (FUNCTIONS_PER_US if name in _FUNCTIONS else ARITHMETIC_PER_US), 0.0
 
 
 def _traffic(block: ir.Block) -> float:
@@ -111,16 +97,17 @@ def _sort(operation: Any) -> tuple[float, float]:
     return _elements(aval) / SORTED_PER_US, 3 + MERGE_DISPATCHES * math.ceil(math.log2(runs))
 
 
-def _contraction(operation: Any) -> float:
+def _contraction(operation: Any) -> tuple[float, float]:
     lhs, attributes = aval_of(operation.operands[0]), attributes_of(operation)
     contracted = _elements(Aval(tuple(lhs.shape[d] for d in attributes["lhs_contract"]), lhs.dtype))
-    return 2 * contracted * _elements(aval_of(operation.results[0])) * lhs.dtype.itemsize / 4
+    work = 2 * contracted * _elements(aval_of(operation.results[0])) * lhs.dtype.itemsize / 4
+    return work / FLOPS_PER_US, 1.0
 
 
-def _convolution(operation: Any) -> float:
+def _convolution(operation: Any) -> tuple[float, float]:
     result, kernel = aval_of(operation.results[0]), aval_of(operation.operands[1])
     products = _elements(Aval(kernel.shape[:-1], kernel.dtype))
-    return 2 * products * _elements(result) * kernel.dtype.itemsize / 4
+    return 2 * products * _elements(result) * kernel.dtype.itemsize / 4 / FLOPS_PER_US, 1.0
 
 
 def _factor(operation: Any) -> tuple[float, float]:
@@ -148,6 +135,16 @@ def _orthogonal(operation: Any) -> tuple[float, float]:
     if steps > SERIAL_SIZE["dif.qr"]:
         return 2 * work, DISPATCHES_OF_PANELS * min(steps / PANEL, MOST)
     return (0.0 if is_one else 2 * work), 2.0
+
+
+_COSTS: dict[str, Callable[[Any], tuple[float, float]]] = {
+    "dif.dot_general": _contraction,
+    "dif.conv": _convolution,
+    "dif.argsort": _sort,
+    "dif.qr": _orthogonal,
+    **dict.fromkeys(_FACTOR_WORK, _factor),
+    **dict.fromkeys(_SPECTRAL_WORK, _orthogonal),
+}
 
 
 def estimate_driver(module: ir.Module) -> str:

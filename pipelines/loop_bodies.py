@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
+from difc.pipelines.lowering.tensors import TensorEmitter
 
 __all__ = [
     "arrange_reductions",
@@ -30,7 +31,6 @@ _ACCESS = 2.0  # what reading and writing an element costs, in operations on num
 _LANES = 4  # how many elements a processor computes at once, roughly
 _BYTES = 8  # of a number, at most
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
-_PARALLEL, _REDUCTION = "parallel", "reduction"
 
 
 def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
@@ -45,7 +45,11 @@ def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
 # ---- copies --------------------------------------------------------------------------------------
 
 
-def spell_out_copies(root: ir.Operation) -> None:
+def _pen(function: ir.Operation) -> TensorEmitter:
+    return TensorEmitter(function.regions[0].blocks[0], function.location)
+
+
+def spell_out_copies(function: ir.Operation) -> None:
     """Write joined and padded arrays of known sizes as parts that are put into an array.
 
     Before and after:
@@ -56,75 +60,34 @@ def spell_out_copies(root: ir.Operation) -> None:
         %some = tensor.insert_slice %a into %empty[0] [2] [1]
         %y = tensor.insert_slice %b into %some[2] [3] [1]
     """
-    for op in [op for op in nested(root) if op.name in ("tensor.concat", "tensor.pad")]:
+    e = _pen(function)
+    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad")]:
         type_ = op.results[0].type
         if not all(v.type.has_static_shape for v in (op.results[0], *op.operands)):
             continue
-        offsets = [0] * type_.rank
-        with ir.InsertionPoint(op), op.location:
-            whole = ir.Operation.create("tensor.empty", results=[type_]).results[0]
+        offsets, e.location = [0] * type_.rank, op.location
+        with e.within(op):
+            whole = e.empty(type_.shape, type_.element_type)
             if op.name == "tensor.pad":
                 offsets = list(op.attributes["static_low"])
                 (fill,) = op.regions[0].blocks[0].operations[0].operands
-                whole = _filled(fill, whole)
+                whole = e.fill(fill, whole)
             for part in op.operands:
-                whole = _inserted(part, whole, offsets)
+                whole = e.insert_slice(part, whole, offsets, part.type.shape, [1] * type_.rank)
                 if op.name == "tensor.concat":
                     offsets[op.attributes["dim"].value] += part.type.shape[op.attributes["dim"].value]
         op.results[0].replace_all_uses_with(whole)
         op.erase()
 
 
-def _filled(number: ir.Value, tensor: ir.Value) -> ir.Value:
-    return _elementwise([tensor], lambda: number)
-
-
-def _elementwise(operands: Sequence[ir.Value], body: Callable[..., ir.Value]) -> ir.Value:
-    """Return a generic over arrays of one shape, of which the last is the one to write to."""
-    rank = operands[-1].type.rank
-    same = ir.AffineMapAttr.get(ir.AffineMap.get_identity(rank))
-    maps = ir.ArrayAttr.get([same] * len(operands))
-    kinds = ir.ArrayAttr.get([ir.Attribute.parse("#linalg.iterator_type<parallel>")] * rank)
-    return _structured("linalg.generic", operands, body, {"indexing_maps": maps, "iterator_types": kinds})
-
-
-def _structured(
-    name: str,
-    operands: Sequence[ir.Value],
-    body: Callable[..., ir.Value],
-    attributes: Mapping[str, ir.Attribute] = MappingProxyType({}),
-) -> ir.Value:
-    segments = ir.DenseI32ArrayAttr.get([len(operands) - 1, 1])
-    made = ir.Operation.create(
-        name,
-        results=[operands[-1].type],
-        operands=list(operands),
-        attributes={**attributes, "operandSegmentSizes": segments},
-        regions=1,
-    )
-    types = [v.type.element_type for v in operands]
-    block = ir.Block.create_at_start(made.regions[0], types, [made.location] * len(types))
-    with ir.InsertionPoint(block):
-        ir.Operation.create("linalg.yield", operands=[body(*list(block.arguments)[:-1])])
-    return made.results[0]
-
-
-def _inserted(part: ir.Value, whole: ir.Value, offsets: Sequence[int]) -> ir.Value:
-    attributes = {
-        "static_offsets": ir.DenseI64ArrayAttr.get(offsets),
-        "static_sizes": ir.DenseI64ArrayAttr.get(part.type.shape),
-        "static_strides": ir.DenseI64ArrayAttr.get([1] * len(offsets)),
-        "operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 1, 0, 0, 0]),
-    }
-    return ir.Operation.create(
-        "tensor.insert_slice", results=[whole.type], operands=[part, whole], attributes=attributes
-    ).results[0]
-
-
 # ---- carries in place ----------------------------------------------------------------------------
 
 
-def yield_in_place(root: ir.Operation) -> None:
+def _copied(e: TensorEmitter, x: ir.Value, into: ir.Value) -> ir.Value:
+    return e.structured("linalg.copy", [x], [into], {}, lambda new, old: [new])[0]
+
+
+def yield_in_place(function: ir.Operation) -> None:
     """Let each loop write what it yields into the memory of its carry, as IREE's bufferization demands.
 
     Before and after:
@@ -136,11 +99,13 @@ def yield_in_place(root: ir.Operation) -> None:
     (Of `bufferization.materialize_in_destination` IREE 3.13 lets the op before write into the carry, and fails if
     another one still reads it.)
     """
-    for loop in [op for op in nested(root) if op.name == "scf.for"]:
+    e = _pen(function)
+    for loop in [op for op in nested(function) if op.name == "scf.for"]:
         end = list(loop.regions[0].blocks[0].operations)[-1].operation
-        with ir.InsertionPoint(end), end.location:
+        e.location = end.location
+        with e.within(end):
             for index, carry in _copied_carries(loop):
-                end.operands[index] = _structured("linalg.copy", [end.operands[index], carry], lambda x: x)
+                end.operands[index] = _copied(e, end.operands[index], carry)
 
 
 def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
@@ -151,16 +116,17 @@ def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
     return [(i, carry) for i, (value, carry) in pairs if is_array(value) and _memory_of(value) != carry]
 
 
-def yield_from_memory(root: ir.Operation) -> None:
+def yield_from_memory(function: ir.Operation) -> None:
     """Let the arrays that a branch yields lie in memory of its own: IREE wants equal strides of both."""
-    for branch in [op for op in nested(root) if op.name == "scf.if"]:
+    e = _pen(function)
+    for branch in [op for op in nested(function) if op.name == "scf.if"]:
         for region in branch.regions:
             end = list(region.blocks[0].operations)[-1].operation
-            for index, value in enumerate(end.operands):
-                if is_array(value):
-                    with ir.InsertionPoint(end), end.location:
-                        empty = ir.Operation.create("tensor.empty", results=[value.type]).results[0]
-                        end.operands[index] = _structured("linalg.copy", [value, empty], lambda x: x)
+            e.location = end.location
+            with e.within(end):
+                for index, value in enumerate(end.operands):
+                    if is_array(value):
+                        end.operands[index] = _copied(e, value, e.empty(value.type.shape, element_of(value)))
 
 
 def _memory_of(value: ir.Value) -> ir.Value:
@@ -179,39 +145,37 @@ def _memory_of(value: ir.Value) -> ir.Value:
     return value
 
 
-def select_elements(root: ir.Operation) -> None:
+def select_elements(function: ir.Operation) -> None:
     """Choose between arrays element by element: IREE cannot choose between their memories.
 
     MLIR's canonicalizer makes such choices of branches that compute nothing.
     """
-    for op in [op for op in nested(root) if op.name == "arith.select" and is_array(op.results[0])]:
+    e = _pen(function)
+    for op in [op for op in nested(function) if op.name == "arith.select" and is_array(op.results[0])]:
         condition, *arrays = op.operands
-        with ir.InsertionPoint(op), op.location:
-            empty = ir.Operation.create("tensor.empty", results=[op.results[0].type]).results[0]
-            chosen = _elementwise([*arrays, empty], functools.partial(_select, condition))
+        type_, e.location = op.results[0].type, op.location
+        inputs = [(x, identity_map(type_.rank)) for x in arrays]
+        with e.within(op):
+            chosen = e.pointwise(type_.shape, type_.element_type, functools.partial(e.select, condition), inputs)
         op.results[0].replace_all_uses_with(chosen)
         op.erase()
-
-
-def _select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    return ir.Operation.create("arith.select", results=[a.type], operands=[condition, a, b]).results[0]
 
 
 # ---- sums ----------------------------------------------------------------------------------------
 
 
-def arrange_reductions(root: ir.Operation) -> None:
+def arrange_reductions(function: ir.Operation) -> None:
     """Make the last dim of a reduction's result its innermost loop: additions for many elements overlap, and vectorize.
 
     Each element's terms are added in the same order as before.
     """
-    for op in nested(root):
+    for op in nested(function):
         if op.name != "linalg.generic" or any(child.name == "linalg.index" for child in nested(op)):
             continue
         kinds = list(op.attributes["iterator_types"])
         names = [str(kind) for kind in kinds]
-        inner = [d for d, name in enumerate(names) if _PARALLEL in name]
-        if not inner or not any(_REDUCTION in name for name in names) or inner[-1] == len(names) - 1:
+        inner = [d for d, name in enumerate(names) if PARALLEL in name]
+        if not inner or not any(REDUCTION in name for name in names) or inner[-1] == len(names) - 1:
             continue
         order = [d for d in range(len(names)) if d != inner[-1]] + [inner[-1]]
         place = ir.AffineMap.get(len(order), 0, [ir.AffineExpr.get_dim(order.index(d)) for d in range(len(order))])

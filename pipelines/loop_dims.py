@@ -13,13 +13,14 @@ from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
 
-__all__ = ["Dims", "Place", "carries_of", "is_splat"]
+__all__ = ["Dims", "carries_of", "is_splat"]
 
 Place = tuple[Any, Any]
 """A value and a dim of it, or an operation of linalg and one of its loops."""
 
 
 def is_splat(op: ir.Operation) -> bool:
+    """Say whether an operation is a constant array of one number."""
     return op.name == "arith.constant" and is_array(op.results[0]) and op.attributes["value"].is_splat
 
 
@@ -40,19 +41,23 @@ class Dims:
             _relate(self, op)
 
     def find(self, place: Place) -> Place:
+        """Return the place that stands for the set of one."""
         while (parent := self._parent.get(place, place)) != place:
             place = parent
         return place
 
     def join(self, *places: Place) -> None:
+        """Note that places are indexed alike."""
         first = self.find(places[0])
         for place in places[1:]:
             self._parent[self.find(place)] = first
 
     def keep_whole(self, *places: Place) -> None:
+        """Note that places cannot be shared out, nor what is indexed like them."""
         self._whole.update(places)
 
     def can_be_shared(self, place: Place) -> bool:
+        """Say whether a place may be shared out; only after all were noted."""
         return all(self.find(each) != self.find(place) for each in self._whole)
 
     def like(self, place: Place) -> set[Place]:

@@ -1,7 +1,7 @@
 """Factorisations of small matrices within a kernel: calls of the kernels for them become code in their place.
 
-All elements of a matrix are numbers of their own, and the loops over them are written out; rows are exchanged by
-selects. The operations are those of the kernels that `lowering/factor_calls.py` calls, in the same order.
+The code is that of `lowering/factor_unrolled.py`; the operations are those of the kernels that
+`lowering/factor_calls.py` calls, in the same order.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
+
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import SIGNED, Size, element_of
+from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.factor_kernels import Form
-from difc.pipelines.lowering.factor_lanes import LARGEST
+from difc.pipelines.lowering.factor_unrolled import LARGEST, Code, cholesky, lu, solve
 from difc.pipelines.lowering.kernel_loops import counted
 from difc.pipelines.lowering.tensors import TensorEmitter
 
@@ -24,7 +26,6 @@ _KERNEL = re.compile(
     r"difc_(?:lanes_)?(?P<name>cholesky|lu|solve)(?:_(?P<way>forward|backward))?(?P<turned>_t)?(?P<unit>_unit)?"
     r"(?:_\d+)*_f(?:32|64)"
 )
-_FLOATS = {"eq": 1, "gt": 2, "ne": 13}  # predicates of arith.cmpf
 _ROWS = ((0,), (1, 2))  # of a stack of matrices, how its dims are those of a stack of rows
 
 Values = Sequence[ir.Value]
@@ -82,9 +83,21 @@ def _written_out(e: TensorEmitter, call: ir.Operation, fma: bool) -> list[ir.Val
     if kernel["name"] == "lu":
         made += [e.empty([batch, size], element_of(v)) for v in list(call.results)[1:]]
     form = Form(kernel["way"] == "forward", bool(kernel["turned"]), bool(kernel["unit"]))
-    codes: dict[str, Callable[..., Values]] = {"cholesky": _cholesky, "lu": _lu, "solve": partial(_solve, form=form)}
-    code = codes[kernel["name"]]
-    return _each(e, batch, made, lambda place, *into: code(_Code(e, fma, place), *given, *into))
+
+    def factored(place: ir.Value, *into: ir.Value) -> Values:
+        compute = {"cholesky": cholesky, "lu": lu}[kernel["name"]]
+        return _stored(e, _computed(e, fma, compute, _elements(e, given[0], place)), into, place)
+
+    def solved(place: ir.Value, into: ir.Value) -> Values:
+        matrix = _elements(e, given[0], place)
+
+        def column(j: ir.Value, into: ir.Value) -> Values:
+            right = _elements(e, given[1], place, j)
+            return _stored(e, _computed(e, fma, partial(solve, form=form), matrix, right), [into], place, j)
+
+        return _each(e, shape[1], [into], column)
+
+    return _each(e, batch, made, solved if kernel["name"] == "solve" else factored)
 
 
 def _each(e: TensorEmitter, count: Size, state: Values, step: Callable[..., Values]) -> list[ir.Value]:
@@ -92,107 +105,35 @@ def _each(e: TensorEmitter, count: Size, state: Values, step: Callable[..., Valu
     return list(step(e.index(0), *state)) if count == 1 else counted(e, 0, count, state, step)
 
 
-class _Code:
-    """Code for one matrix of each stack."""
-
-    def __init__(self, e: TensorEmitter, fma: bool, place: ir.Value) -> None:
-        self.e, self.fma, self.place = e, fma, place
-
-    def at(self, x: ir.Value, *position: Size) -> ir.Value:
-        return self.e.extract(x, [self.place, *map(self.e.index, position)])
-
-    def rows(self, x: ir.Value) -> list[list[ir.Value]]:
-        _, rows, columns = x.type.shape
-        return [[self.at(x, i, j) for j in range(columns)] for i in range(rows)]
-
-    def put(self, value: ir.Value, into: ir.Value, *position: Size) -> ir.Value:
-        operands = [value, into, self.place, *map(self.e.index, position)]
-        return self.e.value("tensor.insert", operands, into.type)
-
-    def number(self, value: float, like: ir.Value) -> ir.Value:
-        return self.e.constant(value, like.type)
-
-    def compare(self, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
-        predicate = ir.IntegerAttr.get(self.e.i64, _FLOATS[name])
-        return self.e.value("arith.cmpf", [x, y], self.e.i1, predicate=predicate)
-
-    def binary(self, name: str, x: ir.Value, y: ir.Value) -> ir.Value:
-        return self.e.value(f"arith.{name}", [x, y], x.type)
-
-    def minus_product(self, x: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-        """Return x - a b."""
-        if not self.fma:
-            return self.binary("subf", x, self.binary("mulf", a, b))
-        return self.e.value("math.fma", [self.e.value("arith.negf", [a], a.type), b, x], x.type)
+def _places(e: TensorEmitter, x: ir.Value, place: ir.Value, column: Sequence[ir.Value]) -> list[Values]:
+    """Return where the elements of a matrix, or of a column of it, are in a stack, row by row."""
+    shape = x.type.shape[1 : x.type.rank - len(column)]
+    return [[place, *map(e.index, position), *column] for position in np.ndindex(*shape)]
 
 
-def _cholesky(c: _Code, given: ir.Value, into: ir.Value) -> Values:
-    """The lower triangle is read; if a pivot is not positive, that of the factor is NaN."""
-    x, size = c.rows(given), given.type.shape[1]
-    zero, nan = c.number(0.0, x[0][0]), c.number(math.nan, x[0][0])
-    for k in range(size):
-        root = c.e.value("math.sqrt", [c.e.select(c.compare("gt", x[k][k], zero), x[k][k], nan)], zero.type)
-        x[k][k] = root
-        for i in range(k + 1, size):
-            x[i][k] = c.binary("divf", x[i][k], root)
-        for i in range(k + 1, size):
-            for j in range(k + 1, i + 1):
-                x[i][j] = c.minus_product(x[i][j], x[i][k], x[j][k])
-    added = c.e.select(c.compare("ne", x[-1][-1], x[-1][-1]), nan, zero)
-    for i, row in enumerate(x):
-        for j, value in enumerate(row):
-            into = c.put(c.binary("addf", value, added) if j <= i else zero, into, i, j)
-    return [into]
+def _elements(e: TensorEmitter, x: ir.Value, place: ir.Value, *column: ir.Value) -> Values:
+    return [e.extract(x, position) for position in _places(e, x, place, column)]
 
 
-def _lu(c: _Code, given: ir.Value, packed: ir.Value, pivots: ir.Value, order: ir.Value) -> Values:
-    x, e = c.rows(given), c.e
-    size = given.type.shape[1]
-    numbers = [e.constant(i, element_of(order)) for i in range(size)]
-    came_from = list(numbers)
-    for k in range(size):
-        best, at = c.number(-1.0, x[k][k]), numbers[k]
-        for i in range(k, size):
-            candidate = e.value("math.absf", [x[i][k]], best.type)
-            larger = c.compare("gt", candidate, best)
-            best, at = e.select(larger, candidate, best), e.select(larger, numbers[i], at)
-        pivots = c.put(at, pivots, k)
-        kth, number = list(x[k]), came_from[k]
-        for i in range(k + 1, size):
-            chosen = e.compare(SIGNED["eq"], at, numbers[i])
-            x[k], x[i] = (
-                [e.select(chosen, a, b) for a, b in zip(x[i], x[k], strict=True)],
-                [e.select(chosen, a, b) for a, b in zip(kth, x[i], strict=True)],
-            )
-            came_from[k], came_from[i] = (
-                e.select(chosen, came_from[i], came_from[k]),
-                e.select(chosen, number, came_from[i]),
-            )
-        is_zero = c.compare("eq", x[k][k], c.number(0.0, x[k][k]))
-        divisor = e.select(is_zero, c.number(1.0, x[k][k]), x[k][k])
-        for i in range(k + 1, size):
-            x[i][k] = c.binary("divf", x[i][k], divisor)
-            for j in range(k + 1, size):
-                x[i][j] = c.minus_product(x[i][j], x[i][k], x[k][j])
-    for i, row in enumerate(x):
-        order = c.put(came_from[i], order, i)
-        for j, value in enumerate(row):
-            packed = c.put(value, packed, i, j)
-    return [packed, pivots, order]
+def _stored(e: TensorEmitter, found: Values, into: Values, place: ir.Value, *column: ir.Value) -> Values:
+    """Return arrays with the elements that were found."""
+    left, arrays = iter(found), []
+    for array in into:
+        for position in _places(e, array, place, column):
+            array = e.value("tensor.insert", [next(left), array, *position], array.type)
+        arrays.append(array)
+    return arrays
 
 
-def _solve(c: _Code, matrix: ir.Value, right: ir.Value, into: ir.Value, form: Form) -> Values:
-    a, size = c.rows(matrix), matrix.type.shape[1]
-    order = range(size) if form.forward else range(size)[::-1]
-
-    def column(j: ir.Value, into: ir.Value) -> Values:
-        x: dict[int, ir.Value] = {}
-        for k in order:
-            value = c.at(right, k, j)
-            for i, known in x.items():
-                value = c.minus_product(value, a[i][k] if form.transposed else a[k][i], known)
-            x[k] = value if form.unit else c.binary("divf", value, a[k][k])
-            into = c.put(x[k], into, k, j)
-        return [into]
-
-    return _each(c.e, c.e.size_of(right, 2), [into], column)
+def _computed(
+    e: TensorEmitter, fma: bool, compute: Callable[..., Sequence[Sequence[str]]], *given: Values
+) -> list[ir.Value]:
+    """Append the code for elements of matrices, and return the elements of its results."""
+    values = [v for x in given for v in x]
+    arguments, code = iter(f"%in{i}" for i in range(len(values))), Code(str(values[0].type), fma)
+    names = [[next(arguments) for _ in x] for x in given]
+    found = [name for x in compute(code, *names) for name in x]
+    types = ", ".join(code.type_of(name) for name in found)
+    taken = ", ".join(f"{name}: {code.element}" for x in names for name in x)
+    lines = "\n".join([*code.lines, f"return {', '.join(found)} : {types}"])
+    return e.inlined(f"func.func @code({taken}) -> ({types}) {{\n{lines}\n}}", values)

@@ -28,7 +28,10 @@ from difc.pipelines.loop_bodies import (
 )
 from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
 from difc.pipelines.loop_lanes import Lanes, lanes_of, narrow
+from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of
+from difc.pipelines.lowering.kernel_calls import dispatch
 from difc.pipelines.lowering.kernel_text import Array, executable
+from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
 
 __all__ = ["loops_as_kernels"]
@@ -244,23 +247,32 @@ def _replace(loop: ir.Operation, kernel: _Kernel, module_block: ir.Block) -> Non
     name = f"difc_loop_{sum(each.startswith('difc_loop_') for each in names)}"
     made = [loop.results[i] for i in kernel.results]
     starts = [loop.operands[3 + i] for i in kernel.results]  # a carry keeps its sizes
-    with ir.InsertionPoint(loop), loop.location:
+    e = TensorEmitter(_entry_of(loop), loop.location)
+    with ir.InsertionPoint(loop), loop.location, e.within(loop):
         given = [_converted(v, _stored(v.type)) for v in kernel.arrays]
-        given_sizes, made_sizes = ([_sizes(v) for v in values] for values in (kernel.arrays, starts))
+        given_sizes, made_sizes = ([_sizes(e, v) for v in values] for values in (kernel.arrays, starts))
         scalars = [_as_index(v) for v in kernel.scalars]
-    made_types = [_stored(v.type) for v in made]
-    if kernel.lanes is not None:
-        made_types = [kernel.lanes.made(i, t) for i, t in enumerate(made_types)]
-        made_sizes = [
-            {d + t.rank - v.type.rank: size for d, size in sizes.items()}
-            for v, t, sizes in zip(made, made_types, made_sizes, strict=True)
-        ]
-    # one name for each size, so that IREE finds the memory of a result for a tensor that is made with its sizes
-    distinct = dict.fromkeys([*scalars, *(s for sizes in (*given_sizes, *made_sizes) for s in sizes.values())])
-    size_names = {value: f"s{i}" for i, value in enumerate(distinct)}
-    read = [_array(f"x{i}", "read", v.type, given_sizes[i], size_names) for i, v in enumerate(given)]
-    write = [_array(f"y{i}", "write", t, made_sizes[i], size_names) for i, t in enumerate(made_types)]
-    results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
+        if kernel.lanes is not None:
+            made_sizes = [kernel.lanes.made(i, sizes) for i, sizes in enumerate(made_sizes)]
+        # one name for each size, so that IREE finds the memory of a result for a tensor that is made with its sizes
+        distinct = list(dict.fromkeys([*scalars, *(d for s in (*given_sizes, *made_sizes) for d in dynamic_sizes(s))]))
+        elements = [_stored(v.type).element_type for v in made]
+        read = [_array(f"x{i}", "read", element_of(v), given_sizes[i], distinct) for i, v in enumerate(given)]
+        write = [_array(f"y{i}", "write", t, made_sizes[i], distinct) for i, t in enumerate(elements)]
+        whole = ir.Operation.parse(_text(name, kernel, read, write, len(distinct)))
+        ir.InsertionPoint.at_block_begin(module_block).insert(whole)
+        _fill(whole, kernel, [distinct.index(v) for v in scalars])
+        arrays, results = zip(given, given_sizes, strict=True), zip(made_sizes, elements, strict=True)
+        found = dispatch(e, name, list(arrays), distinct, list(results))
+        if kernel.lanes is not None:
+            found = kernel.lanes.joined(e, found, starts)
+        for old, new in zip(made, found, strict=True):
+            old.replace_all_uses_with(_converted(new, old.type))
+    loop.erase()
+
+
+def _text(name: str, kernel: _Kernel, read: Sequence[Array], write: Sequence[Array], sizes: int) -> str:
+    """Return the executable of a kernel, with a mark in the place of each result."""
     if kernel.lanes is None:
         across = 1
         body = [a.load_whole(f"%of_{a.name}") for a in read]
@@ -268,39 +280,17 @@ def _replace(loop: ir.Operation, kernel: _Kernel, module_block: ir.Block) -> Non
     else:
         across = kernel.lanes.groups
         body, stores = kernel.lanes.accesses(read, write)
+    results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
     body += [f'%to_{a.name} = "difc.result"() : () -> {v.type}' for a, v in zip(write, results, strict=True)]
-    text = executable(
+    return executable(
         name,
         [*read, *write],
-        list(size_names.values()),
+        [f"s{i}" for i in range(sizes)],
         f"%across = arith.constant {across} : index",
         "\n".join([*body, *stores]),
         repeat=False,
         attributes=_PIPELINE,
     )
-    whole = ir.Operation.parse(text)
-    ir.InsertionPoint.at_block_begin(module_block).insert(whole)
-    _fill(whole, kernel, [list(distinct).index(v) for v in scalars])
-    given_dims, made_dims = ([s for sizes in group for s in sizes.values()] for group in (given_sizes, made_sizes))
-    segments = [len(distinct), len(read) + len(distinct), len(given_dims), len(made_dims)]
-    call = ir.Operation.create(
-        "flow.dispatch",
-        results=made_types,
-        operands=[*distinct, *given, *distinct, *given_dims, *made_dims],
-        attributes={
-            "entry_points": ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])]),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get(segments),
-        },
-        loc=loop.location,
-        ip=ir.InsertionPoint(loop),
-    )
-    with ir.InsertionPoint(loop), loop.location:
-        found = list(call.results)
-        if kernel.lanes is not None:
-            found = kernel.lanes.joined(loop, found, starts)
-        for old, new in zip(made, found, strict=True):
-            old.replace_all_uses_with(_converted(new, old.type))
-    loop.erase()
 
 
 def _fill(whole: ir.Operation, kernel: _Kernel, scalars: Sequence[int]) -> None:
@@ -323,26 +313,24 @@ def _fill(whole: ir.Operation, kernel: _Kernel, scalars: Sequence[int]) -> None:
             op.erase()
 
 
-def _array(
-    name: str, access: str, type_: ir.RankedTensorType, sizes: dict[int, ir.Value], names: dict[ir.Value, str]
-) -> Array:
-    shape = [names[sizes[d]] if d in sizes else type_.get_dim_size(d) for d in range(type_.rank)]
-    return Array(name, access, str(type_.element_type), tuple(shape))
+def _array(name: str, access: str, element: ir.Type, sizes: Sequence[Size], distinct: Sequence[ir.Value]) -> Array:
+    shape = tuple(size if isinstance(size, int) else f"s{distinct.index(size)}" for size in sizes)
+    return Array(name, access, str(element), shape)
 
 
-def _sizes(value: ir.Value) -> dict[int, ir.Value]:
-    """Return the run-time sizes of an array by dim."""
-    dynamic = [d for d in range(value.type.rank) if value.type.is_dynamic_dim(d)]
-    if not isinstance(value.owner, ir.Block) and value.owner.name == "tensor.empty":
-        return dict(zip(dynamic, value.owner.operands, strict=True))
-    return {d: _dim(value, d) for d in dynamic}
+def _entry_of(op: ir.Operation) -> ir.Block:
+    """Return the first block of the function that an operation is in."""
+    while op.name != "func.func":
+        op = op.parent.operation
+    return op.regions[0].blocks[0]
 
 
-def _dim(value: ir.Value, dimension: int) -> ir.Value:
-    index = ir.IndexType.get()
-    place = {"value": ir.IntegerAttr.get(index, dimension)}
-    number = ir.Operation.create("arith.constant", results=[index], attributes=place).results[0]
-    return ir.Operation.create("tensor.dim", results=[index], operands=[value, number]).results[0]
+def _sizes(e: TensorEmitter, array: ir.Value) -> list[Size]:
+    """Return the sizes of an array: those that it was made with, where it was made empty."""
+    if isinstance(array.owner, ir.Block) or array.owner.name != "tensor.empty":
+        return [e.size_of(array, d) for d in range(array.type.rank)]
+    given = iter(array.owner.operands)
+    return [next(given) if array.type.is_dynamic_dim(d) else size for d, size in enumerate(array.type.shape)]
 
 
 def _as_index(value: ir.Value) -> ir.Value:

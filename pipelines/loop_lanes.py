@@ -21,7 +21,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array, nested, stack_bytes
 from difc.pipelines.loop_dims import Dims, carries_of, is_splat
 from difc.pipelines.loop_factors import is_small_factorisation
-from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map, projection
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, Size, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_text import Array
 from difc.pipelines.lowering.tensors import TensorEmitter
 
@@ -59,11 +59,9 @@ class Lanes:
         """Return how many workgroups there are."""
         return self.count // self.tile
 
-    def made(self, number: int, type_: ir.RankedTensorType) -> ir.RankedTensorType:
-        """Return the type of what all workgroups together make of a result: with its lanes, or one for each of them."""
-        if isinstance(self.results[number], int):
-            return type_
-        return ir.RankedTensorType.get([self.groups, *type_.shape], type_.element_type)
+    def made(self, number: int, sizes: Sequence[Size]) -> list[Size]:
+        """Return the sizes of what all workgroups together make of a result: with its lanes, or one for each."""
+        return list(sizes) if isinstance(self.results[number], int) else [self.groups, *sizes]
 
     def accesses(self, read: Sequence[Array], write: Sequence[Array]) -> tuple[list[str], list[str]]:
         """Return the lines with which a workgroup loads its part of arrays, and those with which it stores results."""
@@ -83,20 +81,18 @@ class Lanes:
         ]
         return loads, stores
 
-    def joined(self, loop: ir.Operation, found: Sequence[ir.Value], starts: Sequence[ir.Value]) -> list[ir.Value]:
-        """Append, before the loop, the code that makes its results of what the workgroups made.
+    def joined(self, e: TensorEmitter, found: Sequence[ir.Value], starts: Sequence[ir.Value]) -> list[ir.Value]:
+        """Append the code that makes a loop's results of what the workgroups made.
 
         Args:
-          loop: the loop that they replace.
+          e: where to append.
           found: what they made.
           starts: the loop's carries before its first step.
         """
-        e = TensorEmitter(_entry_of(loop), loop.location)
-        with e.within(loop):
-            return [
-                _total(e, x, start) if kind == PARTS else _first(e, x) if kind == SAME else x
-                for x, kind, start in zip(found, self.results, starts, strict=True)
-            ]
+        return [
+            _total(e, x, start) if kind == PARTS else _first(e, x) if kind == SAME else x
+            for x, kind, start in zip(found, self.results, starts, strict=True)
+        ]
 
 
 # ---- what is shared out --------------------------------------------------------------------------
@@ -289,13 +285,6 @@ def _begin_with_nothing(result: ir.Value) -> None:
 
 
 # ---- after the loop ------------------------------------------------------------------------------
-
-
-def _entry_of(op: ir.Operation) -> ir.Block:
-    """Return the first block of the function that an operation is in."""
-    while op.name != "func.func":
-        op = op.parent.operation
-    return op.regions[0].blocks[0]
 
 
 def _first(e: TensorEmitter, x: ir.Value) -> ir.Value:

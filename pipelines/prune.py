@@ -89,7 +89,7 @@ def prune_dead(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]
     return prune_into(block, arguments, [True] * len(yielded(block)))
 
 
-def pruned_body(body: ir.Block, used: Sequence[bool], keep: Sequence[bool]) -> ir.Block:
+def _pruned_body(body: ir.Block, used: Sequence[bool], keep: Sequence[bool]) -> ir.Block:
     """Return a copy of a body with some arguments and some of the values that it gives."""
     locations = block_locations(body)
     arguments = list(body.arguments)
@@ -116,7 +116,7 @@ def _prune_cond(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
     used = _needed_operands(operation, wanted)[1:]
     attributes = attributes_of(operation)
     operands = list(operation.operands)
-    bodies = [pruned_body(region.blocks[0], used, wanted) for region in operation.regions]
+    bodies = [_pruned_body(region.blocks[0], used, wanted) for region in operation.regions]
     linear = _select(attributes["linear"], used) if attributes["linear"] else ()
     given = [values[operands[0]], *(values[v] for v in _select(operands[1:], used))]
     return _spread(emit(dif.OPS["fun.cond"], given, {"linear": linear}, bodies), wanted)
@@ -128,7 +128,7 @@ def _prune_scan(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
     parts = scan_parts(operation)
     nc, nx = len(parts.carry), len(parts.xs)
     used[:nc] = keep[:nc]
-    body = pruned_body(operation.regions[0].blocks[0], used, keep)
+    body = _pruned_body(operation.regions[0].blocks[0], used, keep)
     operands = [values[v] for v in _select([*parts.carry, *parts.xs, *parts.consts], used)]
     made = {
         **attributes,

@@ -7,17 +7,17 @@ run time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.batch import add_batch, move_dim
 from difc.ad_pass.zero import scalar, shape_of
 from difc.dialects import DYN, I64, aval_of
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, minus, size_value
 from difc.errors import UnsupportedError
 
 __all__ = [
-    "Size",
     "clamped_start",
     "fill_shape",
     "inverse",
@@ -25,35 +25,13 @@ __all__ = [
     "mapped_all",
     "move_dim",
     "permuted",
-    "product",
     "range_along",
     "refuse_mapped_sizes",
     "shifted",
-    "size_value",
     "slice_along",
 ]
 
-Size: TypeAlias = int | ir.Value
-
 # ---- sizes ---------------------------------------------------------------------------------------
-
-
-def size_value(size: Size) -> ir.Value:
-    """Return a size as a scalar i64 value."""
-    return scalar(size, I64) if isinstance(size, int) else size
-
-
-def product(sizes: Sequence[Size]) -> Size:
-    """Return the product of sizes; it is an int where all of them are."""
-    total: Size = 1
-    for size in sizes:
-        if isinstance(total, int) and isinstance(size, int):
-            total *= size
-        elif total == 1:
-            total = size
-        else:
-            total = dif.mul(size_value(total), size_value(size))
-    return total
 
 
 def fill_shape(shape: Sequence[Any], sizes: Sequence[ir.Value]) -> tuple[Size, ...]:
@@ -121,10 +99,7 @@ def clamped_start(start: ir.Value, have: Size, want: Size) -> ir.Value:
 
     `start` is an i64 array; the bound is repeated into its shape.
     """
-    if isinstance(have, int) and isinstance(want, int):
-        last = scalar(have - want, I64)
-    else:
-        last = dif.sub(size_value(have), size_value(want))
+    last = size_value(minus(have, want))
     shape = tuple(shape_of(start))
     bounds = [dif.broadcast_in_dim(b, shape=shape, dimensions=()) if shape else b for b in (scalar(0, I64), last)]
     return dif.max(dif.min(start, bounds[1]), bounds[0])

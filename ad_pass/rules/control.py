@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.jvp import interleave, jvp_block
+from difc.ad_pass.jvp import interleave, jvp_block, with_zeros
 from difc.ad_pass.linearize import Linearized, linearize_block
 from difc.ad_pass.registry import (
     JVP,
@@ -22,7 +22,7 @@ from difc.ad_pass.registry import (
 )
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.transpose import transpose_block
-from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, shape_of, zeros_of
+from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, instantiate_in, shape_of, zeros_of
 from difc.dialects import Builder, aval_of, inline_block, new_block, yield_
 from difc.dialects.mlir import ir
 
@@ -68,8 +68,7 @@ def _cond_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
     def branch(body: ir.Block) -> Callable[[list[ir.Value]], list[ir.Value]]:
         def fill(arguments: list[ir.Value]) -> list[ir.Value]:
             xs = arguments[: len(args)]
-            zeros = [Zero(aval_of(x)) for x, m in zip(xs, nz, strict=True) if not m]
-            outs, dots = jvp_block(body, xs, interleave(nz, arguments[len(args) :], zeros))
+            outs, dots = jvp_block(body, xs, with_zeros(xs, arguments[len(args) :], nz))
             return [*outs, *(instantiate(t, y) for y, t in marked(list(zip(outs, dots, strict=True)), nz_out))]
 
         return fill
@@ -78,7 +77,7 @@ def _cond_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
     bodies = [build_body([v.type for v in given], branch(body)) for body in node.bodies]
     results = as_tuple(dif.cond(primals[0], *given, linear=(), regions=bodies))
     outs, dots = results[: len(nz_out)], results[len(nz_out) :]
-    return outs, interleave(nz_out, dots, [Zero(aval_of(y)) for y, m in zip(outs, nz_out, strict=True) if not m])
+    return outs, with_zeros(outs, dots, nz_out)
 
 
 def _cond_linearize(
@@ -119,7 +118,7 @@ def _cond_linearize(
     bodies = [build_body([v.type for v in operands], branch(i)) for i in range(2)]
     linear = [True] * sum(nz) + [False] * (len(operands) - sum(nz))
     dots = as_tuple(dif.cond(pred, *operands, linear=linear, regions=bodies))
-    return outs, interleave(nz_out, dots, [Zero(aval_of(y)) for y, m in zip(outs, nz_out, strict=True) if not m])
+    return outs, with_zeros(outs, dots, nz_out)
 
 
 def _known_outside(part: Linearized, args: Sequence[ir.Value]) -> list[ir.Value | None]:
@@ -165,7 +164,7 @@ def _cond_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
                 interleave(nz, rest[len(size_values) :], zeros),
                 inner.__getitem__,
             )
-            return [zeros_of(inner[i], ct.aval.dtype) if isinstance(ct, Zero) else ct for i, ct in enumerate(found)]
+            return list(map(instantiate_in, found, inner))
 
         return fill
 

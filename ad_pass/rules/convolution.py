@@ -14,10 +14,11 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defbilinear
-from difc.ad_pass.rules._common import Size, move_dim, product, range_along
+from difc.ad_pass.rules._common import move_dim, range_along
 from difc.ad_pass.zero import Linear, scalar, shape_of
 from difc.dialects import I64, Aval, Builder, aval_of, current_builder, dilated_size, new_block, use_builder
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, product
 
 __all__: list[str] = []
 

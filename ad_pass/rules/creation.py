@@ -9,9 +9,10 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import BATCH, Node, defbatch, defzero
-from difc.ad_pass.rules._common import Size, refuse_mapped_sizes
+from difc.ad_pass.rules._common import refuse_mapped_sizes
 from difc.dialects import OpDef
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size
 
 __all__: list[str] = []
 

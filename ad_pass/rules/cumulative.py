@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defjvp, deflinear, deftranspose
-from difc.ad_pass.rules._common import Size, mapped_all
+from difc.ad_pass.rules._common import mapped_all
 from difc.ad_pass.zero import const_like, scalar, zeros_like
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size
 
 __all__: list[str] = []
 

@@ -20,10 +20,11 @@ from difc.ad_pass.registry import (
     deftranspose,
     defzero,
 )
-from difc.ad_pass.rules._common import Size, mapped_all
+from difc.ad_pass.rules._common import mapped_all
 from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, zeros_like
 from difc.dialects import OpDef, aval_of, clone_op, is_float
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size
 
 __all__ = ["batch_elementwise"]
 

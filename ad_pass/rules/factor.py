@@ -13,7 +13,7 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.jvp import jvp_block
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp, deftranspose, zero_tangents
-from difc.ad_pass.rules._common import Size, mapped, mapped_all, move_dim, product, slice_along
+from difc.ad_pass.rules._common import mapped, mapped_all, move_dim, slice_along
 from difc.ad_pass.zero import Tangent, Zero, const_like, shape_of, zeros_like
 from difc.dialects import I32, Builder, OpDef, aval_of, clone_op, current_builder, matrices, new_block
 from difc.dialects.matrices import (
@@ -27,6 +27,7 @@ from difc.dialects.matrices import (
     triangle_mask,
 )
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, product
 
 __all__: list[str] = []
 

@@ -12,20 +12,19 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.registry import JVP, Node, defbatch, deflinear
 from difc.ad_pass.rules._common import (
-    Size,
     clamped_start,
     inverse,
     mapped,
     mapped_all,
     move_dim,
     permuted,
-    product,
     range_along,
     shifted,
 )
 from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, instantiate, scalar, shape_of, zeros_like
 from difc.dialects import I64, aval_of, clone_op, window_dims
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, product
 
 __all__: list[str] = []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defzero
-from difc.ad_pass.rules._common import Size, mapped, move_dim
+from difc.ad_pass.rules._common import mapped, move_dim
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size
 
 __all__: list[str] = []
 

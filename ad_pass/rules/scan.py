@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.jvp import interleave, jvp_block
+from difc.ad_pass.jvp import interleave, jvp_block, with_zeros
 from difc.ad_pass.linearize import LinearizeBuilder, linearize_block
 from difc.ad_pass.registry import JVP, LINEAR_SLOTS, LINEARIZE, NONZERO, TRANSPOSE, Node, nonzero_outputs
 from difc.ad_pass.residual import Recomputation
@@ -23,7 +23,7 @@ from difc.ad_pass.rules.control import (
     transpose_sorted,
 )
 from difc.ad_pass.sizes import SizeFinder, Sizes
-from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, shape_of, zeros_like, zeros_of
+from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, instantiate_in, shape_of, zeros_like
 from difc.dialects import Aval, Builder, ScanParts, aval_of, needed_first, yield_
 from difc.dialects.mlir import ir
 
@@ -79,13 +79,13 @@ def _scan(
     return as_tuple(results)
 
 
-def slice_aval(x: Any) -> Aval:
-    """Return the type of one step's slice of a scanned-over array."""
-    aval = x.aval if isinstance(x, Linear) else aval_of(x)
+def _slice_aval(x: Any) -> Aval:
+    """Return the type of one step's slice of a scanned-over array, which may be `Linear` or `Zero`."""
+    aval = aval_of(x) if isinstance(x, ir.Value) else x.aval
     return Aval(aval.shape[1:], aval.dtype)
 
 
-def split_list(values: Sequence[Any], *counts: int) -> list[list[Any]]:
+def _split(values: Sequence[Any], *counts: int) -> list[list[Any]]:
     """Cut a list into pieces of the given lengths, and the rest."""
     pieces, at = [], 0
     for count in counts:
@@ -108,10 +108,9 @@ def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
     mask = [*nz_carry, *nz_xs, *nz_consts]
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        c, tc, x, tx, k, tk = split_list(arguments, *counts)
+        c, tc, x, tx, k, tk = _split(arguments, *counts)
         ins = [*c, *x, *k]
-        zeros = [Zero(aval_of(v)) for v, m in zip(ins, mask, strict=True) if not m]
-        outs, dots = jvp_block(body, ins, interleave(mask, [*tc, *tx, *tk], zeros))
+        outs, dots = jvp_block(body, ins, with_zeros(ins, [*tc, *tx, *tk], mask))
         pairs = list(zip(outs, dots, strict=True))
         n = len(parts.carry)
         return [
@@ -121,20 +120,16 @@ def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
             *(instantiate(t, y) for y, t in marked(pairs[n:], nz_ys)),
         ]
 
-    types = [*_carry_types(node, nz_carry), *map(slice_aval, xs), *(aval_of(k) for k in consts)]
+    types = [*_carry_types(node, nz_carry), *map(_slice_aval, xs), *(aval_of(k) for k in consts)]
     results = _scan(node, carry, xs, consts, parts.length, build_body(types, fill))
-    c, tc, y, ty = split_list(results, len(parts.carry), len(carry_ts), len(nz_ys))
-    return [*c, *y], _with_zeros([*c, *y], [*tc, *ty], [*nz_carry, *nz_ys])
+    c, tc, y, ty = _split(results, len(parts.carry), len(carry_ts), len(nz_ys))
+    return [*c, *y], with_zeros([*c, *y], [*tc, *ty], [*nz_carry, *nz_ys])
 
 
 def _carry_types(node: Node, mask: Sequence[bool]) -> list[Aval]:
     """Return the types that a body declares for its carry, then again for the tangents of the marked ones."""
     declared = [aval_of(a) for a in list(node.bodies[0].arguments)[: node.attributes["num_carry"]]]
     return [*declared, *marked(declared, mask)]
-
-
-def _with_zeros(values: Sequence[ir.Value], tangents: Sequence[Tangent], mask: Sequence[bool]) -> list[Tangent]:
-    return interleave(mask, tangents, [Zero(aval_of(v)) for v, m in zip(values, mask, strict=True) if not m])
 
 
 def _scan_linearize(
@@ -157,7 +152,7 @@ def _scan_linearize(
     with dif.use_builder(Builder(split.primal, builder.location)):
         yield_(*split.outs, *stacked)
     results = _scan(node, parts.carry, parts.xs, parts.consts, parts.length, split.primal)
-    outs, rows = split_list(results, len(split.outs))
+    outs, rows = _split(results, len(split.outs))
 
     # where each leaf comes from: "xs" (a row per step) or "consts" (the same for all steps)
     fresh, sources = iter(rows), []
@@ -178,7 +173,7 @@ def _scan_linearize(
     counts = [len(carry), len(tx), len(res_xs), len(tk)]
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        c, x, rx, k, rk = split_list(arguments, *counts)
+        c, x, rx, k, rk = _split(arguments, *counts)
         next_x, next_k = iter(rx), iter(rk)
         leaves = [next(next_x) if kind == "xs" else next(next_k) for kind, _ in sources]
         residuals = again.rebuild(dict(zip(again.leaves, leaves, strict=True)), split.residuals)
@@ -186,10 +181,10 @@ def _scan_linearize(
 
     xs, consts = [*tx, *res_xs], [*tk, *res_consts]
     declared = _carry_types(node, nz_carry)[len(parts.carry) :]
-    types = [*declared, *map(slice_aval, xs), *(aval_of(k) for k in consts)]
+    types = [*declared, *map(_slice_aval, xs), *(aval_of(k) for k in consts)]
     linear = [True] * (len(carry) + len(tx)) + [False] * len(res_xs) + [True] * len(tk) + [False] * len(res_consts)
     dots = _scan(node, carry, xs, consts, parts.length, build_body(types, fill), linear=linear)
-    return outs, _with_zeros(outs, dots, [*nz_carry, *nz_ys])
+    return outs, with_zeros(outs, dots, [*nz_carry, *nz_ys])
 
 
 class _Invariant:
@@ -271,23 +266,23 @@ def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
     order = [True] * nc + list(marks.xs) + list(marks.consts)
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        ct_c, ct_k, ct_y, rx, rk, rest = split_list(arguments, *counts)
+        ct_c, ct_k, ct_y, rx, rk, rest = _split(arguments, *counts)
         inner = take_sizes(sizes, rest)
-        zeros = [Zero(slice_aval_of(ct)) for ct in cts[nc:] if isinstance(ct, Zero)]
+        zeros = [Zero(_slice_aval(ct)) for ct in cts[nc:] if isinstance(ct, Zero)]
         found = transpose_sorted(
             node.bodies[0], order, [*rx, *rk], [*ct_c, *interleave(nz_ys, ct_y, zeros)], inner.__getitem__
         )
-        new_c, new_x, new_k = split_list(found, nc, len(linear_xs))
+        new_c, new_x, new_k = _split(found, nc, len(linear_xs))
         return [
-            *(_value(ct, inner[i]) for i, ct in enumerate(new_c)),
+            *map(instantiate_in, new_c, inner),
             *(add_tangents(total, ct) for total, ct in zip(ct_k, new_k, strict=True)),
-            *(_value(ct, inner[nc + i]) for i, ct in enumerate(new_x)),
+            *map(instantiate_in, new_x, inner[nc:]),
         ]
 
     declared = [aval_of(a) for a in list(node.bodies[0].arguments)[:nc]]
-    types = [*declared, *(k.aval for k in linear_consts), *map(slice_aval, xs), *(aval_of(k) for k in consts)]
+    types = [*declared, *(k.aval for k in linear_consts), *map(_slice_aval, xs), *(aval_of(k) for k in consts)]
     results = _scan(node, carry, xs, consts, parts.length, build_body(types, fill), flip=True)
-    new_c, new_k, new_x = split_list(results, nc, len(linear_consts))
+    new_c, new_k, new_x = _split(results, nc, len(linear_consts))
     by_x, by_k = iter(new_x), iter(new_k)
     return [
         *new_c,
@@ -295,14 +290,6 @@ def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
         *(next(by_k) if m else None for m in marks.consts),
         *(None for _ in parts.length),
     ]
-
-
-def slice_aval_of(zero: Zero) -> Aval:
-    return Aval(zero.aval.shape[1:], zero.aval.dtype)
-
-
-def _value(ct: Tangent, sizes: Sizes) -> ir.Value:
-    return zeros_of(sizes, ct.aval.dtype) if isinstance(ct, Zero) else ct
 
 
 JVP["fun.scan"], LINEARIZE["fun.scan"], TRANSPOSE["fun.scan"] = _scan_jvp, _scan_linearize, _scan_transpose

@@ -7,7 +7,6 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, deflinear
 from difc.ad_pass.rules._common import (
-    Size,
     fill_shape,
     inverse,
     mapped,
@@ -16,12 +15,12 @@ from difc.ad_pass.rules._common import (
     range_along,
     refuse_mapped_sizes,
     shifted,
-    size_value,
     slice_along,
 )
 from difc.ad_pass.zero import Linear, scalar, shape_of, zeros_like
 from difc.dialects import BOOL, DYN, I64, aval_of
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, size_value
 
 __all__: list[str] = []
 

@@ -11,11 +11,20 @@ from collections.abc import Callable, Sequence
 
 from difc import dialects as dif
 from difc.ad_pass.registry import JVP, Node, defbatch, defjvp
-from difc.ad_pass.rules._common import Size, mapped_all, range_along, size_value, slice_along
+from difc.ad_pass.rules._common import mapped_all, range_along, slice_along
 from difc.ad_pass.zero import Tangent, const_like, scalar, shape_of, zeros_like
 from difc.dialects import OpDef, aval_of, clone_op
-from difc.dialects.matrices import add_diagonal_axis, diagonal, matmul, matrix_transpose, triangle, triangle_mask
+from difc.dialects.matrices import (
+    add_diagonal_axis,
+    diagonal,
+    framed,
+    matmul,
+    matrix_transpose,
+    triangle,
+    triangle_mask,
+)
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, minimum, minus, size_value
 
 __all__: list[str] = []
 
@@ -40,18 +49,6 @@ def _range(x: ir.Value, axis: int, start: Size, count: Size) -> ir.Value:
     return range_along(x, axis, size_value(start), count)
 
 
-def _minus(x: Size, y: Size) -> Size:
-    if isinstance(x, int) and isinstance(y, int):
-        return x - y
-    return dif.sub(size_value(x), size_value(y))
-
-
-def _smaller(m: Size, n: Size) -> Size:
-    if isinstance(m, int) and isinstance(n, int):
-        return min(m, n)
-    return dif.min(size_value(m), size_value(n))
-
-
 def _scaled_columns(x: ir.Value, factors: ir.Value) -> ir.Value:
     rank = aval_of(x).ndim
     return dif.mul(x, dif.broadcast_in_dim(factors, shape=tuple(shape_of(x)), dimensions=(*range(rank - 2), rank - 1)))
@@ -67,7 +64,7 @@ def _qr_tangents(t: ir.Value, outs: Sequence[ir.Value], *, complete: bool) -> li
     """
     q, r = outs
     m, n, count = shape_of(t)[-2], shape_of(t)[-1], shape_of(q)[-1]
-    k = _smaller(m, n)
+    k = minimum(m, n)
     square = _range(_range(r, -1, 0, k), -2, 0, k)
     solved = dif.triangular_solve(
         square, _range(t, -1, 0, k), left_side=False, lower=False, transpose_a=False, unit_diagonal=False
@@ -87,8 +84,7 @@ def _widened(x: ir.Value, columns: Size) -> ir.Value:
     if isinstance(k, int) and isinstance(columns, int):
         if k == columns:
             return x
-        none = (0,) * len(lead)
-        return dif.pad(x, scalar(0, aval_of(x).dtype), low=(*none, 0), high=(*none, columns - k), interior=(*none, 0))
+        return framed(x, (0, 0), (0, columns - k))
     ones = dif.broadcast_in_dim(scalar(1, aval_of(x).dtype), shape=(*lead[:-1], k, columns), dimensions=())
     return matmul(x, triangle(ones, "eq"))
 
@@ -129,7 +125,7 @@ def _svd_tangents(t: ir.Value, outs: Sequence[ir.Value], *, full: bool) -> list[
     """
     u, s, vh = outs
     m, n = shape_of(t)[-2:]
-    k = _smaller(m, n)
+    k = minimum(m, n)
     left, right = _range(u, -1, 0, k), _range(vh, -2, 0, k)
     along = matmul(t, right, transpose_y=True)  # dx v
     across = matmul(t, left, transpose_x=True)  # dx^T u
@@ -154,7 +150,7 @@ def _with_outside(
         return inside
     if not full:
         return dif.add(inside, dif.sub(moved, matmul(kept, matmul(kept, moved, transpose_x=True))))
-    others = _range(basis, -1, k, _minus(size, k))
+    others = _range(basis, -1, k, minus(size, k))
     turn = matmul(others, moved, transpose_x=True)
     inside = dif.add(inside, matmul(others, turn))
     return dif.concatenate(inside, dif.neg(matmul(kept, turn, transpose_y=True)), dimension=aval_of(inside).ndim - 1)

@@ -20,7 +20,7 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.errors import UnsupportedError
-from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection, scalar_attribute, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
 from difc.pipelines.lowering.tensors import TensorEmitter
@@ -213,8 +213,7 @@ class Context(TensorEmitter):
         base, from_base = self.view(x)
         if len(x.dims) == base.type.rank:  # none is repeated: only their order differs
             return self.transposed(base, [d for d in x.dims if d is not None], sizes)
-        init = (self.empty(sizes, element), identity_map(len(sizes)))
-        return self.generic([(base, from_base)], [init], [PARALLEL] * len(sizes), lambda a, _: [a])[0]
+        return self.pointwise(sizes, element, lambda a: a, [(base, from_base)])
 
     def view(self, x: Value) -> tuple[ir.Value, ir.AffineMap]:
         """Return the tensor under a value, and the map from the value's dims to the tensor's."""
@@ -290,16 +289,14 @@ class Context(TensorEmitter):
         depth, sources = self._cut([x for x in read if x.base is not None])
         arrays = self._views(read)
 
-        def inner(*elements: ir.Value) -> list[ir.Value]:
+        def inner(*elements: ir.Value) -> ir.Value:
             remaining = iter(elements)
-            return [body(*(next(remaining) if x.scalar is None else x.scalar for x in xs))]
+            return body(*(next(remaining) if x.scalar is None else x.scalar for x in xs))
 
         if not arrays:  # one number, computed once
-            one = self.generic([], [(self.empty([], out.element), identity_map(0))], [], inner)[0]
+            one = self.pointwise([], out.element, inner)
             return Value(out.aval, base=one, dims=(None,) * len(sizes), sizes=sizes)
-        rank = len(sizes)
-        init = (self.empty(sizes, out.element), identity_map(rank))
-        result = self.generic(arrays, [init], [PARALLEL] * rank, inner)[0]
+        result = self.pointwise(sizes, out.element, inner, arrays)
         self._chains[result] = depth + 1, sources
         return out.value(result)
 

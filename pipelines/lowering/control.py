@@ -37,6 +37,20 @@ def _hosted(block: ir.Block, arguments: Sequence[bool]) -> list[bool]:
     return [v in hosted for v in yielded(block)]
 
 
+def _received(
+    c: Context,
+    avals: Sequence[dif.Aval],
+    found: Sequence[ir.Value],
+    sizes: Sequence[Sequence[Size | None]],
+    hosted: Sequence[bool],
+) -> list[Value]:
+    """Return what a branch or loop gives, or a loop carries, as values of the dialect; hosted ones have no sizes."""
+    return [
+        Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
+        for a, v, s, h in zip(avals, found, sizes, hosted, strict=False)
+    ]
+
+
 def _itself(x: Value) -> Value:
     return x
 
@@ -67,10 +81,7 @@ def _cond(c: Context, operation: ir.Operation, pred: Value, *args: Value) -> lis
     found = list(made.results)
     for (i, d), size in zip(asked, found[len(avals) :], strict=True):
         sizes[i][d] = size
-    return [
-        Value(a, scalar=r) if h else Value(a, base=c.tied(r, s), sizes=s)
-        for a, r, s, h in zip(avals, found, sizes, hosted, strict=False)
-    ]
+    return _received(c, avals, found, sizes, hosted)
 
 
 def _sizes_of_branches(
@@ -164,10 +175,7 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
         if attributes["reverse"]:
             last = c.arith("subi", length, 1)
             step = c.arith("subi", last, step)
-        carries = [
-            Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
-            for a, v, s, h in zip(avals, state, sizes, hosted, strict=False)
-        ]
+        carries = _received(c, avals, state, sizes, hosted)
         arguments = [*carries, *(_slice(c, x, step) for x in xs), *(x.copy() for x in parts.consts)]
         results = c.lower_block(body, arguments)
         new = [x.scalar if h else c.cast(c.tensor(x), t) for x, t, h in zip(results, types, hosted, strict=False)]
@@ -176,17 +184,7 @@ def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
             rest = [0] * (len(size) - 1)
             new.append(c.insert_slice(row, tape, [step, *rest], [1, *size[1:]], [1] * len(size)))
         c.operation("scf.yield", new)
-    found = list(loop.results)
-    return [
-        *(
-            Value(a, scalar=v) if h else Value(a, base=c.tied(v, s), sizes=s)
-            for a, v, s, h in zip(avals, found, sizes, hosted, strict=False)
-        ),
-        *(
-            Value(a, base=c.tied(v, s), sizes=s)
-            for a, v, s in zip(avals[num_carry:], found[num_carry:], tapes, strict=True)
-        ),
-    ]
+    return _received(c, avals, list(loop.results), [*sizes, *tapes], [*hosted, *[False] * len(tapes)])
 
 
 def _tape_sizes(

@@ -29,7 +29,7 @@ from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.convolution_forms import MOST_UNROLLED, Form, simpler
-from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, identity_map, projection
+from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, projection
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
 from difc.pipelines.lowering.values import Value
@@ -118,12 +118,11 @@ def _as_sum_of_slices(c: Context, out: Out, lhs: Value, rhs: Value, form: Form) 
         factors = c.extract_slice(w, [*place, 0, 0], [1] * (rank + 1) + [made], [1] * (rank + 2), drop=range(rank + 1))
         inputs += [(seen, to_x), (factors, to_w)]
 
-    def body(*elements: ir.Value) -> list[ir.Value]:
-        products = [scalars.mul(c, out.dtype, a, b) for a, b in zip(elements[:-1:2], elements[1:-1:2], strict=True)]
-        return [functools.reduce(lambda a, b: scalars.add(c, out.dtype, a, b), products)]
+    def body(*elements: ir.Value) -> ir.Value:
+        products = [scalars.mul(c, out.dtype, a, b) for a, b in zip(elements[::2], elements[1::2], strict=True)]
+        return functools.reduce(lambda a, b: scalars.add(c, out.dtype, a, b), products)
 
-    init = (c.empty(out.sizes, out.element), identity_map(rank + 2))
-    return out.value(c.generic(inputs, [init], [PARALLEL] * (rank + 2), body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body, inputs))
 
 
 def _as_matmul(c: Context, out: Out, lhs: Value, rhs: Value, form: Form) -> Value:
@@ -135,8 +134,7 @@ def _as_matmul(c: Context, out: Out, lhs: Value, rhs: Value, form: Form) -> Valu
     loops = [ir.AffineDimExpr.get(i) for i in range(total)]
     read = ir.AffineMap.get(total, 0, [loops[0], *_positions(rank, 1 + rank, total, form), loops[-1]])
     sizes = [images, *counts, *window, c.size(lhs, rank + 1)]
-    init = (c.empty(sizes, out.element), identity_map(total))
-    copied = c.generic([(c.tensor(lhs), read)], [init], [PARALLEL] * total, lambda a, _: [a])[0]
+    copied = c.pointwise(sizes, out.element, lambda a: a, [(c.tensor(lhs), read)])
     windows = Value(Aval((*out.aval.shape[:-1], *window, taken), out.dtype), base=copied, sizes=sizes)
     contract = {"lhs_contract": range(rank + 1, total), "rhs_contract": range(rank + 1)}
     return composed(c, functools.partial(dif.dot_general, lhs_batch=(), rhs_batch=(), **contract), windows, rhs)[0]

@@ -17,6 +17,7 @@ from difc import dialects as dif
 from difc.dialects import Aval, aval_of
 from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import product
 from difc.dialects.types import BF16, F16, F32
 
 __all__ = ["MOST_UNROLLED", "Form", "simpler"]
@@ -152,7 +153,7 @@ def _in_phases(form: Form, dim: int, x: ir.Value, w: ir.Value) -> ir.Value:
     shape = sizes_of(w)
     w = dif.reshape(w, shape=(*shape[:dim], taps, d, *shape[dim + 1 :]))
     w = _moved(dif.reverse(w, dimensions=(dim + 1,)), dim + 1, len(shape))
-    w = dif.reshape(w, shape=(*shape[:dim], taps, *shape[dim + 1 : -1], _times(shape[-1], d)))
+    w = dif.reshape(w, shape=(*shape[:dim], taps, *shape[dim + 1 : -1], product([shape[-1], d])))
     found = form.with_dim(dim, lhs_dilation=1, low=-first, high=last + taps - size).of(x, w)
     # result: [.., q, .., out * d] -> [.., q * d, .., out]
     *outer, _ = sizes_of(found)
@@ -161,12 +162,6 @@ def _in_phases(form: Form, dim: int, x: ir.Value, w: ir.Value) -> ir.Value:
     found = dif.reshape(found, shape=(*outer[:axis], total, *outer[axis + 1 :], shape[-1]))
     start = -low - d * first + d - 1
     return _slice(found, axis, start, start + count)
-
-
-def _times(a: int | ir.Value, b: int | ir.Value) -> int | ir.Value:
-    if isinstance(a, int) and isinstance(b, int):
-        return a * b
-    return dif.mul(*(dif.constant(value=np.array(v, np.int64)) if isinstance(v, int) else v for v in (a, b)))
 
 
 # ---- groups, and dims of the window --------------------------------------------------------------
@@ -199,7 +194,7 @@ def _matmul(x: ir.Value, w: ir.Value) -> ir.Value:
 def _first_dim_as_batch(form: Form, x: ir.Value, w: ir.Value) -> ir.Value:
     """Take a dim along which the window has one element as more images."""
     images, first, *rest = sizes_of(x)
-    x = dif.reshape(x, shape=(_times(images, first), *rest))
+    x = dif.reshape(x, shape=(product([images, first]), *rest))
     found = form.without(0).of(x, dif.reshape(w, shape=sizes_of(w)[1:]))
     return dif.reshape(found, shape=(images, first, *sizes_of(found)[1:]))
 

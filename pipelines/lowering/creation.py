@@ -9,7 +9,6 @@ from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, identity_map
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
 
@@ -34,14 +33,11 @@ def _(c: Context, out: Out, *_: Value, shape: tuple[int, ...], dtype: np.dtype) 
 
 @lowering(dif.iota)
 def _(c: Context, out: Out, *_: Value, shape: tuple[int, ...], dtype: np.dtype, dimension: int) -> Value:
-    def count(_: ir.Value) -> list[ir.Value]:
-        position = c.index_cast(c.iteration_index(dimension), c.i64)
-        return [convert(c, I64, position, dtype)]
+    def count() -> ir.Value:
+        return convert(c, I64, c.index_cast(c.iteration_index(dimension), c.i64), dtype)
 
-    rank = len(out.sizes)
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    result = out.value(c.generic([], [init], [PARALLEL] * rank, count)[0])
-    result.is_count = rank == 1
+    result = out.value(c.pointwise(out.sizes, out.element, count))
+    result.is_count = out.aval.ndim == 1
     return result
 
 

@@ -20,7 +20,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, BOOL, F16, F32
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map
+from difc.pipelines.lowering.emitter import Size, identity_map
 from difc.pipelines.lowering.kernel_loops import counted
 from difc.pipelines.lowering.points import blocks_of, minus
 from difc.pipelines.lowering.scalars import ScalarFunction, convert, number
@@ -51,23 +51,22 @@ def _running(c: Context, out: Out, x: Value, *, axis: int, reverse: bool) -> Val
         return x
     if c.target_kind != "cpu":
         return out.value(_in_blocks(c, out, x, axis, reverse, dtype, function, neutral(dtype)))
-    same, loops = identity_map(rank), [PARALLEL] * rank
     last = minus(c, sizes[axis], 1) if reverse else None
 
     def flipped(tensor: ir.Value, before: np.dtype, after: np.dtype) -> ir.Value:
         """Convert elements and, if need be, reverse their order."""
 
-        def body(*elements: ir.Value) -> list[ir.Value]:
+        def body(*elements: ir.Value) -> ir.Value:
             if last is None:
-                return [convert(c, before, elements[0], after)]
-            indices = [c.iteration_index(d) for d in range(rank)]
+                return convert(c, before, elements[0], after)
+            indices = c.position(rank)
             indices[axis] = c.arith("subi", last, indices[axis])
-            return [convert(c, before, c.extract(tensor, indices), after)]
+            return convert(c, before, c.extract(tensor, indices), after)
 
         if last is None and before == after:
             return tensor
-        inputs = [(tensor, same)] if last is None else []
-        return c.generic(inputs, [(c.empty(sizes, element_type(after)), same)], loops, body)[0]
+        inputs = [(tensor, identity_map(rank))] if last is None else []
+        return c.pointwise(sizes, element_type(after), body, inputs)
 
     ordered = flipped(c.readable(x), out.dtype, dtype)
     start = c.filled(number(c, dtype, neutral(dtype)), [s for d, s in enumerate(sizes) if d != axis])
@@ -99,9 +98,7 @@ def _in_blocks(
         return counted(c, first, stop, [state], lambda i, before: [function(c, dtype, before, of(i))])[0]
 
     def kernel(shape: list[Size], kind: ir.Type, body: Callable[[list[ir.Value]], ir.Value]) -> ir.Value:
-        init = (c.empty(shape, kind), identity_map(rank))
-        made = c.generic([], [init], [PARALLEL] * rank, lambda _: [body([c.iteration_index(d) for d in range(rank)])])
-        return c.fence(made[0])
+        return c.fence(c.pointwise(shape, kind, lambda: body(c.position(rank))))
 
     def of_block(position: list[ir.Value]) -> ir.Value:
         first = c.arith("muli", position[axis], block)
@@ -172,17 +169,16 @@ def _(c: Context, out: Out, factor: Value, x: Value, *, axis: int, reverse: bool
         """Return y before each block of `stride` elements; for the elements themselves (`stride` 1): after each."""
         elements = isinstance(stride, int) and stride == 1
 
-        def body(_: ir.Value) -> list[ir.Value]:
-            position = [c.iteration_index(d) for d in range(rank)]
+        def body() -> ir.Value:
+            position = c.position(rank)
             place = position[axis]
             if not elements:
-                return [state_after(c.arith("muli", place, stride), position, outer, known)]
+                return state_after(c.arith("muli", place, stride), position, outer, known)
             place = c.arith("subi", last, place) if reverse else place
-            return [convert(c, dtype, state_after(c.arith("addi", place, 1), position, outer, known), out.dtype)]
+            return convert(c, dtype, state_after(c.arith("addi", place, 1), position, outer, known), out.dtype)
 
         shape = [size if d == axis else s for d, s in enumerate(sizes)]
-        init = (c.empty(shape, out.element if elements else element_type(dtype)), identity_map(rank))
-        return c.generic([], [init], [PARALLEL] * rank, body)[0]
+        return c.pointwise(shape, out.element if elements else element_type(dtype), body)
 
     known, outer = None, sizes[axis]
     for block in _blocks(c, sizes[axis]):

@@ -90,6 +90,17 @@ class Emitter:
         """Append an op with one result and return that."""
         return self.operation(name, operands, [type_], attributes).results[0]
 
+    def inlined(self, function: str, operands: Sequence[ir.Value]) -> list[ir.Value]:
+        """Append what a function that is given as text does with operands, and return its results."""
+        block = ir.Operation.parse(function).regions[0].blocks[0]
+        for argument, operand in zip(block.arguments, operands, strict=True):
+            argument.replace_all_uses_with(operand)
+        *code, end = [op.operation for op in block.operations]
+        for op in code:
+            op.detach_from_parent()
+            self._point.insert(op)
+        return list(end.operands)
+
     @property
     def module_block(self) -> ir.Block:
         """The block of the module that the function is in, for what functions share."""
@@ -162,6 +173,10 @@ class Emitter:
         """Compare integers or indices with a predicate of `arith.cmpi`."""
         return self.value("arith.cmpi", [x, y], self.i1, predicate=ir.IntegerAttr.get(self.i64, predicate))
 
+    def both(self, x: ir.Value, y: ir.Value) -> ir.Value:
+        """Say whether two conditions hold."""
+        return self.value("arith.andi", [x, y], self.i1)
+
     def select(self, condition: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
         """Choose between two scalars."""
         return self.value("arith.select", [condition, x, y], x.type)
@@ -191,6 +206,18 @@ class Emitter:
         maps = [ir.AffineMapAttr.get(m) for _, m in (*inputs, *inits)]
         attributes = {"indexing_maps": ir.ArrayAttr.get(maps), "iterator_types": _iterators(tuple(iterators))}
         return self.structured("linalg.generic", [v for v, _ in inputs], [v for v, _ in inits], attributes, body)
+
+    def pointwise(
+        self,
+        sizes: Sequence[Size],
+        element: ir.Type,
+        body: Callable[..., ir.Value],
+        inputs: Sequence[tuple[ir.Value, ir.AffineMap]] = (),
+    ) -> ir.Value:
+        """Return a new tensor of which each element is on its own: what `body` makes of the elements of inputs."""
+        rank = len(sizes)
+        init = (self.empty(sizes, element), identity_map(rank))
+        return self.generic(inputs, [init], [PARALLEL] * rank, lambda *elements: [body(*elements[:-1])])[0]
 
     def structured(
         self,
@@ -223,6 +250,10 @@ class Emitter:
     def extract(self, x: ir.Value, indices: Sequence[ir.Value] = ()) -> ir.Value:
         """Read one element of a tensor."""
         return self.value("tensor.extract", [x, *indices], element_of(x))
+
+    def position(self, rank: int) -> list[ir.Value]:
+        """Inside the body of a generic: the indices along the first of its loops."""
+        return [self.iteration_index(d) for d in range(rank)]
 
     def iteration_index(self, dimension: int) -> ir.Value:
         """Inside the body of a generic: the index along one of its loops."""

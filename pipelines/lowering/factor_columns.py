@@ -13,6 +13,7 @@ from difc import dialects as dif
 from difc.dialects import I64, aval_of, matrices
 from difc.dialects.matrices import matmul, matrix_transpose, sizes_of, splat, symmetric, triangle
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import product
 from difc.pipelines.lowering import factor_parts
 from difc.pipelines.lowering.factor_parts import (
     column_loop,
@@ -24,7 +25,6 @@ from difc.pipelines.lowering.factor_parts import (
     panel_at,
     panels_in,
     part,
-    product,
     repeated_along,
     round_up,
     slice_at,

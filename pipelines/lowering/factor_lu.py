@@ -9,6 +9,7 @@ from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.matrices import diagonal, matmul, permutation_sign, rows_at, sizes_of, splat
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import product, size_value
 from difc.pipelines.lowering import factor_parts
 from difc.pipelines.lowering.factor_parts import (
     column_loop,
@@ -22,10 +23,8 @@ from difc.pipelines.lowering.factor_parts import (
     panels_in,
     part,
     places,
-    product,
     repeated_along,
     round_up,
-    size_scalar,
     slice_at,
 )
 
@@ -77,7 +76,7 @@ def _lu(x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
         above = dif.select(after, _unit_solve(panel_at(panel, k, 1), right), splat(0.0, right))
         below = dif.select(places(panel, end, 1, "ge"), panel, splat(0.0, panel))
         rest = dif.sub(rest, matmul(below, above))
-        zero = size_scalar(0)
+        zero = size_value(0)
         rest = dif.dynamic_update_slice(rest, dif.select(after, above, right), zero, start, zero)
         return [dif.dynamic_update_slice(rest, panel, zero, zero, start), order], [pivots]
 

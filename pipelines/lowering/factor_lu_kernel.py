@@ -16,6 +16,7 @@ from difc.pipelines.lowering.factor_tiles import (
     take_off,
     written,
 )
+from difc.pipelines.lowering.factor_unrolled import BITS
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.target import VectorUnit
 
@@ -40,7 +41,7 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
       {constants(t)}
       %panel = arith.constant {_PANEL} : index
       %ones = arith.constant 1.0 : {element}
-      %minus = arith.constant -1.0 : {element}
+      %minus = arith.constant -1 : {BITS[element]}
       %none = arith.constant 0 : i32
       {given.load("%given")}
       {copied(t, "%n", "%l")}
@@ -79,16 +80,20 @@ def lu_kernel(name: str, element: str, unit: VectorUnit) -> str:
 
 
 def _exchanged(t: Tile) -> str:
-    """Return lines for %u1, %p1 and %q2: the matrix, pivots and order after the pivot of column %k was found."""
-    ints, one = "tensor<?xi32>", "vector<1xi32>"
+    """Return lines for %u1, %p1 and %q2: the matrix, pivots and order after the pivot of column %k was found.
+
+    Absolute values are compared as integers: so NaN is above infinity, as where NumPy looks for the largest.
+    """
+    ints, one, bits = "tensor<?xi32>", "vector<1xi32>", BITS[t.element]
     return f"""
-          %best:2 = scf.for %i = %k to %n step %c1 iter_args(%value = %minus, %at = %k) -> ({t.element}, index) {{
+          %best:2 = scf.for %i = %k to %n step %c1 iter_args(%value = %minus, %at = %k) -> ({bits}, index) {{
             %e = tensor.extract %u0[%i, %k] : {t.matrix}
-            %size = math.absf %e : {t.element}
-            %better = arith.cmpf ogt, %size, %value : {t.element}
-            %value_ = arith.select %better, %size, %value : {t.element}
+            %positive = math.absf %e : {t.element}
+            %size = arith.bitcast %positive : {t.element} to {bits}
+            %better = arith.cmpi sgt, %size, %value : {bits}
+            %value_ = arith.select %better, %size, %value : {bits}
             %at_ = arith.select %better, %i, %at : index
-            scf.yield %value_, %at_ : {t.element}, index
+            scf.yield %value_, %at_ : {bits}, index
           }}
           %number = arith.index_cast %best#1 : index to i32
           %nv = vector.broadcast %number : i32 to {one}

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from difc import dialects as dif
 from difc.dialects import I64, aval_of
 from difc.dialects.matrices import sizes_of, splat, triangle_mask
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, product, size_value
 from difc.pipelines.lowering.composition import loop
 
 __all__ = [
@@ -29,10 +28,8 @@ __all__ = [
     "panels_in",
     "part",
     "places",
-    "product",
     "repeated_along",
     "round_up",
-    "size_scalar",
     "slice_at",
 ]
 
@@ -43,7 +40,7 @@ PANEL = 16  # the columns of a panel
 
 
 def column_loop(
-    length: int | ir.Value,
+    length: Size,
     carry: Sequence[ir.Value],
     consts: Sequence[ir.Value],
     step: Callable[..., tuple[list[ir.Value], list[ir.Value]]],
@@ -62,6 +59,7 @@ def slice_at(x: ir.Value, k: ir.Value, axis: int) -> ir.Value:
 
 
 def repeated_along(x: ir.Value, like: ir.Value, dimensions: Sequence[int]) -> ir.Value:
+    """Return `x` repeated to the shape of `like`, in which its dims are `dimensions`."""
     return dif.broadcast_in_dim(x, shape=tuple(sizes_of(like)), dimensions=tuple(dimensions))
 
 
@@ -71,7 +69,7 @@ def places(like: ir.Value, k: ir.Value, axis: int, direction: str) -> ir.Value:
     return dif.compare(position, repeated_along(k, like, range(aval_of(k).ndim)), direction=direction)
 
 
-def panels_in(size: int | ir.Value) -> int | ir.Value:
+def panels_in(size: Size) -> Size:
     """Return how many panels have `size` rows or columns, a multiple of theirs."""
     return size // PANEL if isinstance(size, int) else dif.div(size, splat(PANEL, size))
 
@@ -82,7 +80,7 @@ def panel_at(x: ir.Value, k: ir.Value, axis: int) -> ir.Value:
     return slice_at(dif.reshape(x, shape=(*sizes[:axis], panels_in(sizes[axis]), PANEL, *sizes[axis + 1 :])), k, axis)
 
 
-def cut_to(x: ir.Value, size: int | ir.Value, axis: int) -> ir.Value:
+def cut_to(x: ir.Value, size: Size, axis: int) -> ir.Value:
     """Return the first `size` slices along an axis."""
     ndim = aval_of(x).ndim
     if isinstance(size, int):
@@ -105,18 +103,6 @@ def flat(x: ir.Value) -> ir.Value:
     return dif.reshape(x, shape=(product(sizes[:-2]), *sizes[-2:]))
 
 
-def product(sizes: Sequence[int | ir.Value]) -> int | ir.Value:
-    found: int | ir.Value = 1
-    for size in sizes:
-        both = isinstance(size, int) and isinstance(found, int)
-        found = size * found if both else dif.mul(size_scalar(size), size_scalar(found))  # type: ignore[operator]
-    return found
-
-
-def size_scalar(size: int | ir.Value) -> ir.Value:
-    return dif.constant(value=np.array(size, I64)) if isinstance(size, int) else size
-
-
 def part(x: ir.Value, rows: slice, columns: slice) -> ir.Value:
     """Return a block of every matrix of a stack with one batch dim."""
     sizes = aval_of(x).shape
@@ -133,14 +119,15 @@ def half_of(size: int, limit: int) -> int:
     return half
 
 
-def round_up(size: int | ir.Value, multiple: int) -> int | ir.Value:
+def round_up(size: Size, multiple: int) -> Size:
+    """Return the least multiple that is not below a size."""
     if isinstance(size, int):
         return size + -size % multiple
     unit = splat(multiple, size)
     return dif.mul(dif.div(dif.add(size, splat(multiple - 1, size)), unit), unit)
 
 
-def enlarged(x: ir.Value, rows: int | ir.Value, columns: int | ir.Value, diagonal: float = 0.0) -> ir.Value:
+def enlarged(x: ir.Value, rows: Size, columns: Size, diagonal: float = 0.0) -> ir.Value:
     """Return matrices with rows and columns added behind theirs: zeros, but for the diagonal."""
     batch, *sizes = sizes_of(x)
     if sizes == [rows, columns]:
@@ -148,10 +135,11 @@ def enlarged(x: ir.Value, rows: int | ir.Value, columns: int | ir.Value, diagona
     frame = dif.zeros(shape=(batch, rows, columns), dtype=aval_of(x).dtype)
     if diagonal:
         frame = dif.select(triangle_mask(frame, "eq"), splat(diagonal, frame), frame)
-    origin = size_scalar(0)
+    origin = size_value(0)
     return dif.dynamic_update_slice(frame, x, origin, origin, origin)
 
 
 def joined(top: Sequence[ir.Value], bottom: Sequence[ir.Value]) -> ir.Value:
+    """Return the matrices of four blocks, two beside each other above two."""
     rows = [dif.concatenate(*pair, dimension=2) for pair in (top, bottom)]
     return dif.concatenate(*rows, dimension=1)

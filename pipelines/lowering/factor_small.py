@@ -14,7 +14,7 @@ import numpy as np
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, element_type
-from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, Size, identity_map
+from difc.pipelines.lowering.emitter import SIGNED, Size
 from difc.pipelines.lowering.scalars import compare, number
 
 __all__ = ["small_cholesky", "small_solve"]
@@ -35,11 +35,10 @@ def small_cholesky(c: Context, dtype: np.dtype, x: ir.Value, batch: Size) -> ir.
         last = known[size - 1, size - 1]
         found = number(c, dtype, 0)
         for (i, j), value in known.items():
-            here = c.value("arith.andi", [_is(c, row, i), _is(c, column, j)], c.i1)
-            found = c.select(here, value, found)
+            found = c.select(c.both(_is(c, row, i), _is(c, column, j)), value, found)
         bad = compare(c, dtype, last, last, "ne")
         below = c.compare(SIGNED["ge"], row, column)
-        return c.select(c.value("arith.andi", [bad, below], c.i1), last, found)
+        return c.select(c.both(bad, below), last, found)
 
     return _kernel(c, dtype, [batch, size, size], element)
 
@@ -67,9 +66,7 @@ def small_solve(
 
 
 def _kernel(c: Context, dtype: np.dtype, sizes: list[Size], element: Callable[..., ir.Value]) -> ir.Value:
-    init = (c.empty(sizes, element_type(dtype)), identity_map(3))
-    made = c.generic([], [init], [PARALLEL] * 3, lambda _: [element(*(c.iteration_index(d) for d in range(3)))])
-    return c.fence(made[0])
+    return c.fence(c.pointwise(sizes, element_type(dtype), lambda: element(*c.position(3))))
 
 
 def _less(c: Context, dtype: np.dtype, x: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:

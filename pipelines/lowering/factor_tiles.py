@@ -65,6 +65,7 @@ class Tile:
 
 
 def constants(t: Tile) -> str:
+    """Return lines for what all kernels of factorisations use."""
     return f"""
       %rows = arith.constant {t.rows} : index
       %columns = arith.constant {t.columns} : index

@@ -13,7 +13,7 @@ from difc.dialects import window_dims
 from difc.dialects.mlir import ir
 from difc.dialects.types import BOOL
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, identity_map, projection
+from difc.pipelines.lowering.emitter import Size, identity_map, projection
 from difc.pipelines.lowering.points import (
     as_index,
     coordinates,
@@ -62,16 +62,15 @@ def _(c: Context, out: Out, x: Value, *starts: Value, sizes: tuple[int, ...]) ->
     source, have, rank = c.readable(x), c.sizes(x), len(sizes)
     tensors = [c.tensor(s) for s in starts]
 
-    def body(*elements: ir.Value) -> list[ir.Value]:
+    def body(*starts: ir.Value) -> ir.Value:
         indices = []
-        for d, start in enumerate(elements[:-1]):
+        for d, start in enumerate(starts):
             offset = _start(c, start, have[d], sizes[d])
             indices.append(c.arith("addi", offset, c.iteration_index(d)))
-        return [c.extract(source, indices)]
+        return c.extract(source, indices)
 
     inputs = [(t, projection(rank, ())) for t in tensors]
-    init = (c.empty(sizes, out.element), identity_map(rank))
-    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(sizes, out.element, body, inputs))
 
 
 @lowering(dif.dynamic_update_slice)
@@ -86,19 +85,19 @@ def _(c: Context, out: Out, x: Value, update: Value, *starts: Value) -> Value:
     block = c.readable(update)
     tensors = [c.tensor(s) for s in starts]
 
-    def body(*elements: ir.Value) -> list[ir.Value]:
+    def body(*elements: ir.Value) -> ir.Value:
+        *starts, old = elements
         inside, indices = c.constant(1, c.i1), []
-        for d, start in enumerate(elements[:-2]):
+        for d, start in enumerate(starts):
             offset = c.index(_start(c, start, have[d], want[d]))
             index = c.arith("subi", c.iteration_index(d), offset)
             is_inside = lies_inside(c, index, want[d])
-            inside = c.value("arith.andi", [inside, is_inside], c.i1)
+            inside = c.both(inside, is_inside)
             indices.append(c.select(is_inside, index, c.index(0)))
-        return [c.select(inside, c.extract(block, indices), elements[-2])]
+        return c.select(inside, c.extract(block, indices), old)
 
     inputs = [*((t, projection(rank, ())) for t in tensors), (target, identity_map(rank))]
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body, inputs))
 
 
 # ---- gather --------------------------------------------------------------------------------------
@@ -123,22 +122,20 @@ def _(c: Context, out: Out, x: Value, indices: Value, *, axes: tuple[int, ...], 
     if _has_rows(c, out, x, axes, batch):
         return _gather_rows(c, out, x, indices, batch + len(axes), batch, mode)
     source, table = c.readable(x), table_of(c, indices)
-    loops = [*range(points), *range(points, rank)]
 
-    def body(_: ir.Value) -> list[ir.Value]:
-        position = [c.iteration_index(d) for d in loops]
+    def body() -> ir.Value:
+        position = c.position(rank)
         inside, where = c.constant(1, c.i1), dict(enumerate(position[:batch]))
         where.update(zip(window, position[points:], strict=True))
         for k, axis in enumerate(axes):
             index = as_index(c, c.extract(table, [*position[:points], c.index(k)]), indices.aval.dtype)
             if mode == "fill":
-                inside = c.value("arith.andi", [inside, lies_inside(c, index, sizes[axis])], c.i1)
+                inside = c.both(inside, lies_inside(c, index, sizes[axis]))
             where[axis] = c.clamp(index, minus(c, sizes[axis], 1))
         element = c.extract(source, [where[d] for d in range(x.aval.ndim)])
-        return [element if mode == "clip" else c.select(inside, element, number(c, out.dtype, 0))]
+        return element if mode == "clip" else c.select(inside, element, number(c, out.dtype, 0))
 
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body))
 
 
 def _has_rows(c: Context, out: Out, x: Value, axes: tuple[int, ...], batch: int) -> bool:
@@ -164,5 +161,4 @@ def _gather_rows(c: Context, out: Out, x: Value, indices: Value, keys: int, batc
         return out.value(found)
     rank, zero = len(out.sizes), number(c, out.dtype, 0)
     inputs = [(inside, projection(rank, tuple(range(points)))), (found, identity_map(rank))]
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, x, _: [c.select(keep, x, zero)])[0])
+    return out.value(c.pointwise(out.sizes, out.element, lambda keep, x: c.select(keep, x, zero), inputs))

@@ -8,7 +8,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, tensor_type_of
 from difc.pipelines.lowering.tensors import TensorEmitter
 
-__all__ = ["call_kernel"]
+__all__ = ["call_kernel", "dispatch"]
 
 
 def call_kernel(
@@ -38,6 +38,17 @@ def call_kernel(
     if not any(op.operation.name == "flow.executable" and op.attributes["sym_name"].value == name for op in module):
         # before the functions: what looks at those can leave out the kernels
         ir.InsertionPoint.at_block_begin(module).insert(ir.Operation.parse(text(name, str(element))))
+    return dispatch(c, name, arrays, sizes, results)
+
+
+def dispatch(
+    c: TensorEmitter,
+    name: str,
+    arrays: Sequence[tuple[ir.Value, Sequence[Size]]],
+    sizes: Sequence[Size],
+    results: Sequence[tuple[Sequence[Size], ir.Type]],
+) -> list[ir.Value]:
+    """Append a call of the executable of a name; the arguments are as in `call_kernel`."""
     indices = [c.index(s) for s in sizes]
     dims = [d for _, shape in arrays for d in dynamic_sizes(shape)]
     result_dims = [d for shape, _ in results for d in dynamic_sizes(shape)]

@@ -57,10 +57,8 @@ def _key(c: Context, dtype: np.dtype, x: ir.Value) -> ir.Value:
 
 def _keys(c: Context, x: Value) -> ir.Value:
     """Return the keys of all elements, computed in a kernel of their own."""
-    dtype, sizes, rank = x.aval.dtype, c.sizes(x), x.aval.ndim
-    init = (c.empty(sizes, element_type(_key_dtype(dtype))), identity_map(rank))
-    made = c.generic([c.view(x)], [init], [PARALLEL] * rank, lambda a, _: [_key(c, dtype, a)])
-    return c.fence(made[0])
+    dtype, sizes = x.aval.dtype, c.sizes(x)
+    return c.fence(c.pointwise(sizes, element_type(_key_dtype(dtype)), lambda a: _key(c, dtype, a), [c.view(x)]))
 
 
 # ---- sorting -------------------------------------------------------------------------------------
@@ -79,8 +77,8 @@ def _(c: Context, out: Out, x: Value, *, axis: int) -> Value:
     rows = c.product([sizes[d] for d in order[:-1]])
     keys = regroup(c, keys, [sizes[d] for d in order], [rows, size])
     found = _sorted_rows(c, keys, rows, size, _key_dtype(x.aval.dtype))
-    narrow, init = (found, identity_map(2)), (c.empty([rows, size], c.i64), identity_map(2))
-    wide = c.generic([narrow], [init], [PARALLEL] * 2, lambda a, _: [c.value("arith.extui", [a], c.i64)])[0]
+    narrow = (found, identity_map(2))
+    wide = c.pointwise([rows, size], c.i64, lambda a: c.value("arith.extui", [a], c.i64), [narrow])
     wide = regroup(c, wide, [rows, size], [sizes[d] for d in order])
     if order != sorted(order):
         wide = c.transposed(wide, [order.index(d) for d in range(len(order))], sizes)
@@ -89,10 +87,7 @@ def _(c: Context, out: Out, x: Value, *, axis: int) -> Value:
 
 def _places(c: Context, out: Out, axis: int) -> Value:
     """Return 0, 1, 2, ... along an axis: the order of equal elements."""
-    rank = out.aval.ndim
-    init = (c.empty(out.sizes, c.i64), identity_map(rank))
-    body = lambda _: [c.index_cast(c.iteration_index(axis), c.i64)]  # noqa: E731
-    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, c.i64, lambda: c.index_cast(c.iteration_index(axis), c.i64)))
 
 
 def _sorted_rows(c: Context, keys: ir.Value, rows: Size, size: Size, kind: np.dtype) -> ir.Value:
@@ -122,7 +117,7 @@ def _order_in_blocks(c: Context, blocks: ir.Value, rows: Size, count: Size, widt
 
     def rank(other: ir.Value, own: ir.Value, before: ir.Value) -> list[ir.Value]:
         earlier = c.compare(SIGNED["lt"], c.iteration_index(2), c.iteration_index(3))
-        tied = c.value("arith.andi", [c.compare(SIGNED["eq"], other, own), earlier], c.i1)
+        tied = c.both(c.compare(SIGNED["eq"], other, own), earlier)
         comes_first = c.value("arith.ori", [c.compare(SIGNED["lt"], other, own), tied], c.i1)
         return [c.value("arith.addi", [before, c.select(comes_first, one, zero)], i32)]
 
@@ -146,15 +141,9 @@ def _moved_in_blocks(c: Context, keys: ir.Value, order: ir.Value, rows: Size, si
         inner = c.extract(order, [row, block, c.arith("subi", place, start)])
         return c.arith("addi", start, c.index_cast(inner, c.index_type))
 
-    same, loops = identity_map(2), [PARALLEL] * 2
-    moved = c.generic(
-        [],
-        [(c.empty([rows, size], keys.type.element_type), same)],
-        loops,
-        lambda _: [c.extract(keys, [c.iteration_index(0), source()])],
-    )[0]
-    positions = c.generic([], [(c.empty([rows, size], i32), same)], loops, lambda _: [c.index_cast(source(), i32)])
-    return moved, positions[0]
+    kind, sizes = keys.type.element_type, [rows, size]
+    moved = c.pointwise(sizes, kind, lambda: c.extract(keys, [c.iteration_index(0), source()]))
+    return moved, c.pointwise(sizes, i32, lambda: c.index_cast(source(), i32))
 
 
 def _merged(c: Context, keys: ir.Value, positions: ir.Value, rows: Size, count: Size, size: Size) -> ir.Value:
@@ -203,7 +192,7 @@ def _merge_step(
         has_one = c.compare(SIGNED["lt"], taken, first)
         is_less = c.compare(SIGNED["le"], key(one), key(other))
         is_less = c.select(has_other, is_less, c.constant(1, c.i1))
-        source = c.select(c.value("arith.andi", [has_one, is_less], c.i1), one, other)
+        source = c.select(c.both(has_one, is_less), one, other)
         return [key(source), c.extract(positions, [row, source])]
 
     same = identity_map(2)
@@ -216,19 +205,18 @@ def _merge_step(
 
 @lowering(dif.searchsorted)
 def _(c: Context, out: Out, table: Value, values: Value, *, batch: int, side: str) -> Value:
-    size, rank = c.size(table, batch), out.aval.ndim
+    size = c.size(table, batch)
     if 0 in (size, *out.sizes):
         return c.splat(out.aval, 0, out.sizes)
     keys, dtype = _keys(c, table), values.aval.dtype
     direction = SIGNED["lt" if side == "left" else "le"]
 
-    def body(value: ir.Value, _: ir.Value) -> list[ir.Value]:
+    def body(value: ir.Value) -> ir.Value:
         wanted = _key(c, dtype, value)
-        lane = [c.iteration_index(d) for d in range(batch)]
+        lane = c.position(batch)
         found = partition_point(
             c, c.index(0), c.index(size), lambda at: c.compare(direction, c.extract(keys, [*lane, at]), wanted)
         )
-        return [c.index_cast(found, c.i64)]
+        return c.index_cast(found, c.i64)
 
-    init = (c.empty(out.sizes, c.i64), identity_map(rank))
-    return out.value(c.generic([c.view(values)], [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, c.i64, body, [c.view(values)]))

@@ -10,7 +10,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import I32, I64
 from difc.pipelines.lowering.context import Context, element_type, is_computed
 from difc.pipelines.lowering.elementwise import HOST_DTYPES
-from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, Size, identity_map
+from difc.pipelines.lowering.emitter import SIGNED, Size, identity_map
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import convert
 from difc.pipelines.lowering.values import Value
@@ -32,12 +32,14 @@ _SMALL = 1 << 10
 
 
 def minus(c: Context, size: Size, other: Size) -> Size:
+    """Return a difference of sizes."""
     if isinstance(size, int) and isinstance(other, int):
         return size - other
     return c.arith("subi", size, other)
 
 
 def plus(c: Context, size: Size, other: Size) -> Size:
+    """Return a sum of sizes."""
     if isinstance(size, int) and isinstance(other, int):
         return size + other
     return c.arith("addi", size, other)
@@ -52,8 +54,9 @@ def blocks_of(c: Context, size: Size, width: Size) -> Size:
 
 
 def lies_inside(c: Context, index: ir.Value, size: Size) -> ir.Value:
+    """Say whether an index is one of a dim of such a size."""
     low = c.compare(SIGNED["ge"], index, c.index(0))
-    return c.value("arith.andi", [low, c.compare(SIGNED["lt"], index, c.index(size))], c.i1)
+    return c.both(low, c.compare(SIGNED["lt"], index, c.index(size)))
 
 
 def as_index(c: Context, scalar: ir.Value, dtype: np.dtype) -> ir.Value:
@@ -95,7 +98,7 @@ def window_block(
     for axis, scalar in zip(axes, point, strict=True):
         index = as_index(c, scalar, dtype)
         is_inside = lies_inside(c, index, sizes[axis])
-        inside = c.value("arith.andi", [inside, is_inside], c.i1)
+        inside = c.both(inside, is_inside)
         offsets[axis], block[axis] = c.clamp(index, minus(c, sizes[axis], 1)), 1
     return offsets, block, inside
 
@@ -121,36 +124,32 @@ def coordinates(
     def index_at(position: Sequence[ir.Value], key: int) -> ir.Value:
         return as_index(c, c.extract(table, [*position, c.index(key - batch)]), dtype)
 
-    def inside_body(_: ir.Value) -> list[ir.Value]:
-        position = [c.iteration_index(d) for d in range(points)]
+    def inside_body() -> ir.Value:
+        position = c.position(points)
         inside = c.constant(1, c.i1)
         for key in range(batch, keys):
             is_inside = lies_inside(c, index_at(position, key), sizes[key])
-            inside = c.value("arith.andi", [inside, is_inside], c.i1)
-        return [inside]
+            inside = c.both(inside, is_inside)
+        return inside
 
-    kept = None
-    if mode == "fill":
-        init = (c.empty(point_sizes, c.i1), identity_map(points))
-        kept = c.generic([], [init], [PARALLEL] * points, inside_body)[0]
+    kept = c.pointwise(point_sizes, c.i1, inside_body) if mode == "fill" else None
 
     i32 = element_type(I32)
     columns = []
     for key in range(keys):
 
-        def column(*elements: ir.Value, key: int = key) -> list[ir.Value]:
-            position = [c.iteration_index(d) for d in range(points)]
+        def column(*elements: ir.Value, key: int = key) -> ir.Value:
+            position = c.position(points)
             if key < batch:
                 index = position[key]
             else:
                 index = c.clamp(index_at(position, key), minus(c, sizes[key], 1))
             if spare and key == 0:
                 index = c.select(elements[0], index, c.index(sizes[0]))
-            return [c.index_cast(index, i32)]
+            return c.index_cast(index, i32)
 
         inputs = [(kept, identity_map(points))] if spare and kept is not None else []
-        init = (c.empty(point_sizes, i32), identity_map(points))
-        made = c.generic(inputs, [init], [PARALLEL] * points, column)[0]
+        made = c.pointwise(point_sizes, i32, column, inputs)
         columns.append(regroup(c, made, point_sizes, [*point_sizes, 1]))
     if len(columns) == 1:
         return columns[0], kept

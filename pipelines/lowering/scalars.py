@@ -21,7 +21,6 @@ __all__ = [
     "ScalarFunction",
     "add",
     "bitwise",
-    "by_kind",
     "compare",
     "convert",
     "div",
@@ -56,7 +55,7 @@ def highest(dtype: np.dtype) -> float:
     return np.inf if is_float(dtype) else 1 if dtype == BOOL else int(np.iinfo(dtype).max)
 
 
-def by_kind(
+def _by_kind(
     float_op: str, signed_op: str, unsigned_op: str | None = None, bool_op: str | None = None
 ) -> ScalarFunction:
     """Return the scalar function that is one op for each kind of dtype."""
@@ -73,11 +72,11 @@ def by_kind(
     return apply
 
 
-add = by_kind("arith.addf", "arith.addi")
-sub = by_kind("arith.subf", "arith.subi")
-mul = by_kind("arith.mulf", "arith.muli")
-maximum = by_kind("arith.maximumf", "arith.maxsi", "arith.maxui", "arith.ori")
-minimum = by_kind("arith.minimumf", "arith.minsi", "arith.minui", "arith.andi")
+add = _by_kind("arith.addf", "arith.addi")
+sub = _by_kind("arith.subf", "arith.subi")
+mul = _by_kind("arith.mulf", "arith.muli")
+maximum = _by_kind("arith.maximumf", "arith.maxsi", "arith.maxui", "arith.ori")
+minimum = _by_kind("arith.minimumf", "arith.minsi", "arith.minui", "arith.andi")
 
 
 def bitwise(name: str) -> ScalarFunction:

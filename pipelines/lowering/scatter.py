@@ -19,7 +19,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.pipelines.lowering import scalars
 from difc.pipelines.lowering.context import Context, Out, element_type, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, Size, element_of, identity_map, projection
+from difc.pipelines.lowering.emitter import Size, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
 from difc.pipelines.lowering.points import blocks_of, coordinates, host_point, minus, window_block
 from difc.pipelines.lowering.regroup import regroup
@@ -35,7 +35,7 @@ _SHORT = 32
 _MANY = 2
 
 
-class Combine(NamedTuple):
+class _Combine(NamedTuple):
     """How an update changes what is there, and the update that changes nothing."""
 
     apply: scalars.ScalarFunction
@@ -43,11 +43,11 @@ class Combine(NamedTuple):
 
 
 #: op -> how it combines; `scatter` replaces
-COMBINE = {
-    dif.scatter_add.name: Combine(scalars.add, lambda dtype: 0 if dtype.kind in "iu" else -0.0),  # x + -0.0 is x
-    dif.scatter_mul.name: Combine(scalars.mul, lambda dtype: 1),
-    dif.scatter_min.name: Combine(scalars.minimum, scalars.highest),
-    dif.scatter_max.name: Combine(scalars.maximum, scalars.lowest),
+_COMBINE = {
+    dif.scatter_add.name: _Combine(scalars.add, lambda dtype: 0 if dtype.kind in "iu" else -0.0),  # x + -0.0 is x
+    dif.scatter_mul.name: _Combine(scalars.mul, lambda dtype: 1),
+    dif.scatter_min.name: _Combine(scalars.minimum, scalars.highest),
+    dif.scatter_max.name: _Combine(scalars.maximum, scalars.lowest),
 }
 
 
@@ -62,7 +62,7 @@ def _scatter(
     batch: int,
     mode: str,
 ) -> Value:
-    combine = COMBINE.get(out.operation.name)
+    combine = _COMBINE.get(out.operation.name)
     if 0 in updates.sizes or any(x.sizes[a] == 0 for a in axes):
         return x
     points = indices.aval.ndim - 1
@@ -85,7 +85,7 @@ def _write_block(
     updates: Value,
     axes: tuple[int, ...],
     mode: str,
-    combine: Combine | None,
+    combine: _Combine | None,
 ) -> Value:
     """Write one window at a point known on the host: a slice that is updated in place."""
     offsets, block, inside = window_block(c, x, point, dtype, axes)
@@ -94,14 +94,12 @@ def _write_block(
     if combine is not None or mode == "fill":
         old = c.extract_slice(target, offsets, block, strides)
 
-        def body(a: ir.Value, b: ir.Value, _: ir.Value) -> list[ir.Value]:
+        def body(a: ir.Value, b: ir.Value) -> ir.Value:
             changed = b if combine is None else combine.apply(c, out.dtype, a, b)
-            return [changed if mode == "clip" else c.select(inside, changed, a)]
+            return changed if mode == "clip" else c.select(inside, changed, a)
 
-        rank = len(block)
-        same = identity_map(rank)
-        init = (c.empty(block, out.element), same)
-        new = c.generic([(old, same), (new, same)], [init], [PARALLEL] * rank, body)[0]
+        same = identity_map(len(block))
+        new = c.pointwise(block, out.element, body, [(old, same), (new, same)])
     return out.value(c.insert_slice(new, target, offsets, block, strides))
 
 
@@ -113,7 +111,7 @@ def _write_points(
     axes: tuple[int, ...],
     batch: int,
     mode: str,
-    combine: Combine | None,
+    combine: _Combine | None,
 ) -> ir.Value:
     """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
 
@@ -121,13 +119,8 @@ def _write_points(
     of the first dim, if there are many writes or none changes nothing.
     """
     keys = batch + len(axes)
-    if keys == 0:  # every point is all of `x`, seen as the one slice of a new first dim
-        whole = Value(
-            Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), c.sizes(x), [1, *c.sizes(x)])
-        )
-        first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
-        written = _write_points(c, whole, first, updates, (0,), 0, "clip", combine)
-        return regroup(c, written, [1, *c.sizes(x)], c.sizes(x))
+    if keys == 0:
+        return _write_everywhere(c, x, indices, updates, combine)
     rank, points = x.aval.ndim, indices.aval.ndim - 1
     window = window_dims(rank, axes, batch)
     order = [*range(batch), *axes, *window]
@@ -166,6 +159,15 @@ def _write_points(
         back = [order.index(d) for d in range(rank)]
         result = c.transposed(result, back, c.sizes(x))
     return result
+
+
+def _write_everywhere(c: Context, x: Value, indices: Value, updates: Value, combine: _Combine | None) -> ir.Value:
+    """Write points that are all of `x`, as the one slice of a new first dim."""
+    sizes = c.sizes(x)
+    whole = Value(Aval((1, *x.aval.shape), x.aval.dtype), base=regroup(c, c.tensor(x), sizes, [1, *sizes]))
+    first = c.splat(Aval((*indices.aval.shape[:-1], 1), I64), 0, [*c.sizes(indices)[:-1], 1])
+    written = _write_points(c, whole, first, updates, (0,), 0, "clip", combine)
+    return regroup(c, written, [1, *sizes], sizes)
 
 
 def _spread(
@@ -253,5 +255,4 @@ def _masked(
     """Replace the updates of dropped points by what changes nothing."""
     rank = len(sizes)
     inputs = [(kept, projection(rank, tuple(range(points)))), (updates, identity_map(rank))]
-    init = (c.empty(sizes, element_type(dtype)), identity_map(rank))
-    return c.generic(inputs, [init], [PARALLEL] * rank, lambda keep, new, _: [c.select(keep, new, nothing)])[0]
+    return c.pointwise(sizes, element_type(dtype), lambda keep, new: c.select(keep, new, nothing), inputs)

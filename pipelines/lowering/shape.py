@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difc import dialects as dif
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.emitter import PARALLEL, SIGNED, identity_map, projection, tensor_type_of
+from difc.pipelines.lowering.emitter import SIGNED, projection, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.values import Value
 
@@ -65,17 +65,16 @@ def _(
     # IREE cannot gather from a view with a stride in the last dim (3.13), so this one is copied out.
     source = c.readable(x)
 
-    def body(_: ir.Value) -> list[ir.Value]:
-        indices = [c.iteration_index(d) for d in range(rank)]
+    def body() -> ir.Value:
+        indices = c.position(rank)
         for d, (first, step) in enumerate(zip(start, steps, strict=True)):
             if step != 1:
                 indices[d] = c.arith("muli", indices[d], step)
             if first:
                 indices[d] = c.arith("addi", indices[d], first)
-        return [c.extract(source, indices)]
+        return c.extract(source, indices)
 
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body))
 
 
 @lowering(dif.pad)
@@ -130,7 +129,7 @@ def _pad_by_selection(
         source, sizes = c.filled(c.constant(0, out.element), [1] * rank), [0] * rank  # never read from
     padding = c.view(value) if value.scalar is None else None
 
-    def body(*elements: ir.Value) -> list[ir.Value]:
+    def body(*elements: ir.Value) -> ir.Value:
         inside, indices = c.constant(1, c.i1), []
         for d in range(rank):
             offset = c.arith("subi", c.iteration_index(d), low[d])
@@ -142,14 +141,13 @@ def _pad_by_selection(
                 offset = c.arith("divsi", offset, step)
             tests.append(c.compare(SIGNED["lt"], offset, c.index(sizes[d])))
             for test in tests:
-                inside = c.value("arith.andi", [inside, test], c.i1)
+                inside = c.both(inside, test)
             indices.append(c.select(inside, offset, c.index(0)))
         pad = value.scalar if padding is None else elements[0]
-        return [c.select(inside, c.extract(source, indices), pad)]
+        return c.select(inside, c.extract(source, indices), pad)
 
     inputs = [] if padding is None else [(padding[0], projection(rank, ()))]
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic(inputs, [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body, inputs))
 
 
 @lowering(dif.reverse)
@@ -159,11 +157,10 @@ def _(c: Context, out: Out, x: Value, *, dimensions: tuple[int, ...]) -> Value:
     source, rank = c.readable(x), out.aval.ndim
     lasts = {d: c.arith("subi", out.sizes[d], 1) for d in dimensions}
 
-    def body(_: ir.Value) -> list[ir.Value]:
-        indices = [c.iteration_index(d) for d in range(rank)]
+    def body() -> ir.Value:
+        indices = c.position(rank)
         for d, last in lasts.items():
             indices[d] = c.arith("subi", last, indices[d])
-        return [c.extract(source, indices)]
+        return c.extract(source, indices)
 
-    init = (c.empty(out.sizes, out.element), identity_map(rank))
-    return out.value(c.generic([], [init], [PARALLEL] * rank, body)[0])
+    return out.value(c.pointwise(out.sizes, out.element, body))

@@ -24,37 +24,37 @@ if TYPE_CHECKING:
 __all__ = ["BlockSizes", "LazyAval", "infer_sizes", "unknown"]
 
 
-class IndexDim:
+class _IndexDim:
     """A run-time size that a type rule computes with: arithmetic appends host `index` arithmetic."""
 
     def __init__(self, emitter: Emitter, value: Size) -> None:
         self.emitter, self.value = emitter, value
 
-    def _with(self, name: str, other: Any, swap: bool = False) -> IndexDim:
-        values = [self.emitter.index(d.value if isinstance(d, IndexDim) else d) for d in (self, other)]
+    def _with(self, name: str, other: Any, swap: bool = False) -> _IndexDim:
+        values = [self.emitter.index(d.value if isinstance(d, _IndexDim) else d) for d in (self, other)]
         if swap:
             values.reverse()
-        return IndexDim(self.emitter, self.emitter.value(f"arith.{name}", values, self.emitter.index_type))
+        return _IndexDim(self.emitter, self.emitter.value(f"arith.{name}", values, self.emitter.index_type))
 
-    def __add__(self, other: Any) -> IndexDim:
+    def __add__(self, other: Any) -> _IndexDim:
         return self._with("addi", other)
 
-    def __sub__(self, other: Any) -> IndexDim:
+    def __sub__(self, other: Any) -> _IndexDim:
         return self._with("subi", other)
 
-    def __rsub__(self, other: Any) -> IndexDim:
+    def __rsub__(self, other: Any) -> _IndexDim:
         return self._with("subi", other, swap=True)
 
-    def __mul__(self, other: Any) -> IndexDim:
+    def __mul__(self, other: Any) -> _IndexDim:
         return self._with("muli", other)
 
-    def __floordiv__(self, other: Any) -> IndexDim:
+    def __floordiv__(self, other: Any) -> _IndexDim:
         return self._with("divsi", other)  # sizes are not negative, so rounding towards zero is the floor
 
-    def __neg__(self) -> IndexDim:
+    def __neg__(self) -> _IndexDim:
         return self._with("subi", 0, swap=True)
 
-    def at_least(self, bound: int) -> IndexDim:
+    def at_least(self, bound: int) -> _IndexDim:
         """Return the larger of the size and a bound."""
         return self._with("maxsi", bound)
 
@@ -67,7 +67,7 @@ class LazyAval(Aval):
     def __init__(
         self, emitter: Emitter, aval: Aval, sizes: Sequence[Size | None], value: Callable[[], Size | None]
     ) -> None:
-        shape = tuple(DYN if s is None else s if isinstance(s, int) else IndexDim(emitter, s) for s in sizes)
+        shape = tuple(DYN if s is None else s if isinstance(s, int) else _IndexDim(emitter, s) for s in sizes)
         super().__init__(shape, aval.dtype)
         object.__setattr__(self, "_state", (emitter, value))
 
@@ -76,14 +76,14 @@ class LazyAval(Aval):
         """The value of a scalar i64 operand as a size, `DYN` where only the device knows it."""
         emitter, value = self.__dict__["_state"]
         found = value()
-        return DYN if found is None else found if isinstance(found, int) else IndexDim(emitter, found)
+        return DYN if found is None else found if isinstance(found, int) else _IndexDim(emitter, found)
 
 
 def infer_sizes(operation: ir.Operation, avals: Sequence[LazyAval], result: int) -> list[Size | None]:
     """Run the type rule of an op for one of its results; a size that it cannot tell is None."""
     opdef = OPS[operation.name]
     aval = opdef.result_avals(avals, opdef.decode(operation), ())[result]
-    return [d.value if isinstance(d, IndexDim) else None if d is DYN else d for d in aval.shape]
+    return [d.value if isinstance(d, _IndexDim) else None if d is DYN else d for d in aval.shape]
 
 
 _ARITHMETIC = {

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from difc import dialects as dif
-from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, F16, F32
 from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
@@ -27,8 +24,8 @@ from difc.pipelines.lowering.expansions.incomplete_gamma import (
     series_by_order,
     series_of_complement,
 )
-from difc.pipelines.lowering.expansions.reals import Real, Reals
-from difc.pipelines.lowering.scalars import convert, widened
+from difc.pipelines.lowering.expansions.reals import Real
+from difc.pipelines.lowering.functions import expanded
 from difc.pipelines.lowering.values import Value
 
 __all__: list[str] = []
@@ -46,19 +43,12 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
 }
 
 
-def _of_element(c: Context, dtype: np.dtype, function: Callable[..., Real], elements: tuple[ir.Value, ...]) -> ir.Value:
-    narrow = dtype in (F16, BF16)
-    f = Reals(c, F32 if narrow else dtype)
-    result = function(f, *(Real(f, widened(c, dtype, x)) for x in elements)).value
-    return convert(c, F32, result, dtype) if narrow else result
-
-
 for _opdef, _function in TABLE.items():
 
     @lowering(_opdef)
     def _(c: Context, out: Out, *xs: Value, _function: Callable[..., Real] = _function, **attributes: Any) -> Value:
-        function = partial(_function, **attributes)
-        return c.elementwise(out, xs, lambda *elements: _of_element(c, out.dtype, function, elements))
+        function = expanded(partial(_function, **attributes))
+        return c.elementwise(out, xs, lambda *elements: function(c, out.dtype, *elements))
 
 
 #: Lowers a function of elements on arrays.
@@ -74,7 +64,7 @@ def _incomplete_gamma(program: Callable[[Apply, Apply, Value, Value], Value]) ->
 
     def rule(c: Context, out: Out, *xs: Value) -> Value:
         def apply(function: Callable[..., Real], *operands: Value) -> Value:
-            return c.elementwise(out, operands, lambda *elements: _of_element(c, out.dtype, function, elements))
+            return c.elementwise(out, operands, lambda *elements: expanded(function)(c, out.dtype, *elements))
 
         if out.dtype in (F16, BF16):  # the loops' results are kept in f32
             opdef, dtype = dif.OPS[out.operation.name], out.dtype

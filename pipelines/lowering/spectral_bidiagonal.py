@@ -10,6 +10,7 @@ has no meaning, and is not read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
@@ -47,9 +48,8 @@ def call_bidiagonal(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: 
     """
     batch, n, width = sizes
     kind, line, square = element_of(x), [batch, n], [batch, n, width]
-    text = lambda name, kind: _kernel(name, kind, unit)  # noqa: E731
     results: list[tuple[Sequence[Size], ir.Type]] = [(square, kind)] * 2 + [(line, kind)] * 6
-    return call_kernel(c, "bidiagonal", text, kind, [(x, [batch, n, n])], sizes, results)[:6]
+    return call_kernel(c, "bidiagonal", partial(_kernel, unit=unit), kind, [(x, [batch, n, n])], sizes, results)[:6]
 
 
 def _kernel(name: str, kind: str, unit: VectorUnit) -> str:

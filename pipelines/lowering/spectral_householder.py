@@ -16,12 +16,13 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import I64, aval_of
-from difc.dialects.matrices import Size, matmul, sizes_of, splat, triangle
+from difc.dialects.matrices import framed, matmul, sizes_of, splat, triangle
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, minimum, size_value
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.factor_parts import size_scalar
+from difc.pipelines.lowering.factor_parts import cut_to, slice_at
 
-__all__ = ["column_scales", "eye_like", "householder", "minimum", "negligible", "repeated"]
+__all__ = ["column_scales", "eye_like", "householder", "negligible", "repeated"]
 
 #: Up to this many columns are one panel; more are panels of `PANEL`.
 ONE_PANEL, PANEL = 64, 32
@@ -57,28 +58,28 @@ def _upper_rows(x: ir.Value, scale: ir.Value, *, complete: bool) -> ir.Value:
     """Return `r` of a stack [b, m, n] that has it above other things, with column j divided by scale [b, j]."""
     _, m, n = sizes_of(x)
     r = triangle(dif.mul(x, repeated(scale, sizes_of(x), (0, 2))), "le")
-    return r if complete else _leading(r, minimum(m, n), 1)
+    return r if complete else cut_to(r, minimum(m, n), 1)
 
 
 def _factored(x: ir.Value, k: Size) -> tuple[_Panels, ir.Value]:
     """Return the reflections that reduce the first k columns, and the reduced array."""
     batch, m, n = sizes_of(x)
     if not isinstance(k, int) or not aval_of(x).is_static or k <= ONE_PANEL:
-        v, t = _panel(_leading(x, k, 2), size_scalar(0))
+        v, t = _panel(cut_to(x, k, 2), size_value(0))
         return _Panels(v, t, 1), _reflected(v, t, x, transpose=True)
     count = -(-k // PANEL)
     over = max(count * PANEL - n, 0)
-    padded = _padded(x, 2, over)
+    padded = framed(x, (0, 0), (0, over)) if over else x
 
     def step(carry: Values, xs: Values, _: Values) -> tuple[Values, Values]:
         (a,), (start,) = carry, xs
-        columns = dif.dynamic_slice(a, size_scalar(0), size_scalar(0), start, sizes=(batch, m, PANEL))
+        columns = dif.dynamic_slice(a, size_value(0), size_value(0), start, sizes=(batch, m, PANEL))
         v, t = _panel(columns, start)
         return [_reflected(v, t, a, transpose=True)], [v, t]
 
-    starts = dif.mul(dif.iota(shape=(count,), dtype=I64, dimension=0), _spread(size_scalar(PANEL), (count,)))
+    starts = dif.mul(dif.iota(shape=(count,), dtype=I64, dimension=0), _spread(size_value(PANEL), (count,)))
     reduced, v, t = loop(step, [padded], count, xs=[starts])
-    return _Panels(v, t, count), _leading(reduced, n, 2)
+    return _Panels(v, t, count), cut_to(reduced, n, 2)
 
 
 def _panel(x: ir.Value, first: ir.Value) -> tuple[ir.Value, ir.Value]:
@@ -94,7 +95,7 @@ def _panel(x: ir.Value, first: ir.Value) -> tuple[ir.Value, ir.Value]:
     def step(carry: Values, xs: Values, consts: Values) -> tuple[Values, Values]:
         (a, v, t), (j,), (first,) = carry, xs, consts
         batch, _, w = sizes_of(a)
-        reflector, tau = _reflector(_column(a, j), dif.add(first, j))
+        reflector, tau = _reflector(slice_at(a, j, 2), dif.add(first, j))
         a = _rank_one(a, reflector, dif.mul(repeated(tau, [batch, w], (0,)), _times(reflector, a)))
         before = _times(reflector, v)
         column = dif.dot_general(t, before, lhs_batch=(0,), rhs_batch=(0,), lhs_contract=(2,), rhs_contract=(1,))
@@ -164,41 +165,10 @@ def repeated(x: ir.Value, shape: list[Size], dimensions: tuple[int, ...]) -> ir.
     return dif.broadcast_in_dim(x, shape=tuple(shape), dimensions=dimensions)
 
 
-def minimum(m: Size, n: Size) -> Size:
-    """Return the smaller of two sizes."""
-    if isinstance(m, int) and isinstance(n, int):
-        return min(m, n)
-    return dif.min(size_scalar(m), size_scalar(n))
-
-
 def eye_like(shape: tuple[Size, Size, Size], dtype: np.dtype) -> ir.Value:
     """Return a stack of identity matrices, perhaps with more rows or columns than the other."""
     one = dif.constant(value=np.array(1, dtype))
     return triangle(dif.broadcast_in_dim(one, shape=shape, dimensions=()), "eq")
-
-
-def _leading(x: ir.Value, k: Size, axis: int) -> ir.Value:
-    """Return the first k elements along an axis."""
-    shape = sizes_of(x)
-    if isinstance(k, int) and all(isinstance(d, int) for d in shape):
-        limit = [k if d == axis else size for d, size in enumerate(shape)]
-        return dif.slice(x, start=(0,) * len(shape), limit=limit, stride=(1,) * len(shape))
-    places = dif.iota(shape=(k, 1), dtype=I64, dimension=0)
-    found = dif.gather(x, places, axes=(axis,), batch=0, mode="clip")
-    order = [d + 1 for d in range(axis)] + [0, *range(axis + 1, len(shape))]
-    return dif.transpose(found, permutation=order)
-
-
-def _padded(x: ir.Value, axis: int, high: int) -> ir.Value:
-    if not high:
-        return x
-    edges = [high if d == axis else 0 for d in range(aval_of(x).ndim)]
-    none = [0] * len(edges)
-    return dif.pad(x, dif.constant(value=np.array(0, aval_of(x).dtype)), low=none, high=edges, interior=none)
-
-
-def _column(x: ir.Value, j: ir.Value) -> ir.Value:
-    return dif.gather(x, _spread(j, (1,)), axes=(2,), batch=0, mode="clip")
 
 
 def _with_column(x: ir.Value, j: ir.Value, column: ir.Value) -> ir.Value:

@@ -14,11 +14,11 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import I64, aval_of
-from difc.dialects.matrices import Size, sizes_of, splat
+from difc.dialects.matrices import sizes_of, splat
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import Size, size_value
 from difc.dialects.types import I32
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.factor_parts import size_scalar
 from difc.pipelines.lowering.spectral_householder import repeated
 
 __all__ = ["orthogonal_rows"]
@@ -48,10 +48,10 @@ def orthogonal_rows(*arrays: ir.Value) -> Values:
         *rows, _, worst = loop(_rotate, start, rounds, xs=[numbers], consts=consts)
         largest = dif.reduce_max(worst, axes=(0, 1))
         goes_on = dif.compare(largest, splat(enough, largest), direction="gt")
-        return [*rows, dif.select(goes_on, rounds, size_scalar(0))], []
+        return [*rows, dif.select(goes_on, rounds, size_value(0))], []
 
     rounds = sizes_of(partners)[0]
-    start = [*given, size_scalar(rounds)]
+    start = [*given, size_value(rounds)]
     return [_rows_first(x) for x in loop(sweep, start, SWEEPS, consts=[partners])[:-1]]
 
 
@@ -123,12 +123,12 @@ def _partners(rows: Size) -> ir.Value:
     """
     if isinstance(rows, int):
         return _table(max(rows + rows % 2, 2), rows)
-    two = size_scalar(2)
+    two = size_value(2)
     return _table(dif.max(dif.add(rows, dif.rem(rows, two)), two), rows)
 
 
 def _table(players: Size, rows: Size) -> ir.Value:
-    last: Size = players - 1 if isinstance(players, int) else dif.sub(players, size_scalar(1))
+    last: Size = players - 1 if isinstance(players, int) else dif.sub(players, size_value(1))
     shape = (last, rows)
     number = dif.iota(shape=shape, dtype=I32, dimension=0)
     own = dif.iota(shape=shape, dtype=I32, dimension=1)

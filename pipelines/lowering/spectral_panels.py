@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from difc import dialects as dif
 from difc.dialects import aval_of
-from difc.dialects.matrices import matmul, sizes_of, splat, triangle, triangle_mask
+from difc.dialects.matrices import framed, matmul, sizes_of, splat, triangle, triangle_mask
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.composition import Values, composed
 from difc.pipelines.lowering.context import Context
@@ -92,8 +90,8 @@ def _grown(v: ir.Value, inverse: ir.Value, q: ir.Value | None = None, *, columns
     if q is None:
         q = eye_like((batch, m, columns), dtype)
     else:
-        corner = _padded(eye_like((batch, size, size), dtype), (0, 0), (m - size, columns - size))
-        q = dif.add(corner, _padded(q, (size, size), (0, 0)))
+        corner = framed(eye_like((batch, size, size), dtype), (0, 0), (m - size, columns - size))
+        q = dif.add(corner, framed(q, (size, size), (0, 0)))
     products = dif.triangular_solve(
         inverse, matmul(v, q), left_side=True, lower=False, transpose_a=False, unit_diagonal=False
     )
@@ -103,14 +101,8 @@ def _grown(v: ir.Value, inverse: ir.Value, q: ir.Value | None = None, *, columns
 def _joined(scale: ir.Value, *strips: ir.Value, rows: int) -> ir.Value:
     """Return R, `rows` of it, of the strips of rows that are not zero, and of the scales of its columns."""
     n = aval_of(scale).shape[1]
-    r, *more = [_padded(x, (0, n - aval_of(x).shape[2]), (0, 0)) for x in strips]
+    r, *more = [framed(x, (0, n - aval_of(x).shape[2]), (0, 0)) for x in strips]
     for strip in more:
         r = dif.concatenate(r, strip, dimension=1)
-    r = _padded(r, (0, 0), (rows - aval_of(r).shape[1], 0))
+    r = framed(r, (0, 0), (rows - aval_of(r).shape[1], 0))
     return dif.mul(r, repeated(scale, sizes_of(r), (0, 2)))
-
-
-def _padded(x: ir.Value, low: tuple[int, int], high: tuple[int, int]) -> ir.Value:
-    """Return matrices with zeros around them."""
-    zero = dif.constant(value=np.array(0, aval_of(x).dtype))
-    return dif.pad(x, zero, low=(0, *low), high=(0, *high), interior=(0, 0, 0))

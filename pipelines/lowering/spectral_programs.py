@@ -23,8 +23,9 @@ from difc.dialects.matrices import (
     triangle_mask,
 )
 from difc.dialects.mlir import ir
+from difc.dialects.sizes import minimum
 from difc.pipelines.lowering.composition import Values, loop
-from difc.pipelines.lowering.spectral_householder import eye_like, minimum, repeated
+from difc.pipelines.lowering.spectral_householder import eye_like, repeated
 
 __all__ = [
     "eigh_finished",

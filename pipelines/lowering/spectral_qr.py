@@ -8,6 +8,7 @@ Every column is divided by its largest element, so that squares neither overflow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
@@ -49,10 +50,9 @@ def call_qr(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit: VectorUn
     count = _count(c, m, n)
     shapes: list[list[Size]] = [[batch, m, columns], [batch, rows, n], [batch, count, long], [batch, count]]
     shapes += [[batch, m, wide], [batch, m, broad]]
-    text = lambda name, kind: _kernel(name, kind, unit)  # noqa: E731
     every = [*sizes, count, long, wide, broad]
     results = [(shape, kind) for shape in shapes]
-    return call_kernel(c, "qr", text, kind, [(x, [batch, m, n])], every, results)[:3]
+    return call_kernel(c, "qr", partial(_kernel, unit=unit), kind, [(x, [batch, m, n])], every, results)[:3]
 
 
 def _count(c: TensorEmitter, m: Size, n: Size) -> Size:

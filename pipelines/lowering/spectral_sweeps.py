@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def call_sweeps(
 
     arguments = [(x, shape(a)) for x, a in zip(reduced[-len(given) :], given, strict=True)]
     results = [(shape(a), ir.Type.parse(a.element)) for a in made]
-    text = lambda name, kind: _kernel(name, Tile.of(kind, unit), method, sides)  # noqa: E731
+    text = partial(_kernel, unit=unit, method=method, sides=sides)
     values, _, _, *rest = call_kernel(c, kernel, text, kind, arguments, list(known.values()), results)
     return [values, *rest[: len(sides)]]
 
@@ -111,8 +112,8 @@ def _arrays(kind: str, sides: Mapping[str, int]) -> tuple[list[Array], list[Arra
     return given, made
 
 
-def _kernel(name: str, t: Tile, method: Method, sides: Mapping[str, int]) -> str:
-    given, made = _arrays(t.element, sides)
+def _kernel(name: str, kind: str, unit: VectorUnit, method: Method, sides: Mapping[str, int]) -> str:
+    t, (given, made) = Tile.of(kind, unit), _arrays(kind, sides)
     rows, product = "", "%q_work_room"
     for side, offset in sides.items():
         reflections = f"%{side}_vectors_given", f"%{side}_taus_given"

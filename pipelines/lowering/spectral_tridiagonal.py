@@ -10,6 +10,7 @@ read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
@@ -36,9 +37,8 @@ def call_tridiagonal(c: TensorEmitter, x: ir.Value, sizes: Sequence[Size], unit:
     """
     batch, n, width = sizes
     kind, line = element_of(x), [batch, n]
-    text = lambda name, kind: _kernel(name, kind, unit)  # noqa: E731
     results: list[tuple[Sequence[Size], ir.Type]] = [([batch, n, width], kind), *[(line, kind)] * 5]
-    return call_kernel(c, "tridiagonal", text, kind, [(x, [batch, n, n])], sizes, results)[:4]
+    return call_kernel(c, "tridiagonal", partial(_kernel, unit=unit), kind, [(x, [batch, n, n])], sizes, results)[:4]
 
 
 def _kernel(name: str, kind: str, unit: VectorUnit) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from difc import dialects as dif
 from difc.dialects import F64, I64, Aval, Builder, aval_of, context, interpreter, new_block
 from difc.dialects.mlir import ir
-from difc.dialects.sizes import reify
+from difc.dialects.sizes import minimum, minus, product, reify, size_value
 from tests.case import module_of, sizes
 from tests.cases import CASES, Case
 from tests.dialects.evaluating import FAST, aval, seeds
@@ -141,3 +141,16 @@ def test_a_size_that_is_an_operand() -> None:
             x = dif.zeros(shape=(n, 2), dtype=F64)
             assert reify(x, lambda v: [], lambda v: v) == [n, 2]
             assert reify(x, lambda v: [], lambda v: None) == [None, 2]
+
+
+def test_arithmetic_on_sizes() -> None:
+    """It is done at once where all are known, and built of ops where one is not."""
+    assert (product([2, 3, 4]), product([]), minus(2, 5), minimum(2, 5)) == (24, 1, -3, 2)
+
+    def built(x: ir.Value) -> tuple[ir.Value, ...]:
+        (n,) = sizes(x)
+        found = product([2, n, 3]), product([n]), minus(n, 2), minimum(9, n), minimum(n, 5)
+        return tuple(map(size_value, found))
+
+    found = interpreter.run(module_of(built, [aval("f64[?]")]), "f", np.zeros(7))
+    assert [int(v) for v in found] == [42, 7, 5, 7, 5]

@@ -98,6 +98,7 @@ def test_matrices_without_a_factor() -> None:
     check(lambda x: loop(lambda c: np.linalg.cholesky(c) + c, x), x)
     check(lambda x: loop(lambda c: np.linalg.det(c) + c, x), np.ones((3, 3)))
     check(lambda x: loop(lambda c: np.linalg.det(c) + c, x), np.array([[np.nan, 1.0], [2.0, 3.0]]))
+    check(lambda x: loop(lambda c: c + dl.lu_factor(c)[1], x), np.array([[1.0, 1.0], [np.nan, 3.0]]))
 
 
 def test_larger_matrices_and_other_kernels_stay_on_the_host() -> None:

@@ -172,11 +172,11 @@ def _digamma(f: Reals, x: Real) -> Real:
 
 
 @cache
-def bernoulli(n: int) -> Fraction:
+def _bernoulli(n: int) -> Fraction:
     """Return a Bernoulli number (with -1/2 as the first)."""
     if n == 0:
         return Fraction(1)
-    return -sum((math.comb(n + 1, k) * bernoulli(k) for k in range(n)), Fraction(0)) / (n + 1)
+    return -sum((math.comb(n + 1, k) * _bernoulli(k) for k in range(n)), Fraction(0)) / (n + 1)
 
 
 def _power(x: Real, n: int) -> Real:
@@ -203,7 +203,7 @@ def _size_for_positive(f: Reals, x: Real, order: int) -> Real:
     inverse = 1.0 / z
     square = inverse * inverse
     terms = [
-        float(bernoulli(2 * k) * Fraction(math.factorial(2 * k + order - 1), math.factorial(2 * k)))
+        float(_bernoulli(2 * k) * Fraction(math.factorial(2 * k + order - 1), math.factorial(2 * k)))
         for k in range(1, TERMS[f.is_double])
     ]
     series = math.factorial(order - 1) + inverse * (0.5 * math.factorial(order) + inverse * f.polynomial(square, terms))

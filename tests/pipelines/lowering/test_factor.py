@@ -210,6 +210,20 @@ def test_what_has_no_factor_compiled() -> None:
     assert not np.isfinite(np.asarray(solved)[2:]).any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [3, 40])
+def test_nan_is_the_largest_pivot(count: int, dtype: type) -> None:
+    """As it is for NumPy, and above infinity: by the kernel for one matrix, and by that with lanes for many."""
+    x = _matrices(count, size=4, dtype=dtype)
+    x[0, 2, 0], x[1, 1:3, 1], x[2, 0, 0], x[2, 3, 1], x[2, 2, 2] = np.nan, np.nan, np.inf, np.nan, -np.inf
+    packed, pivots = difc.jit(dl.lu_factor)(x)
+    with difc.disable_jit():
+        wanted, wanted_pivots = difc.jit(dl.lu_factor)(x)
+    np.testing.assert_array_equal(pivots, wanted_pivots)
+    np.testing.assert_allclose(packed, wanted, rtol=1e-4, atol=1e-4)
+    assert (pivots[0, 0], pivots[1, 1], pivots[2, 1]) == (2, 1, 3)
+
+
 def _check_infinite_pivots(target: str) -> None:
     """The row and the column of one are zero but for it, as in LAPACK; nothing is NaN."""
     for batch, size in ((1, 5), (16, 5), (1, 40), (1, 150)):
