@@ -36,7 +36,7 @@ from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
 
 __all__ = ["loops_as_kernels"]
 
-_WORK = 1800.0  # of one step, in operations on numbers for each kernel that the step would call otherwise
+_WORK = 8000.0  # of one step, in operations on numbers for each kernel that the step would call otherwise
 _STACK = 60000  # bytes of all arrays that a step makes; of IREE it may be 65536
 _BINDINGS = 32  # buffers that IREE's drivers bind for a kernel
 _WRITTEN_OUT = 16  # elements of the largest constant that is part of a kernel's code

@@ -124,6 +124,17 @@ def dot(x: Any, y: Any) -> Any:
     return dif.dot_general(x, y, lhs_batch=(), rhs_batch=(), lhs_contract=(1,), rhs_contract=(0,))
 
 
+AT: dict[str, Any] = {"axes": (0,), "batch": 0, "mode": "fill"}
+
+
+def positions(rows: tuple[int, int]) -> Any:
+    return dif.reshape(dif.constant(value=np.array(rows)), shape=(2, 1))
+
+
+def read(x: Any, rows: tuple[int, int]) -> Any:
+    return dif.gather(x, positions(rows), **AT)
+
+
 CONSTANTS = ("constant", "zeros")
 FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("add_zero", lambda x, y: dif.add(x, nothing(x)), []),
@@ -192,6 +203,8 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("sum_of_nothing", lambda x, y: dif.reduce_sum(x, axes=()), []),
     ("sum_twice", lambda x, y: dif.reduce_sum(dif.reduce_sum(x, axes=(1,)), axes=(0,)), ["reduce_sum"]),
     ("sum_of_neg", lambda x, y: dif.reduce_sum(dif.neg(x), axes=(0,)), ["reduce_sum", "neg"]),
+    ("gather_inside", lambda x, y: read(x, (1, 0)), ["reshape", "gather"]),
+    ("scatter_inside", lambda x, y: dif.scatter_add(x, positions((1, 0)), y, **AT), ["reshape", "scatter_add"]),
     ("pad_twice", lambda x, y: dif.sub(padded(x, 1, 0), padded(x, 0, 1)), ["pad", "slice", "slice", "sub"]),
     (
         "pad_far_away",
@@ -224,12 +237,21 @@ def ops_of(module: ir.Module) -> list[str]:
     return [op.operation.name.removeprefix("dif.") for op in block.operations][:-1]
 
 
+@pytest.mark.parametrize(("rows", "mode"), [((1, 0), "clip"), ((1, 2), "fill"), ((-1, 0), "fill")])
+def test_constant_points_inside_are_not_tested(rows: tuple[int, int], mode: str) -> None:
+    for fn in (lambda x: read(x, rows), lambda x: dif.scatter_max(x, positions(rows), x, **AT)):
+        module = module_of(fn, [Aval((2, 3), F64)])
+        with context(), ir.Location.unknown():
+            assert f'mode = "{mode}"' in str(simplify(module))
+
+
 def test_every_fold_has_a_test() -> None:
     tested = {name.split("_")[0] for name, _, _ in FOLDED} | {
         "stop_gradient",
         "broadcast_in_dim",
         "dot_general",
         "reduce_sum",
+        *(opdef.name.removeprefix("dif.") for opdef in dif.SCATTERS),
     }
     assert {name.removeprefix("dif.") for name in passes.FOLDS} <= tested
 
