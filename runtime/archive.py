@@ -67,14 +67,14 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
 def write(path: str | os.PathLike[str], contents: Any) -> None:
     """Write bytes to a file, which is whole at every moment: they are written beside it and renamed.
 
-    What is there and is no file, such as a pipe or `/dev/null`, is written to instead of replaced.
+    What is there and is no file, such as `/dev/null`, or `/dev/stdout` in a pipeline, is written to, not replaced.
 
     Raises:
       OSError: where the file cannot be written.
     """
+    special = os.path.exists(path) and not os.path.isfile(path)
     target = Path(os.path.realpath(path))
-    special = target.exists() and not target.is_file()
-    temporary = target if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = Path(path) if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("wb" if special else "xb") as file:
             file.write(contents)
