@@ -6,8 +6,10 @@ container, so a damaged file never reaches native code.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -67,6 +69,7 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
 def write(path: str | os.PathLike[str], contents: Any) -> None:
     """Write bytes to a file, which is whole at every moment: they are written beside it and renamed.
 
+    Who may read and write what is there stays so.
     What is there and is no file, such as `/dev/null`, or `/dev/stdout` in a pipeline, is written to, not replaced.
 
     Raises:
@@ -77,6 +80,9 @@ def write(path: str | os.PathLike[str], contents: Any) -> None:
     temporary = Path(path) if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("wb" if special else "xb") as file:
+            if not special:
+                with contextlib.suppress(FileNotFoundError):  # there is no earlier one
+                    shutil.copymode(target, temporary)
             file.write(contents)
         if not special:
             temporary.replace(target)
