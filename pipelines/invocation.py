@@ -26,7 +26,8 @@ __all__ = ["MODULE_NAME", "Diagnostic", "Invocation", "StageFailure", "is_forked
 MODULE_NAME = "<module>"
 """The file name in locations that point into the module's own text."""
 
-_LAST_PHASES = ("executable-targets", "vm", "end")  # these generate the code of the kernels on their way
+#: These generate the code of the kernels on their way.
+_LAST_PHASES = ("executable-configurations", "executable-targets", "vm", "end")
 _PLACE = re.compile(r'"([^"]+)":(\d+):(\d+)')
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -188,8 +189,8 @@ class Invocation:
 
         They stay where something of the module is still in use, as by the traceback of a failure.
         """
-        context, self.context = self.context, None
-        if sys.getrefcount(context) == 2:  # what belongs to a context counts as a use of it
+        context, self.context, unused = self.context, None, object()
+        if sys.getrefcount(context) == sys.getrefcount(unused):  # what belongs to a context counts as a use of it
             address = self._api.capsule_pointer(context._CAPIPtr, self._api.context_capsule)
             self._api.dylib.mlirContextDestroy(_Context(address))
 

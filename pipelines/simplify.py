@@ -327,7 +327,8 @@ def _known_inside(opdef: dif.OpDef, operands: list[ir.Value], attributes: dict[s
     points = _producer(indices, "dif.reshape")
     constant = _producer(points.operands[0] if points is not None else indices, "dif.constant")
     sizes = [aval_of(x).shape[a] for a in attributes["axes"]]
-    if attributes["mode"] != "fill" or constant is None or not all(isinstance(size, int) for size in sizes):
+    are_known = aval_of(indices).is_static and all(isinstance(size, int) for size in sizes)
+    if attributes["mode"] != "fill" or constant is None or not are_known:
         return None
     found = attributes_of(constant)["value"].reshape(aval_of(indices).shape)
     if not ((found >= 0) & (found < sizes)).all():

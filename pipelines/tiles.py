@@ -47,16 +47,28 @@ def fit_tiles(module: Any, vector_bytes: int) -> None:
         if op.name == "func.func":
             kernel = op if op.attributes.get(_CHOICE) in (masked, peeled) else None
             return ir.WalkResult.SKIP if kernel is None else ir.WalkResult.ADVANCE
-        if op.name == _GENERIC and _TILES in op.attributes and "reduction" in str(op.attributes["iterator_types"]):
-            tiles = {level: [int(n) for n in ns.split(",")] for level, ns in _LEVEL.findall(str(op.attributes[_TILES]))}
+        if op.name == _GENERIC and "reduction" in str(op.attributes["iterator_types"]) and (tiles := _tiles_of(op)):
             if _widen_columns(op, tiles, vector_bytes):
-                levels = ", ".join(f"{level} = {numbers}" for level, numbers in tiles.items())
-                op.attributes[_TILES] = ir.Attribute.parse(f"#iree_cpu.lowering_config<{levels}>")
+                op.attributes[_TILES] = _config(tiles)
             if not _do_fit(tiles, _loop_sizes(op)):
                 kernel.attributes[_CHOICE] = peeled
         return ir.WalkResult.SKIP if op.name in (_GENERIC, "util.func") else ir.WalkResult.ADVANCE
 
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
+
+
+def _tiles_of(op: Any) -> dict[str, list[int]]:
+    """Return the tiles of an op by level: none where some are not numbers, as scalable ones, which stay as they are."""
+    declared = op.attributes.get(_TILES)
+    tiles = {level: [int(n) for n in ns.split(",")] for level, ns in _LEVEL.findall(str(declared))}
+    return tiles if tiles and _config(tiles) == declared else {}
+
+
+def _config(tiles: dict[str, list[int]]) -> Any:
+    from iree.compiler import ir
+
+    levels = ", ".join(f"{level} = {numbers}" for level, numbers in tiles.items())
+    return ir.Attribute.parse(f"#iree_cpu.lowering_config<{levels}>")
 
 
 def _do_fit(tiles: dict[str, list[int]], sizes: list[int]) -> bool:

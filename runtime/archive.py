@@ -6,8 +6,10 @@ container, so a damaged file never reaches native code.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -67,16 +69,20 @@ def read(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> tup
 def write(path: str | os.PathLike[str], contents: Any) -> None:
     """Write bytes to a file, which is whole at every moment: they are written beside it and renamed.
 
-    What is there and is no file, such as a pipe or `/dev/null`, is written to instead of replaced.
+    Who may read and write what is there stays so.
+    What is there and is no file, such as `/dev/null`, or `/dev/stdout` in a pipeline, is written to, not replaced.
 
     Raises:
       OSError: where the file cannot be written.
     """
+    special = os.path.exists(path) and not os.path.isfile(path)
     target = Path(os.path.realpath(path))
-    special = target.exists() and not target.is_file()
-    temporary = target if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = Path(path) if special else target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with temporary.open("wb" if special else "xb") as file:
+            if not special:
+                with contextlib.suppress(FileNotFoundError):  # there is no earlier one
+                    shutil.copymode(target, temporary)
             file.write(contents)
         if not special:
             temporary.replace(target)

@@ -94,7 +94,9 @@ def _(
     if x.scalar is not None and c.known(x) is not None and c.known(x) == c.known(value):
         return Value(out.aval, scalar=x.scalar, sizes=out.sizes)
     cut = [min(a, 0) + min(b, 0) for a, b in zip(low, high, strict=True)]
-    if any(interior) or any(less and not isinstance(size, int) for less, size in zip(cut, x.sizes, strict=True)):
+    dims = zip(cut, x.sizes, strict=True)
+    can_cut = all(not less or (isinstance(size, int) and size + less >= 0) for less, size in dims)
+    if any(interior) or not can_cut:
         return _pad_by_selection(c, out, x, value, low, interior)
     source = c.tensor(x)
     if any(cut):

@@ -286,6 +286,20 @@ func.func @f(%x : tensor<2xf32>, %p : i1, %y : tensor<2xf32>) -> tensor<2xf32> {
         compile_module(text, CPU)
 
 
+def test_kernels_that_cannot_be_configured() -> None:
+    text = """
+#wrong = #iree_codegen.compilation_info<
+  lowering_config = #iree_cpu.lowering_config<distribution = [1, 1, 1, 1, 1]>,
+  translation_info = <pipeline = #iree_cpu.pipeline<DoubleTilingExpert>>>
+func.func @f(%x: tensor<8x8xf32>, %y: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %r = linalg.matmul {compilation_info = #wrong} ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>)
+    outs(%y : tensor<8x8xf32>) -> tensor<8x8xf32>
+  return %r : tensor<8x8xf32>
+}"""
+    with pytest.raises(CompileError, match="stage: code generation"):
+        compile_module(text, CPU)
+
+
 _COMPILE_AGAIN = """
 import gc, resource, sys
 from pathlib import Path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +95,23 @@ def test_arrays_without_elements() -> None:
             ),
         }
     )
+
+
+def test_pads_that_remove_elements() -> None:
+    """Some of the array, all of it, or elements of the padding beyond it."""
+    edges = {
+        "some": ((-1, 0), (2, -2)),
+        "all": ((-2, 0), (3, 0)),
+        "beyond": ((-5, 6), (4, -9)),
+        "rest": ((2, 0), (-3, 0)),
+    }
+
+    def padded(low: tuple[int, ...], high: tuple[int, ...]) -> Callable[..., Any]:
+        return lambda x: dif.pad(x, dif.constant(value=np.float32(7)), low=low, high=high, interior=(0, 0))
+
+    x = np.arange(8).reshape(2, 4)
+    for sizes in ((2, 4), (DYN, DYN)):
+        check({name: (padded(*pair), [Aval(sizes, F32)], [x]) for name, pair in edges.items()})
 
 
 LOCATED = """

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from difc import dialects as dif
 from difc.ad_pass.zero import const_like
-from difc.dialects import DYN, F64, Aval, context, copy_function, functions_of, interpreter
+from difc.dialects import DYN, F64, Aval, aval_of, context, copy_function, functions_of, interpreter
+from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.pipelines import simplify as passes
 from difc.pipelines.prune import prune_dead
@@ -116,23 +117,24 @@ def cut(x: Any, start: int, limit: int) -> Any:
     return dif.slice(x, start=(start, 0), limit=(limit, 3), stride=(1, 1))
 
 
+def in_shape(rows: Any, shape: Any) -> Any:
+    """Return constant points of one coordinate in a shape."""
+    return dif.reshape(dif.constant(value=np.array(rows, np.int64)), shape=(*shape, 1))
+
+
+def at_points(opdef: dif.OpDef, x: Any, points: Any) -> Any:
+    """Return the rows of an array at points, or the array changed there by ones."""
+    sizes = tuple(aval_of(points).shape[:-1])
+    updates = () if opdef is dif.gather else (dif.constant(value=np.ones((*sizes, 3))),)
+    return opdef(x, points, *updates, axes=(0,), batch=0, mode="fill")
+
+
 def element(x: Any) -> Any:
     return dif.slice(x, start=(1, 1), limit=(2, 2), stride=(1, 1))
 
 
 def dot(x: Any, y: Any) -> Any:
     return dif.dot_general(x, y, lhs_batch=(), rhs_batch=(), lhs_contract=(1,), rhs_contract=(0,))
-
-
-AT: dict[str, Any] = {"axes": (0,), "batch": 0, "mode": "fill"}
-
-
-def positions(rows: tuple[int, int]) -> Any:
-    return dif.reshape(dif.constant(value=np.array(rows)), shape=(2, 1))
-
-
-def read(x: Any, rows: tuple[int, int]) -> Any:
-    return dif.gather(x, positions(rows), **AT)
 
 
 CONSTANTS = ("constant", "zeros")
@@ -203,8 +205,10 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("sum_of_nothing", lambda x, y: dif.reduce_sum(x, axes=()), []),
     ("sum_twice", lambda x, y: dif.reduce_sum(dif.reduce_sum(x, axes=(1,)), axes=(0,)), ["reduce_sum"]),
     ("sum_of_neg", lambda x, y: dif.reduce_sum(dif.neg(x), axes=(0,)), ["reduce_sum", "neg"]),
-    ("gather_inside", lambda x, y: read(x, (1, 0)), ["reshape", "gather"]),
-    ("scatter_inside", lambda x, y: dif.scatter_add(x, positions((1, 0)), y, **AT), ["reshape", "scatter_add"]),
+    ("pad_that_only_cuts", lambda x, y: padded(x, -1, 0), ["slice"]),
+    ("pad_that_cuts", lambda x, y: padded(x, -1, 1), ["pad"]),
+    ("pad_of_pad", lambda x, y: padded(padded(x, 1, 0), 2, 3), ["pad"]),
+    ("pad_of_neg", lambda x, y: padded(dif.neg(x), 1, 0), ["pad", "neg"]),
     ("pad_twice", lambda x, y: dif.sub(padded(x, 1, 0), padded(x, 0, 1)), ["pad", "slice", "slice", "sub"]),
     (
         "pad_far_away",
@@ -237,21 +241,13 @@ def ops_of(module: ir.Module) -> list[str]:
     return [op.operation.name.removeprefix("dif.") for op in block.operations][:-1]
 
 
-@pytest.mark.parametrize(("rows", "mode"), [((1, 0), "clip"), ((1, 2), "fill"), ((-1, 0), "fill")])
-def test_constant_points_inside_are_not_tested(rows: tuple[int, int], mode: str) -> None:
-    for fn in (lambda x: read(x, rows), lambda x: dif.scatter_max(x, positions(rows), x, **AT)):
-        module = module_of(fn, [Aval((2, 3), F64)])
-        with context(), ir.Location.unknown():
-            assert f'mode = "{mode}"' in str(simplify(module))
-
-
 def test_every_fold_has_a_test() -> None:
     tested = {name.split("_")[0] for name, _, _ in FOLDED} | {
         "stop_gradient",
         "broadcast_in_dim",
         "dot_general",
         "reduce_sum",
-        *(opdef.name.removeprefix("dif.") for opdef in dif.SCATTERS),
+        *(opdef.name.removeprefix("dif.") for opdef in AT_POINTS),
     }
     assert {name.removeprefix("dif.") for name in passes.FOLDS} <= tested
 
@@ -260,6 +256,7 @@ DYNAMIC = [
     ("reshape", lambda x, y: dif.reshape(x, shape=sizes(y)), ["dim", "dim", "reshape"]),
     ("broadcast", lambda x, y: dif.broadcast_in_dim(x, shape=sizes(y), dimensions=(0, 1)), None),
     ("slice", lambda x, y: dif.slice(x, start=(0, 0), limit=(2, 3), stride=(1, 1)), ["slice"]),
+    ("gather", lambda x, y: at_points(dif.gather, dif.constant(value=np.eye(3)), in_shape(range(6), sizes(y))), None),
 ]
 
 
@@ -271,6 +268,25 @@ def test_a_run_time_size_is_not_folded_away(name: str, fn: Callable[[Any, Any], 
         made = simplify(module)
         dif.verify(made)
         assert ops_of(made) == (expected or ops_of(module))
+
+
+AT_POINTS = (dif.gather, *dif.SCATTERS)
+
+
+@pytest.mark.parametrize("opdef", AT_POINTS, ids=[opdef.name for opdef in AT_POINTS])
+@pytest.mark.parametrize(("rows", "mode"), [((1, 0, 1), "clip"), ((0, 2), "fill"), ((-1, 0), "fill"), ((), "clip")])
+def test_constant_points_are_asked_here_whether_they_lie_inside(opdef: dif.OpDef, rows: Any, mode: str) -> None:
+    def fn(x: Any, y: Any) -> Any:
+        return at_points(opdef, x, in_shape(rows, (len(rows),)))
+
+    module = module_of(fn, [Aval((2, 3), F64)] * 2)
+    arrays = directions(mode, [np.zeros((2, 3))] * 2)
+    with context(), ir.Location.unknown():
+        made = simplify(module)
+        dif.verify(made)
+        (found,) = [op for op in functions_of(made)["f"].entry_block.operations if op.operation.name == opdef.name]
+        assert attributes_of(found.operation)["mode"] == mode
+    np.testing.assert_array_equal(interpreter.run(made, "f", *arrays)[0], interpreter.run(module, "f", *arrays)[0])
 
 
 @given(st.integers(0, 2**32 - 1))

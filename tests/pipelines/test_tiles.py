@@ -87,6 +87,32 @@ def test_a_row_times_columns_of_which_a_thread_has_some_at_a_time() -> None:
     assert set(re.findall(r"cache_parallel = \[(\d+), 0\]", text)) <= {tiles[1]}
 
 
+def test_tiles_that_are_not_numbers_stay_as_they_are() -> None:
+    from iree.compiler import ir
+
+    config = "distribution = [1, 0], vector_common_parallel = [1, 0], vector_reduction = [0, [4]]"
+    text = f"""
+func.func @f(%x: tensor<300x101xf32>, %y: tensor<101xf32>) -> tensor<101xf32> attributes {{
+    translation_info = #iree_codegen.translation_info<pipeline = #iree_cpu.pipeline<DoubleTilingExpert>>}} {{
+  %r = linalg.generic {{
+      indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i)>],
+      iterator_types = ["parallel", "reduction"],
+      lowering_config = #iree_cpu.lowering_config<{config}>
+  }} ins(%x: tensor<300x101xf32>) outs(%y: tensor<101xf32>) {{
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    linalg.yield %s : f32
+  }} -> tensor<101xf32>
+  return %r : tensor<101xf32>
+}}"""
+    for numbers, is_changed in ((config, False), (config.replace("[4]", "4"), True)):
+        with ir.Context():
+            module = ir.Module.parse(text.replace(config, numbers))
+            before = str(module)
+            fit_tiles(module, vector_bytes=64)
+            assert (str(module) != before) == is_changed
+
+
 def test_kernels_without_a_reduction_are_as_iree_wants_them() -> None:
     assert peeled(lambda x: 2 * x.T + 1, 99, 101) == 0
     assert peeled(lambda x: np.exp(x) + x, 99, 101) == 0

@@ -147,6 +147,24 @@ def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b"artifact"
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd")
+def test_a_pipe_that_has_no_name_of_its_own_is_written_to() -> None:
+    """As `/dev/stdout` in a pipeline, and what a shell makes of `>(command)`: links to what is no path."""
+    end, begin = os.pipe()
+    with open(end, "rb") as reader:
+        with open(begin, "wb"):
+            write(f"/dev/fd/{begin}", b"artifact")
+        assert reader.read() == b"artifact"
+
+
+def test_permissions_of_a_file_stay(tmp_path: Path) -> None:
+    file = tmp_path / "private"
+    file.touch()
+    file.chmod(0o600)
+    write(file, b"artifact")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"artifact", 0o600)
+
+
 def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path, error in ((tmp_path / "none" / "x.vmfb", FileNotFoundError), (tmp_path / "folder", IsADirectoryError)):
