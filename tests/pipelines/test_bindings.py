@@ -69,7 +69,8 @@ def test_results_that_turn_out_to_be_one_value() -> None:
     def products(x: np.ndarray, matrix: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
         y = x + np.sin(x)
         once = np.where(mask, y, 0.0)
-        return matrix @ once, matrix.T @ np.where(mask, once, 0.0), matrix @ y
+        twice = np.where(mask, once, 0.0)
+        return matrix @ once, matrix.T @ twice, matrix @ y, matrix @ np.where(mask, twice, 0.0)
 
     x, matrix = np.random.default_rng(0).normal(size=(2, 5, 5))
     for got, want in zip(difc.jit(products)(x, matrix, x > 0), products(x, matrix, x > 0), strict=True):
