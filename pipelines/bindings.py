@@ -24,14 +24,6 @@ _MOST_RESULTS = 16  # of each part of a kernel, which leaves room for inputs
 _KERNEL, _LOAD = "flow.dispatch.workgroups", "iree_tensor_ext.dispatch.tensor.load"
 _DISPATCH = "stream.cmd.dispatch"
 
-# Done before IREE forms kernels. An elementwise operation that several use is fused with those; what then turns out to
-# be one value, as `where(m, x, 0)` and `where(m, where(m, x, 0), 0)`, becomes one result here. In a kernel that gives
-# such a value twice, IREE (3.13) takes another of its results for the second.
-_MERGE = (
-    "util.func(iree-dispatch-creation-fold-unit-extent-dims-for-func,canonicalize,cse,"
-    "iree-dispatch-creation-fuse-multi-use-elementwise-producer,canonicalize,cse)"
-)
-
 
 def fit_bindings(run: Invocation) -> None:
     """Take a module to the end of dispatch creation, with no more than 32 tensors for each kernel.
@@ -49,9 +41,7 @@ def fit_bindings(run: Invocation) -> None:
     Raises:
       StageFailure: from IREE.
     """
-    run.to_phase("global-optimization")
-    run.passes("dispatch-creation", _MERGE)
-    run.to_phase("dispatch-creation", after="global-optimization")
+    run.to_phase("dispatch-creation")
     for narrow in (_share_results, _pack_inputs):
         with run.context:
             wide = [op for op in operations(run.module) if op.name == _KERNEL and _width(op) > _MOST_BINDINGS]

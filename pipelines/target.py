@@ -10,6 +10,9 @@ Why the entries are what they are, measured with IREE 3.13:
   are declared as capabilities, which bind a device only where a kernel uses them. `vulkan:rdna3` opts into a GPU.
 - Vulkan: kernels that IREE fuses aggressively are silently wrong where their loops differ, on the portable profile and
   on `rdna3`: `exp(x)` beside `sum(exp(x), axis=0)`; a column sum with a row maximum. With less fusion they are right.
+- All: an elementwise operation that several use is not fused with those into one of several results. Two of these can
+  turn out to be one value, as `where(m, x, 0)` and `where(m, where(m, x, 0), 0)`; IREE then gives a third for the
+  second. Second derivatives of factorisations were silently wrong. Most kernels take as long; a softmax 12 % longer.
 - CUDA: an artifact holds PTX, which a newer driver compiles for its own GPU: `sm_80` code runs on an H100 or H200.
   IREE does not know `sm_90` and newer, so those become `sm_89`.
 """
@@ -176,6 +179,7 @@ class Target:
             f"--iree-opt-level=O{opt_level}",
             "--iree-input-type=none",  # with others' input dialects loaded, all of IREE's passes are a tenth slower
             "--iree-input-demote-f64-to-f32=false",
+            "--iree-dispatch-creation-fuse-multi-use=false",  # see the top
             # An artifact names no file of whoever compiled it, and is a fifth smaller. For processors see _CPU_OPTIONS.
             "--iree-vm-bytecode-module-strip-source-map=true",
             "--iree-hal-executable-debug-level=0",

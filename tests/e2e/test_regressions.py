@@ -430,3 +430,30 @@ def test_an_array_that_a_branch_returns_and_a_loop_takes() -> None:
     specs = difc.f32["n", "m"], difc.f32["m"], difc.i64["n"]
     for sign in (1, -1):
         _agrees(difc.grad(program, argnums=(0, 1)), np.abs(x) * sign, y, RANDOM.integers(0, 64, 64), specs=specs)
+
+
+def test_results_that_turn_out_to_be_one_value() -> None:
+    def products(x: np.ndarray, matrix: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
+        y = x + np.sin(x)
+        once = np.where(mask, y, 0.0)
+        twice = np.where(mask, once, 0.0)
+        return matrix @ once, matrix.T @ twice, matrix @ y, matrix @ np.where(mask, twice, 0.0)
+
+    x, matrix = np.random.default_rng(0).normal(size=(2, 5, 5))
+    for got, want in zip(difc.jit(products)(x, matrix, x > 0), products(x, matrix, x > 0), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_second_derivatives_of_factors_in_loops() -> None:
+    def total(a: np.ndarray) -> np.ndarray:
+        def step(x: np.ndarray) -> np.ndarray:
+            lower = np.linalg.cholesky(a @ np.swapaxes(a, -1, -2) * 0.1 + 2 * np.eye(7))
+            return np.tanh(np.einsum("...ij,...j->...i", lower, x)) + np.sum(np.sin(a * 0.5 + lower * 0.3))
+
+        return np.sum(difc.map(step, np.ones((1, 4, 7))))
+
+    a = np.random.default_rng(0).normal(size=(4, 7, 7))
+    slope = difc.jit(lambda a: difc.jvp(difc.grad(total), (a,), (np.sin(a),))[1])
+    with difc.disable_jit():
+        wanted = slope(a)
+    np.testing.assert_allclose(slope(a), wanted, rtol=1e-9, atol=1e-11)

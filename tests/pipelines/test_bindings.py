@@ -63,15 +63,3 @@ def test_a_sum_of_many_arrays_of_run_time_sizes() -> None:
 def test_too_many_arrays_of_run_time_sizes_are_an_error() -> None:
     with pytest.raises(CompileError, match=r"fuses operations on \d+ arrays of run-time sizes, and devices take 32"):
         difc.compile(lambda xs: [x[0] * x[1] for x in xs], [difc.f32["n"]] * COUNT)
-
-
-def test_results_that_turn_out_to_be_one_value() -> None:
-    def products(x: np.ndarray, matrix: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-        y = x + np.sin(x)
-        once = np.where(mask, y, 0.0)
-        twice = np.where(mask, once, 0.0)
-        return matrix @ once, matrix.T @ twice, matrix @ y, matrix @ np.where(mask, twice, 0.0)
-
-    x, matrix = np.random.default_rng(0).normal(size=(2, 5, 5))
-    for got, want in zip(difc.jit(products)(x, matrix, x > 0), products(x, matrix, x > 0), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-12)
