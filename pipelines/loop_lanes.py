@@ -23,7 +23,7 @@ from difc.pipelines.loop_dims import Dims, carries_of, is_splat
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, Size, element_of, identity_map, projection
 from difc.pipelines.lowering.kernel_text import Array
-from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 
 __all__ = ["PARTS", "SAME", "Lanes", "lanes_of", "narrow"]
 
@@ -33,7 +33,6 @@ PARTS, SAME = "parts", "same"
 _FEWEST, _MOST = 8, 256  # lanes of a workgroup
 _FEWEST_CALLS = 8  # of kernels that a step on the host would make, of those that IREE makes no vectors of
 _TERMS = 512  # of a lane's sums in one operation, with all that share it; IREE's matmuls are better at more
-_RESHAPES = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast")
 _ADDITIONS = ("arith.addf", "arith.addi", "arith.subf", "arith.subi", "arith.truncf", "arith.extf", "linalg.yield")
 
 
@@ -179,7 +178,7 @@ def _sums(function: ir.Operation, loops: dict[ir.Operation, int]) -> set[ir.Valu
                 for start, argument, end, result in carries_of(op):
                     if not sums.isdisjoint((start, argument, end)):
                         sums.update((argument, result))
-            elif op.name in (*_RESHAPES, "linalg.generic"):
+            elif op.name in (*RESHAPES, "linalg.generic"):
                 is_part = _adds_lanes(op, loops) or any(v in sums for v in op.operands)
                 sums.update(op.results if is_part else ())
         if len(sums) == before:
@@ -198,7 +197,7 @@ def _keeps_parts(op: ir.Operation, sums: set[ir.Value], loops: dict[ir.Operation
         return all(end in sums and (is_outer or start in sums or _is_zero(start)) for start, _, end, _ in carries)
     if op.name == "linalg.generic" and op.results[0] in sums:
         return _is_sum(op, sums, loops)
-    hands_on = op.name in (*_RESHAPES, "func.return") or (op.name, op.parent.operation.name) == ("scf.yield", "scf.for")
+    hands_on = op.name in (*RESHAPES, "func.return") or (op.name, op.parent.operation.name) == ("scf.yield", "scf.for")
     return hands_on or not any(v in sums for v in op.operands)
 
 

@@ -15,6 +15,7 @@ from difc import dialects as dif
 from difc.dialects import aval_of, inline_block
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
+from difc.pipelines.operands import is_number, producer
 
 __all__ = ["joined_pads", "share_pads", "simpler_pad"]
 
@@ -31,20 +32,12 @@ class _Pad(NamedTuple):
 
 def _pad_of(operation: Any) -> _Pad | None:
     """Return what an op pads with zeros, outside only; None for another op."""
-    if operation.name != "dif.pad":
+    if operation is None or operation.name != "dif.pad":
         return None
     low, high, interior = (tuple(attributes_of(operation)[name]) for name in ("low", "high", "interior"))
-    if any(interior) or min((*low, *high), default=0) < 0 or not _is_zero(operation.operands[1]):
+    if any(interior) or min((*low, *high), default=0) < 0 or not is_number(operation.operands[1], 0):
         return None
     return _Pad(operation.operands[0], low, high)
-
-
-def _is_zero(value: ir.Value) -> bool:
-    maker = value.owner
-    if isinstance(maker, ir.Block):
-        return False
-    maker = maker.operation
-    return maker.name == "dif.zeros" or (maker.name == "dif.constant" and not attributes_of(maker)["value"].any())
 
 
 def _padded(x: ir.Value, low: Sequence[int], high: Sequence[int]) -> ir.Value:
@@ -65,12 +58,11 @@ def simpler_pad(
     if max(edges) <= 0 and aval.is_static:
         limit = [size + b for size, b in zip(aval.shape, high, strict=True)]
         return dif.slice(x, start=[-a for a in low], limit=limit, stride=[1] * aval.ndim)
-    if min(edges) < 0 or not _is_zero(value) or isinstance(x.owner, ir.Block):
+    if min(edges) < 0 or not is_number(value, 0):
         return None
-    maker = x.owner.operation
-    if maker.name == "dif.neg":
-        return dif.neg(_padded(maker.operands[0], low, high))
-    if (inner := _pad_of(maker)) is None:
+    if (negated := producer(x, "dif.neg")) is not None:
+        return dif.neg(_padded(negated.operands[0], low, high))
+    if (inner := _pad_of(producer(x, "dif.pad"))) is None:
         return None
     return _padded(
         inner.inner, *([a + b for a, b in zip(*pair, strict=True)] for pair in ((low, inner.low), (high, inner.high)))
@@ -82,8 +74,7 @@ def simpler_pad(
 
 def joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
     """Return the sum of two zero-padded pieces that lie side by side: the concatenation, with zeros around it."""
-    makers = [v.owner.operation for v in (x, y) if not isinstance(v.owner, ir.Block)]
-    pads = [pad for maker in makers if (pad := _pad_of(maker)) is not None]
+    pads = [pad for v in (x, y) if (pad := _pad_of(producer(v, "dif.pad"))) is not None]
     if len(pads) < 2:
         return None
     axes = {d for pad in pads for d, edges in enumerate(zip(pad.low, pad.high, strict=True)) if any(edges)}
@@ -106,26 +97,29 @@ def share_pads(block: ir.Block, arguments: Sequence[ir.Value]) -> list[ir.Value]
 
     Example: `pad(x, low=1) - pad(x, high=1)`, the gradient of differences, reads `pad(x, low=1, high=1)` twice.
     """
-    shared: dict[ir.Value, ir.Value] = {}
+    shared: dict[ir.Value, tuple[list[int], ir.Value] | None] = {}  # array -> edges before it, and it with all edges
 
     def visit(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | None:
-        if (pad := _pad_of(operation)) is None or (edges := _common_edges(pad)) is None:
+        if (pad := _pad_of(operation)) is None:
             return None
-        low, high = edges
         if pad.inner not in shared:
-            shared[pad.inner] = _padded(operands[0], low, high)
+            edges = _common_edges(pad.inner)
+            shared[pad.inner] = None if edges is None else (edges[0], _padded(operands[0], *edges))
+        if (found := shared[pad.inner]) is None:
+            return None
+        low, whole = found
         start = [most - own for most, own in zip(low, pad.low, strict=True)]
         limit = [at + size for at, size in zip(start, aval_of(operation.results[0]).shape, strict=True)]
-        return [dif.slice(shared[pad.inner], start=start, limit=limit, stride=[1] * len(start))]
+        return [dif.slice(whole, start=start, limit=limit, stride=[1] * len(start))]
 
     return inline_block(block, arguments, visit)
 
 
-def _common_edges(pad: _Pad) -> tuple[list[int], list[int]] | None:
+def _common_edges(x: ir.Value) -> tuple[list[int], list[int]] | None:
     """Return the widest edges that an array is padded with, if it is in several ways, and not much wider than each."""
-    pads = {other for use in pad.inner.uses if (other := _pad_of(use.owner.operation)) is not None}
-    shape = aval_of(pad.inner).shape
-    if len(pads) < 2 or not aval_of(pad.inner).is_static:
+    pads = {pad for use in x.uses if (pad := _pad_of(use.owner.operation)) is not None}
+    shape = aval_of(x).shape
+    if len(pads) < 2 or not aval_of(x).is_static:
         return None
     low, high = ([max(edges) for edges in zip(*each, strict=True)] for each in zip(*(p[1:] for p in pads), strict=True))
     sizes = [math.prod(map(sum, zip(shape, *edges, strict=True))) for edges in [(low, high), *(p[1:] for p in pads)]]

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array
-from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 
 __all__ = ["separate_reductions"]
 
 _GENERIC = "linalg.generic"
-_MOVES = frozenset(("linalg.transpose", "tensor.cast", "tensor.collapse_shape", "tensor.expand_shape"))
+_MOVES = frozenset(("linalg.transpose", *RESHAPES))
 
 
 def separate_reductions(block: ir.Block) -> None:

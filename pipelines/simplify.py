@@ -20,6 +20,7 @@ from difc.dialects.mlir import ir, passmanager
 from difc.dialects.semantics import MEANINGS
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
+from difc.pipelines.operands import is_number, producer, uniform
 from difc.pipelines.pads import joined_pads, share_pads, simpler_pad
 from difc.pipelines.prune import prune_dead
 
@@ -98,45 +99,13 @@ def _constant(operation: Any, operands: list[ir.Value]) -> ir.Value | None:
     """Return the result of an elementwise op on constants: IREE would compile and run a program to find it."""
     if operation.name not in ELEMENTWISE:
         return None
-    numbers = [_uniform(v) for v in operands]
+    numbers = [uniform(v) for v in operands]
     aval = aval_of(operation.results[0])
     if any(n is None for n in numbers) or not aval.is_static:
         return None
     with np.errstate(all="ignore"):
         value = dif.constant(value=np.asarray(MEANINGS[operation.name](*numbers), aval.dtype))
     return value if not aval.shape else dif.broadcast_in_dim(value, shape=aval.shape, dimensions=())
-
-
-# ---- looking at operands -------------------------------------------------------------------------
-
-
-def _producer(value: ir.Value, name: str) -> Any:
-    """Return the op that makes a value if it is of that kind, else None."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or owner.operation.name != name:
-        return None
-    return owner.operation
-
-
-def _uniform(value: ir.Value) -> Any:
-    """Return the number that all elements of a value are equal to, if that is known, else None."""
-    owner = value.owner
-    if isinstance(owner, ir.Block):
-        return None
-    operation = owner.operation
-    if operation.name == "dif.zeros":
-        return aval_of(value).dtype.type(0)
-    if operation.name == "dif.constant":
-        attribute = operation.attributes["value"]
-        return attributes_of(operation)["value"].flat[0] if attribute.is_splat else None
-    if operation.name in ("dif.broadcast_in_dim", "dif.reshape", "dif.transpose"):
-        return _uniform(operation.operands[0])
-    return None
-
-
-def _is(value: ir.Value, number: float) -> bool:
-    found = _uniform(value)
-    return found is not None and bool(found == number)
 
 
 def _fold_for(*names: str) -> Callable[[Any], Any]:
@@ -154,20 +123,20 @@ def _fold_for(*names: str) -> Callable[[Any], Any]:
 @_fold_for("add")
 def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     x, y = operands
-    if _is(x, 0):
+    if is_number(x, 0):
         return y
-    if _is(y, 0):
+    if is_number(y, 0):
         return x
     if (joined := joined_pads(x, y)) is not None:
         return joined
     for earlier, pad in ((x, y), (y, x)):
-        terms = list(inner.operands) if (inner := _producer(earlier, "dif.add")) is not None else []
+        terms = list(inner.operands) if (inner := producer(earlier, "dif.add")) is not None else []
         for rest, term in zip(reversed(terms), terms, strict=True):
             if (joined := joined_pads(term, pad)) is not None:
                 return _add([rest, joined], {}) or dif.add(rest, joined)
-    if (negated := _producer(y, "dif.neg")) is not None:
+    if (negated := producer(y, "dif.neg")) is not None:
         return dif.sub(x, negated.operands[0])
-    if (negated := _producer(x, "dif.neg")) is not None:
+    if (negated := producer(x, "dif.neg")) is not None:
         return dif.sub(y, negated.operands[0])
     return None
 
@@ -175,30 +144,30 @@ def _add(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | Non
 @_fold_for("sub")
 def _sub(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     x, y = operands
-    if _is(y, 0):
+    if is_number(y, 0):
         return x
-    return dif.neg(y) if _is(x, 0) else None
+    return dif.neg(y) if is_number(x, 0) else None
 
 
 @_fold_for("mul")
 def _mul(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     x, y = operands
     for a, b in ((x, y), (y, x)):
-        if _is(a, 1):
+        if is_number(a, 1):
             return b
-        if _is(a, -1):
+        if is_number(a, -1):
             return dif.neg(b)
     return None
 
 
 @_fold_for("div")
 def _div(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
-    return operands[0] if _is(operands[1], 1) else None
+    return operands[0] if is_number(operands[1], 1) else None
 
 
 @_fold_for("neg")
 def _neg(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
-    inner = _producer(operands[0], "dif.neg")
+    inner = producer(operands[0], "dif.neg")
     return None if inner is None else inner.operands[0]
 
 
@@ -210,11 +179,11 @@ def _stop_gradient(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.V
 @_fold_for("select")
 def _select(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     pred, on_true, on_false = operands
-    if on_true == on_false or _is(pred, True):
+    if on_true == on_false or is_number(pred, True):
         return on_true
-    if _is(pred, False):
+    if is_number(pred, False):
         return on_false
-    negated = _producer(pred, dif.not_.name)
+    negated = producer(pred, dif.not_.name)
     return None if negated is None else dif.select(negated.operands[0], on_false, on_true)
 
 
@@ -223,7 +192,7 @@ def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     (x,) = operands
     if aval_of(x).dtype == attributes["dtype"]:
         return x
-    constant = _producer(x, "dif.constant")
+    constant = producer(x, "dif.constant")
     if constant is not None and not aval_of(x).shape:
         with np.errstate(all="ignore"):
             return dif.constant(value=attributes_of(constant)["value"].astype(attributes["dtype"]))
@@ -248,7 +217,7 @@ def _transpose(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value
     (x,), order = operands, attributes["permutation"]
     if list(order) == sorted(order) or aval_of(x).shape == (1,) * len(order):
         return x
-    inner = _producer(x, "dif.transpose")
+    inner = producer(x, "dif.transpose")
     if inner is not None:
         first = attributes_of(inner)["permutation"]
         return dif.transpose(inner.operands[0], permutation=[first[d] for d in order])
@@ -260,7 +229,7 @@ def _reshape(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     x, shape = operands[0], attributes["shape"]
     if aval_of(x).is_static and aval_of(x).shape == tuple(shape):
         return x
-    inner = _producer(x, "dif.reshape")
+    inner = producer(x, "dif.reshape")
     return None if inner is None else dif.reshape(inner.operands[0], *operands[1:], shape=shape)
 
 
@@ -269,7 +238,7 @@ def _broadcast(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value
     x, shape, dims = operands[0], attributes["shape"], attributes["dimensions"]
     if aval_of(x).is_static and aval_of(x).shape == tuple(shape):
         return x
-    inner = _producer(x, "dif.broadcast_in_dim")
+    inner = producer(x, "dif.broadcast_in_dim")
     if inner is not None:
         first = attributes_of(inner)["dimensions"]
         source = aval_of(inner.operands[0]).shape
@@ -287,9 +256,9 @@ def _reduce_sum(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Valu
     (x,), axes = operands, attributes["axes"]
     if not axes:
         return x
-    if (negated := _producer(x, "dif.neg")) is not None:  # also because IREE cannot compile such a sum for CUDA
+    if (negated := producer(x, "dif.neg")) is not None:  # also because IREE cannot compile such a sum for CUDA
         return dif.neg(dif.reduce_sum(negated.operands[0], axes=axes))
-    inner = _producer(x, "dif.reduce_sum")
+    inner = producer(x, "dif.reduce_sum")
     if inner is None:
         return None
     first = attributes_of(inner)["axes"]
@@ -324,8 +293,8 @@ def _concatenate(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Val
 def _known_inside(opdef: dif.OpDef, operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
     """Return a gather or scatter without tests of its points, where they are constants that lie inside."""
     x, indices, *updates = operands
-    points = _producer(indices, "dif.reshape")
-    constant = _producer(points.operands[0] if points is not None else indices, "dif.constant")
+    points = producer(indices, "dif.reshape")
+    constant = producer(points.operands[0] if points is not None else indices, "dif.constant")
     sizes = [aval_of(x).shape[a] for a in attributes["axes"]]
     are_known = aval_of(indices).is_static and all(isinstance(size, int) for size in sizes)
     if attributes["mode"] != "fill" or constant is None or not are_known:

@@ -23,7 +23,7 @@ from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import Size, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
-from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.target import VectorUnit
 
@@ -336,7 +336,6 @@ def declared_type(aval: Aval) -> ir.RankedTensorType:
     return tensor_type_of(aval.shape, element_type(aval.dtype))
 
 
-_OTHER_SHAPE = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape")
 _OTHER_PLACES = ("linalg.transpose", "tensor.extract_slice")
 
 
@@ -362,7 +361,7 @@ def _maker(tensor: ir.Value, through: Sequence[str] = ()) -> Any:
     """Return the op that makes the elements of a tensor, perhaps in another shape; None for an argument."""
     owner = tensor.owner
     while not isinstance(owner, ir.Block):
-        if owner.name not in (*_OTHER_SHAPE, *through):
+        if owner.name not in (*RESHAPES, *through):
             return owner
         owner = owner.operands[0].owner
     return None

@@ -142,9 +142,8 @@ def _contract(c: Context, sums: _Sums) -> ir.Value:
         total = _at_once(c, sums)
     if sums.accumulator == dtype:
         return total
-    narrow = (c.empty(sizes, element_type(dtype)), projection(len(names), tuple(range(len(names)))))
-    source = (total, narrow[1])
-    return c.generic([source], [narrow], [PARALLEL] * len(names), lambda a, _: [convert(c, F32, a, dtype)])[0]
+    source = (total, identity_map(len(names)))
+    return c.pointwise(sizes, element_type(dtype), lambda a: convert(c, F32, a, dtype), [source])
 
 
 def _is_static(sizes: Sequence[Size]) -> bool:
@@ -168,16 +167,15 @@ def _unrolled(c: Context, sums: _Sums, count: int) -> ir.Value:
     """Append a sum of few products for each element."""
     read = [(c.unfused(operand.tensor), operand.groups) for operand in sums.operands]
 
-    def body(*_: ir.Value) -> list[ir.Value]:
-        place = {name: c.iteration_index(d) for d, name in enumerate(sums.names)}
+    def body() -> ir.Value:
+        place = dict(zip(sums.names, c.position(len(sums.names)), strict=True))
         total = number(c, sums.accumulator, 0)
         for i in range(count):
             a, b = (c.extract(t, [c.index(i) if g == SUM else place[g] for g in groups]) for t, groups in read)
             total = sums.add_product(c, a, b, total)
-        return [total]
+        return total
 
-    init = c.empty(sums.sizes, element_type(sums.accumulator)), identity_map(len(sums.sizes))
-    return c.generic([], [init], [PARALLEL] * len(sums.sizes), body)[0]
+    return c.pointwise(sums.sizes, element_type(sums.accumulator), body)
 
 
 def _in_parts(c: Context, sums: _Sums) -> ir.Value:
@@ -186,8 +184,8 @@ def _in_parts(c: Context, sums: _Sums) -> ir.Value:
     read = [(c.unfused(operand.tensor), operand.groups) for operand in sums.operands]
     shape = [parts, *sums.sizes]
 
-    def body(*_: ir.Value) -> list[ir.Value]:
-        part, *position = (c.iteration_index(d) for d in range(len(shape)))
+    def body() -> ir.Value:
+        part, *position = c.position(len(shape))
         place = dict(zip(sums.names, position, strict=True))
         start = c.arith("muli", part, MOST_STEPS)
         end = c.arith("addi", start, MOST_STEPS)
@@ -197,10 +195,9 @@ def _in_parts(c: Context, sums: _Sums) -> ir.Value:
             a, b = (c.extract(tensor, [i if g == SUM else place[g] for g in groups]) for tensor, groups in read)
             return [sums.add_product(c, a, b, total)]
 
-        return counted(c, start, stop, [number(c, sums.accumulator, 0)], step)
+        return counted(c, start, stop, [number(c, sums.accumulator, 0)], step)[0]
 
-    init = c.empty(shape, element_type(sums.accumulator)), identity_map(len(shape))
-    partial_sums = c.fence(c.generic([], [init], [PARALLEL] * len(shape), body)[0])
+    partial_sums = c.fence(c.pointwise(shape, element_type(sums.accumulator), body))
     aval = Aval(tuple(s if isinstance(s, int) else DYN for s in shape), sums.accumulator)
     return combine(c, Value(aval, base=partial_sums, sizes=shape), [0], sums.accumulator, scalars.add, 0)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.emitter import Size
 from difc.pipelines.lowering.factor_tiles import Tile, solve_within, take_off, written
-from difc.pipelines.lowering.kernel_text import Array, executable, transposition
+from difc.pipelines.lowering.kernel_text import NAN, Array, executable, transposition
 from difc.pipelines.lowering.points import blocks_of, plus
 from difc.pipelines.target import VectorUnit
 
@@ -59,7 +59,7 @@ def cholesky_kernel(name: str, element: str, unit: VectorUnit) -> str:
       %depth = arith.constant {_DEPTH} : index
       %zero = arith.constant 0.0 : {element}
       %one = arith.constant 1.0 : {element}
-      %nan = arith.constant {"0x7FC00000" if element == "f32" else "0x7FF8000000000000"} : {element}
+      %nan = arith.constant {NAN[element]} : {element}
       %last = arith.subi %n, %c1 : index
       %rows = arith.subi %height, %side : index
       %buffer_ = tensor.empty() : {t.buffer(_DEPTH)}
@@ -87,19 +87,16 @@ def _read(t: Tile, side: int) -> str:
     Below the diagonal, a strip of columns is filled too: tiles read what lies there, and its value has no meaning.
     """
     vector = f"vector<{side}x{t.element}>"
-    rows = t.each(
+    square = _turned(
+        t,
+        side,
         _row("%j") + "%count{i} = arith.select %is_row{i}, %left, %c0 : index\n"
         f"%mask{{i}} = vector.create_mask %count{{i}} : vector<{side}xi1>\n"
         "%v{i} = vector.transfer_read %given[%at{i}, %first], %zero, %mask{i} {{in_bounds = [true]}} : "
         f"{t.matrix}, {vector}",
-        side,
-    )
-    shuffles, turned = transposition([f"%v{i}" for i in range(side)], vector)
-    writes = _chain(
         "%to{i} = arith.addi %i, %i{i} : index\n"
-        f"%w{{n}} = vector.transfer_write {turned}{{i}}, %w{{i}}[%to{{i}}, %j] {{{{in_bounds = [true]}}}} : "
+        "%w{n} = vector.transfer_write {value}, %w{i}[%to{i}, %j] {{in_bounds = [true]}} : "
         f"{vector}, {t.matrix}",
-        side,
     )
     return f"""
       %room = tensor.empty(%height, %stride) : {t.matrix}
@@ -110,9 +107,7 @@ def _read(t: Tile, side: int) -> str:
           %first = arith.minsi %i, %last : index
           %to_right = arith.subi %n, %i : index
           %left = arith.maxsi %to_right, %c0 : index
-          {rows}
-          {shuffles}
-          {writes}
+          {square}
           scf.yield %w{side} : {t.matrix}
         }}
         scf.yield %line : {t.matrix}
@@ -239,25 +234,22 @@ def _strips(t: Tile) -> str:
 def _write(t: Tile, side: int) -> str:
     """Return lines for %done: L, a square of vectors at a time; NaN if the last pivot is."""
     vector, mask = f"vector<{side}x{t.element}>", f"vector<{side}xi1>"
-    rows = t.each(
+    square = _turned(
+        t,
+        side,
         "%from{i} = arith.addi %j, %i{i} : index\n"
         "%v{i} = vector.transfer_read %factored#0[%from{i}, %i], %zero {{in_bounds = [true]}} : "
         + f"{t.matrix}, {vector}",
-        side,
-    )
-    shuffles, turned = transposition([f"%v{i}" for i in range(side)], vector)
-    writes = _chain(
         _row("%i") + "%beyond{i} = arith.subi %row{i}, %j : index\n"
         "%below{i} = arith.addi %beyond{i}, %c1 : index\n"
         "%count{i} = arith.maxsi %below{i}, %c0 : index\n"
         f"%lower{{i}} = vector.create_mask %count{{i}} : {mask}\n"
-        f"%checked{{i}} = arith.addf {turned}{{i}}, %added : {vector}\n"
+        f"%checked{{i}} = arith.addf {{value}}, %added : {vector}\n"
         f"%value{{i}} = arith.select %lower{{i}}, %checked{{i}}, %zeros : {mask}, {vector}\n"
         "%room{i} = arith.select %is_row{i}, %width, %c0 : index\n"
         f"%inside{{i}} = vector.create_mask %room{{i}} : {mask}\n"
         "%w{n} = vector.transfer_write %value{i}, %w{i}[%at{i}, %j], %inside{i} {{in_bounds = [true]}} : "
         f"{vector}, {t.matrix}",
-        side,
     )
     return f"""
       %pivot = tensor.extract %factored#0[%last, %last] : {t.matrix}
@@ -272,9 +264,7 @@ def _write(t: Tile, side: int) -> str:
         %lower = scf.for %j = %c0 to %behind step %side iter_args(%w0 = %from) -> {t.matrix} {{
           %to_right = arith.subi %n, %j : index
           %width = arith.minsi %to_right, %side : index
-          {rows}
-          {shuffles}
-          {writes}
+          {square}
           scf.yield %w{side} : {t.matrix}
         }}
         %line = scf.for %row = %i to %behind step %c1 iter_args(%into = %lower) -> {t.matrix} {{
@@ -288,6 +278,13 @@ def _write(t: Tile, side: int) -> str:
         }}
         scf.yield %line : {t.matrix}
       }}"""
+
+
+def _turned(t: Tile, side: int, read: str, write: str) -> str:
+    """Return lines that transpose a square: `read` gives its rows %v{i}; `write` puts {value} into %w{i}, for %w{n}."""
+    shuffles, turned = transposition([f"%v{i}" for i in range(side)], f"vector<{side}x{t.element}>")
+    writes = _chain(write, side, [f"{turned}{i}" for i in range(side)])
+    return f"{t.each(read, side)}\n{shuffles}\n{writes}"
 
 
 def _row(first: str) -> str:

@@ -11,13 +11,13 @@ import math
 from collections.abc import Sequence
 
 from difc.pipelines.lowering.factor_kernels import Form
+from difc.pipelines.lowering.kernel_text import NAN
 
 __all__ = ["BITS", "LARGEST", "Code", "cholesky", "lu", "solve"]
 
 #: The largest matrices that are done this way: code grows with the third power of the size.
 LARGEST = 8
 
-_NAN = {"f32": "0x7FC00000", "f64": "0x7FF8000000000000"}
 #: Integers with as many bits as numbers have.
 BITS = {"f32": "i32", "f64": "i64"}
 
@@ -87,7 +87,7 @@ def cholesky(code: Code, given: Sequence[str]) -> list[list[str]]:
     """Return L, with zeros above it; the lower triangle is read. If a pivot is not positive, that of L is NaN."""
     size = math.isqrt(len(given))
     x = _rows(given, size)
-    zero, nan = code.constant("0.0"), code.constant(_NAN[code.element])
+    zero, nan = code.constant("0.0"), code.constant(NAN[code.element])
     for k in range(size):
         positive = code.compare("cmpf ogt", x[k][k], zero)
         x[k][k] = code.op("math.sqrt", code.select(positive, x[k][k], nan))

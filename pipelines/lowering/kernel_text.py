@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Array", "executable", "transposition"]
+__all__ = ["NAN", "Array", "executable", "transposition"]
 
 _DYNAMIC = "-9223372036854775808"
+#: NaN as a number of an element type: its bits.
+NAN = {"f32": "0x7FC00000", "f64": "0x7FF8000000000000"}
 
 
 @dataclass(frozen=True)

@@ -226,10 +226,10 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
         if is_float(dtype):
             new_nan, old_nan = compare(c, dtype, x, x, "ne"), compare(c, dtype, best, best, "ne")
             found = c.value("arith.ori", [found, c.select(old_nan, c.constant(0, c.i1), new_nan)], c.i1)
-            equal = c.value("arith.ori", [equal, c.value("arith.andi", [new_nan, old_nan], c.i1)], c.i1)
+            equal = c.value("arith.ori", [equal, c.both(new_nan, old_nan)], c.i1)
         # Comparing positions, too, lets partial results be combined in any order.
         earlier = c.compare(SIGNED["lt"], here, position)
-        return c.value("arith.ori", [found, c.value("arith.andi", [equal, earlier], c.i1)], c.i1)
+        return c.value("arith.ori", [found, c.both(equal, earlier)], c.i1)
 
     def rule(c: Context, out: Out, x: Value, *, axis: int) -> Value:
         dtype = x.aval.dtype
@@ -241,7 +241,7 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
 
             def step(element: ir.Value, place: ir.Value, inside: ir.Value, *state: ir.Value) -> list[ir.Value]:
                 here = c.index_cast(place, c.i64)
-                is_better = c.value("arith.andi", [inside, better(c, dtype, element, here, *state)], c.i1)
+                is_better = c.both(inside, better(c, dtype, element, here, *state))
                 return [c.select(is_better, element, state[0]), c.select(is_better, here, state[1])]
 
             # Lanes without an element keep a position after all others.

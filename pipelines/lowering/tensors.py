@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Emitter, Size, dynamic_sizes, element_of, tensor_type_of
 
-__all__ = ["TensorEmitter"]
+__all__ = ["RESHAPES", "TensorEmitter"]
+
+#: Ops that give a tensor in another shape, its elements in the same order.
+RESHAPES = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape")
 
 
 class TensorEmitter(Emitter):
