@@ -103,11 +103,12 @@ class ArrayMethods:
         return astype(self, dtype)
 
     def reshape(self: Any, *shape: Any, order: Literal["C", "F", "A"] = "C") -> Any:
-        sizes: Any = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        sizes: Any = shape[0] if len(shape) == 1 else shape
         return np.reshape(self, sizes, order=order)
 
     def transpose(self: Any, *axes: Any) -> Any:
-        return np.transpose(self, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None)
+        order: Any = axes[0] if len(axes) == 1 else axes or None
+        return np.transpose(self, order)
 
     def flatten(self: Any, order: Literal["C", "F", "A", "K"] = "C") -> Any:
         return np.ravel(self, order)

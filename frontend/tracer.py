@@ -154,7 +154,8 @@ class Tracer(ArrayMethods):
         raise _concretization(
             self,
             "a NumPy array (as in np.array([x]) or np.asarray(x))",
-            "use np.stack([...]) to join traced values, and difc.numpy or difc.scipy for what NumPy does not dispatch",
+            "use np.stack([...]) to join traced values, x.astype(np.float32) instead of np.float32(x), and difc.numpy "
+            "or difc.scipy for what NumPy does not dispatch",
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:

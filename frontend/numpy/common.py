@@ -17,7 +17,7 @@ from difc import dialects as dif
 from difc.dialects import BF16, F16, F32, I64, NamedDim, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import fresh_dim
-from difc.errors import ShapeError
+from difc.errors import DtypeError, ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import Tracer, as_array, holds_tracer, lift, wrap
@@ -38,6 +38,7 @@ __all__ = [
     "product",
     "rank_of",
     "reshaped",
+    "several",
     "shape_error",
     "shape_of",
     "size_scalar",
@@ -100,7 +101,20 @@ def integer(x: Any, what: str) -> int:
     """Return a Python integer, where only one known at trace time will do; a traced one is an error that says so."""
     if isinstance(x, Tracer):
         raise shape_error(f"{what} must be a number known when the function is traced, not a traced value ({x.aval})")
-    return operator.index(x)
+    try:
+        return operator.index(x)
+    except TypeError:
+        raise DtypeError(
+            f"{what} must be an integer, not {x!r}",
+            where=user_frame_location(),
+            remedy="divide sizes with //, and convert numbers with int(...)",
+        ) from None
+
+
+def several(x: Any) -> tuple[Any, ...]:
+    """Return one or several numbers as a tuple; NumPy takes them from tuples, lists, ranges and arrays."""
+    x = x.tolist() if isinstance(x, np.ndarray) else x
+    return tuple(x) if isinstance(x, (tuple, list, range)) else (x,)
 
 
 # ---- axes ----------------------------------------------------------------------------------------
@@ -125,7 +139,7 @@ def axes_of(axis: Any, ndim: int, what: str = "axis") -> tuple[int, ...]:
     """Return axes counted from 0, from an axis, several, or None for all."""
     if axis is None:
         return tuple(range(ndim))
-    axes = tuple(axis_of(a, ndim, what) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    axes = tuple(axis_of(a, ndim, what) for a in several(axis))
     if len(set(axes)) != len(axes):
         raise shape_error(f"{what} {axis} names an axis twice")
     return axes
@@ -141,7 +155,7 @@ def rank_of(x: Any) -> int:
 
 def named_shape(shape: Any) -> list[Any]:
     """Return a shape argument, one size or several, as ints and named sizes."""
-    return [named_size(s) for s in shape] if isinstance(shape, (tuple, list, np.ndarray)) else [named_size(shape)]
+    return [named_size(s) for s in several(shape)]
 
 
 def named_size(size: Any, fallback: Any = None) -> Any:
@@ -151,7 +165,7 @@ def named_size(size: Any, fallback: Any = None) -> Any:
       fallback: the name to give it where it has none (default: a new one).
     """
     if not isinstance(size, Tracer):
-        return size if isinstance(size, NamedDim) else operator.index(size)
+        return size if isinstance(size, NamedDim) else integer(size, "a size")
     if size.ndim or size.dtype.kind not in "iu":
         raise shape_error(f"a size must be an integer scalar, not {size.aval}")
     return current_frame().builder.scalars.setdefault(to_dtype(lift(size), I64), fallback or fresh_dim())

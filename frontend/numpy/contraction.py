@@ -247,7 +247,10 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     x = np.moveaxis(as_tracer(a), axisa, -1)
     y = np.moveaxis(as_tracer(b), axisb, -1)
     if x.aval.shape[-1] != 3 or y.aval.shape[-1] != 3:
-        raise shape_error(f"cross: vectors have {x.aval.shape[-1]} and {y.aval.shape[-1]} elements, not 3")
+        raise shape_error(
+            f"cross: vectors have {x.aval.shape[-1]} and {y.aval.shape[-1]} elements, not 3",
+            "of vectors of two elements, write x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]",
+        )
     (x0, x1, x2), (y0, y1, y2) = (np.unstack(v, axis=-1) for v in (x, y))
     return np.stack([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0], axis=axisc)
 

@@ -110,7 +110,7 @@ def full_like(
 # ---- arrays from data ----------------------------------------------------------------------------
 
 
-@creates("array", "asarray", "asanyarray", "ascontiguousarray")
+@creates("array", "asarray", "asanyarray")
 def array(
     object: Any, dtype: Any = None, *, copy: Any = None, order: Any = None, ndmin: int = 0, **ignored: Any
 ) -> Any:
@@ -120,6 +120,12 @@ def array(
     x = lift(object)
     x = to_dtype(x, dtype_from(dtype)) if dtype is not None else x
     return wrap(expand(x, range(max(0, ndmin - aval_of(x).ndim))))
+
+
+@creates("ascontiguousarray")
+def contiguous(a: Any, dtype: Any = None) -> Any:
+    """Return a traced array of one or more dims. (numpy.ascontiguousarray)"""
+    return array(a, dtype, ndmin=1)
 
 
 @creates("copy")
@@ -133,9 +139,11 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 
 
 @creates("arange")
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **ignored: Any) -> Any:
+def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None, **ignored: Any) -> Any:
     """Return evenly spaced numbers in `[start, stop)`; traced bounds must be integers. (numpy.arange)"""
-    begin, end = (0, start) if stop is None else (start, stop)
+    begin, end = (0, start) if stop is None else (0 if start is None else start, stop)
+    if end is None:
+        raise shape_error("arange needs an end", "write np.arange(n)")
     if not any(isinstance(x, Tracer) for x in (begin, end, step)):
         return _static_arange(begin, end, step, dtype)
     if any(dtype_of(x).kind not in "iu" for x in (begin, end)):
@@ -154,7 +162,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **ign
 
 
 def _static_arange(begin: Any, end: Any, step: Any, dtype: Any) -> Any:
-    kind = np.arange(begin, begin, step, dtype=dtype).dtype
+    if step == 0:
+        raise shape_error("arange: the step is 0", "use np.full to repeat a number")
+    kind = np.result_type(int, *(np.asarray(x).dtype for x in (begin, end, step))) if dtype is None else np.dtype(dtype)
     if all(isinstance(x, (int, np.integer)) for x in (begin, end, step)) and not is_float(kind):
         numbers = wrap(ramp(max(0, -((int(begin) - int(end)) // int(step))), kind))
         numbers = numbers if step == 1 else numbers * step

@@ -29,7 +29,8 @@ def diagonal_mask(shape: Sequence[Any], k: int, direction: str, like: Sequence[i
     sizes = sized_shape(shape, like)
     row, column = (dif.iota(shape=sizes, dtype=I32, dimension=d) for d in (0, 1))
     if k:
-        row = dif.add(row, fill(row, k))
+        farthest = np.iinfo(np.int32).max // 2  # beyond any column, and added to any row still an int32
+        row = dif.add(row, fill(row, min(max(k, -farthest), farthest)))
     return dif.compare(column, row, direction=direction)
 
 

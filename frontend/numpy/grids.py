@@ -95,11 +95,11 @@ INDEXED: dict[str, Callable[[Any], Any]] = {
 def _window(name: str, shape: Callable[..., Any]) -> None:
     """Enter a window: NumPy's own numbers for a known size, else its formula of the place in [-1, 1]."""
 
-    def window(M: Any, *more: Any) -> Any:
-        if not has_tracer(M, *more):
-            return wrap(lift(getattr(np, name)(M, *more)))
+    def window(M: Any, *more: Any, **named: Any) -> Any:
+        if not has_tracer(M, *more, *named.values()):
+            return wrap(lift(getattr(np, name)(M, *more, **named)))
         place = (2.0 * arange(M) + (1 - M)) / np.maximum(M - 1, 1)
-        return shape(place, *more)
+        return shape(place, *more, **named)
 
     window.__name__, window.__doc__ = name, f"Return a window of M numbers. (numpy.{name})"
     creates(name)(window)

@@ -20,6 +20,7 @@ from difc.numpy.common import (
     product,
     rank_of,
     reshaped,
+    several,
     shape_error,
     shape_of,
     static_size,
@@ -246,6 +247,8 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 def resize(a: Any, new_shape: Any) -> Any:
     """Return an array of a new shape, filled with the elements over and over. (numpy.resize)"""
     x = np.ravel(a)
-    shape = tuple(new_shape) if isinstance(new_shape, (tuple, list)) else (new_shape,)
+    shape = several(new_shape)
     size = static_size(lift(x), 0, "resize")
+    if size == 0:
+        return np.zeros(shape, x.dtype, like=x)
     return np.take(x, np.resize(np.arange(size), shape))

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from difc.errors import MutationError
-from difc.numpy.common import as_operand, as_tracer, axis_of, integer, rank_of, shape_error, shape_of, static_size
+from difc.numpy.common import (
+    as_operand,
+    as_tracer,
+    axis_of,
+    integer,
+    rank_of,
+    several,
+    shape_error,
+    shape_of,
+    static_size,
+)
 from difc.numpy.creation import arange
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_shapes, broadcast_to, common_dtype
@@ -74,7 +84,7 @@ def _ordered(order: str, what: str, *sequences: Sequence[Any]) -> list[list[Any]
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
     """Return the index along each dim of places in the flattened array; none is checked. (numpy.unravel_index)"""
     rest = _integers(indices, "unravel_index").astype(np.int64)
-    (sizes,) = _ordered(order, "unravel_index", shape if isinstance(shape, (tuple, list)) else (shape,))
+    (sizes,) = _ordered(order, "unravel_index", several(shape))
     found = []
     for size in reversed(sizes[1:]):
         rest, index = np.divmod(rest, size)
@@ -89,7 +99,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
 
     Traced indices out of bounds are moved to the edge, as with mode="clip"; mode="wrap" counts round.
     """
-    sizes = dims if isinstance(dims, (tuple, list)) else (dims,)
+    sizes = several(dims)
     given = list(multi_index)
     if len(given) != len(sizes):
         raise shape_error(f"ravel_multi_index: {len(given)} indices for {len(sizes)} dims")

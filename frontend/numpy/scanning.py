@@ -167,7 +167,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         width: Any = dx
     else:
         points = as_tracer(x)
-        width = diff(points, axis=-1 if points.ndim == 1 else dim)
+        width = diff(points, axis=-1 if points.ndim == 1 else axis)
         if points.ndim == 1:
             width = np.reshape(width, [-1 if d == dim else 1 for d in range(y.ndim)])
     return np.sum(width * (_without_end(y, dim, 0) + _without_end(y, dim, 1)) / 2.0, axis=dim)

@@ -24,6 +24,7 @@ from difc.numpy.common import (
     product,
     rank_of,
     reshaped,
+    several,
     shape_error,
     shape_of,
     transposed,
@@ -115,7 +116,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 def expand_dims(a: Any, axis: Any) -> Any:
     """Return the array with dims of size 1 put in. (numpy.expand_dims)"""
     x = lift(a)
-    count = len(axis) if isinstance(axis, (tuple, list)) else 1
+    count = len(several(axis))
     return wrap(expand(x, axes_of(axis, aval_of(x).ndim + count)))
 
 
@@ -201,8 +202,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """Return the array with an axis moved back to a place. (numpy.rollaxis)"""
     ndim = rank_of(a)
-    axis, start = axis_of(axis, ndim), axis_of(start, ndim + 1, "start")
-    return moveaxis(a, axis, start - (axis < start))
+    axis, place = axis_of(axis, ndim), integer(start, "start")
+    place = ndim if place == ndim else axis_of(place, ndim, "start")  # it counts places, and -1 is the last axis
+    return moveaxis(a, axis, place - (axis < place))
 
 
 # ---- broadcasting --------------------------------------------------------------------------------
@@ -287,9 +289,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return wrap(reshaped(lift(roll(ravel(a), shift, 0)), shape_of(lift(a))))
     x = lift(a)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    shift = shift.tolist() if isinstance(shift, np.ndarray) else shift
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
+    shifts, axes = several(shift), several(axis)
     count = max(len(shifts), len(axes))
     for s, ax in zip(*(list(v) * (count if len(v) == 1 else 1) for v in (shifts, axes)), strict=True):
         dim = axis_of(ax, aval_of(x).ndim)

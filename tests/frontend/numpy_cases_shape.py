@@ -120,6 +120,6 @@ SHAPE_CREATION_CASES: dict[str, list[Callable[[Any], Any]]] = {
     "geomspace": [lambda m: m.geomspace(1, 1000, 4), lambda m: m.geomspace(-2, -32, 5)],
     "hamming": [lambda m: m.hamming(7)],
     "hanning": [lambda m: m.hanning(7)],
-    "kaiser": [lambda m: m.kaiser(5, 14.0)],
+    "kaiser": [lambda m: m.kaiser(5, 14.0), lambda m: m.kaiser(M=4, beta=2.0)],
     "require": [lambda m: m.require([1, 2], float, ["C"])],
 }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import difc.numpy as dnp
 from difc.dialects import Aval
 from difc.dims import Dim
-from difc.errors import ShapeError, UnsupportedError
+from difc.errors import DtypeError, ShapeError, UnsupportedError
 from difc.tracer import Tracer
 from tests.frontend.traced import check, compare, module_of, trace_and_run
 
@@ -109,6 +109,17 @@ def test_lists_of_traced_values() -> None:
     compare(trace_and_run(lambda x: np.add(x, [x[0], 1.0]), np.array([5.0, 6.0])), np.array([10.0, 7.0]))
 
 
+def test_numbers_in_arrays() -> None:
+    one_two, order = np.array([1, 2]), np.array([1, 2, 0])
+    check(
+        lambda x: [
+            x.transpose(order), x.reshape(order + 2), x.reshape(24), np.flip(x, one_two), np.sum(x, tuple(one_two)),
+            np.roll(x, one_two, one_two), np.resize(x, one_two), x.transpose(range(2, -1, -1)),
+        ],
+        np.arange(24.0).reshape(2, 3, 4),
+    )  # fmt: skip
+
+
 N = Dim.named("n")
 
 
@@ -141,6 +152,9 @@ N = Dim.named("n")
         (lambda x: np.diagonal(x), "the matrix is n by 3"),
         (lambda x: dnp.zeros(x[0, 0, 0]), "a size must be an integer scalar"),
         (lambda x: dnp.arange(0.0, x.sum()), "arange with traced bounds needs integers"),
+        (lambda x: dnp.arange(0, 5, 0), "arange: the step is 0"),
+        (lambda x: dnp.arange(), "arange needs an end"),
+        (lambda x: np.rollaxis(x, 0, 4), "start 4 is not an axis of an array of 3 dim"),
     ],
 )
 def test_messages(f: Any, message: str) -> None:
@@ -148,6 +162,18 @@ def test_messages(f: Any, message: str) -> None:
         module_of(f, [Aval((N, 3, 4), X.dtype)])
     assert "test_numpy_shaping.py" in str(raised.value)
     assert "^" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda x: np.sum(x, 1.0), "axis must be an integer, not 1.0"),
+        (lambda x: x.reshape(3 / 2, 2), "a size must be an integer, not 1.5.*divide sizes with //"),
+    ],
+)
+def test_numbers_that_are_no_integers(f: Any, message: str) -> None:
+    with pytest.raises(DtypeError, match=f"(?s){message}"):
+        module_of(f, [Aval((3,), X.dtype)])
 
 
 @pytest.mark.parametrize(
