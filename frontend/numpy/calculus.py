@@ -66,8 +66,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
         inside = np.where((inside == -top) & (steps > 0), top, inside)
     change = np.where(np.abs(steps) < jump, 0, inside - steps)
     lead = (slice(None),) * dim
-    first = np.expand_dims(x[(*lead, 0)], dim).astype(dtype)
-    return np.concatenate([first, x[(*lead, slice(1, None))] + np.cumsum(change, axis=dim)], dim).astype(dtype)
+    later = x[(*lead, slice(1, None))] + np.cumsum(change, axis=dim)
+    return np.concatenate([x[(*lead, slice(1))].astype(dtype), later], dim).astype(dtype)
 
 
 # ---- gradient ------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ _IDENTITY: dict[np.ufunc, Any] = {
     np.logical_or: False,
 }
 _LOGICAL = (np.logical_xor, np.logical_and, np.logical_or)
+#: Ufuncs that compute with floats.
+_FLOATING = (np.hypot, np.logaddexp, np.logaddexp2)
 #: Ufuncs with an op that reduces.
 _OPS = {np.bitwise_and: dif.reduce_and, np.bitwise_or: dif.reduce_or}
 
@@ -46,6 +48,8 @@ def _operand(ufunc: np.ufunc, array: Any, dtype: Any) -> Any:
     x = as_tracer(array)
     if ufunc in _LOGICAL:
         return wrap(to_dtype(lift(x), BOOL))
+    if ufunc in _FLOATING and dtype is None and x.dtype.kind in "biu":
+        dtype = ufunc.resolve_dtypes((x.dtype, x.dtype, None))[0]
     return x if dtype is None else x.astype(dtype_from(dtype))
 
 
@@ -73,22 +77,23 @@ def _reduce(ufunc: np.ufunc) -> Callable[..., Any]:
     ) -> Any:  # fmt: skip
         x = _operand(ufunc, array, dtype)
         axes = axes_of(axis, x.ndim)
-        start = identity if initial is NO_VALUE or initial is None else initial
+        begin = None if initial is NO_VALUE else initial
+        nothing = begin if identity is None else identity  # stands for no elements; without one, many are as one
         if where is not True:
-            if start is None:
+            if nothing is None:
                 raise shape_error(f"{name} with where= may find nothing to combine", "pass initial= as well")
-            x = np.where(where, x, np.asarray(start, x.dtype))
+            x = np.where(where, x, wrap(to_dtype(lift(nothing), x.dtype)))
         if ufunc in _OPS:
             found = wrap(reduced(_OPS[ufunc], lift(x), axes, keepdims))
         else:
             for dim in axes:
                 if x.aval.shape[dim] == 0:
-                    if start is None:
+                    if nothing is None:
                         raise shape_error(f"{name} of an empty array has no value", "pass initial=")
-                    x = np.full_like(x, start, shape=[1 if d == dim else s for d, s in enumerate(x.shape)])
+                    x = np.full_like(x, nothing, shape=[1 if d == dim else s for d, s in enumerate(x.shape)])
                 x = _folded(ufunc, x, dim)
             found = x if keepdims else np.squeeze(x, axes)
-        return found if initial is NO_VALUE or initial is None else ufunc(found, initial).astype(found.dtype)
+        return found if begin is None else ufunc(found, begin).astype(found.dtype)
 
     return reduce
 

@@ -118,15 +118,16 @@ METHODS[np.minimum, "accumulate"] = _extreme(dif.cummin)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
     """Return the differences of neighbours along an axis, n times. (numpy.diff)"""
     x = as_tracer(a)
-    dim = axis_of(axis, x.ndim)
+    dim, times = axis_of(axis, x.ndim), integer(n, "n")
+    if times < 0:
+        raise shape_error(f"diff: the order {times} is negative")
+    if times == 0:  # as in NumPy, which then leaves out what is put before and after
+        return x
     parts = [p for p in (prepend, x, append) if p is not np._NoValue]  # type: ignore[attr-defined]
     if len(parts) > 1:
         edge = tuple(1 if d == dim else s for d, s in enumerate(x.shape))
         parts = [np.broadcast_to(wrap(lift(p)), edge) if not np.ndim(p) else p for p in parts]
         x = np.concatenate(parts, dim)
-    times = integer(n, "n")
-    if times < 0:
-        raise shape_error(f"diff: the order {times} is negative")
     for _ in range(times):
         x = _difference(x, dim)
     return x

@@ -289,7 +289,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return wrap(reshaped(lift(roll(ravel(a), shift, 0)), shape_of(lift(a))))
     x = lift(a)
-    shifts, axes = several(shift), several(axis)
+    axes = several(axis)
+    shifts = tuple(np.unstack(shift)) if isinstance(shift, Tracer) and shift.ndim else several(shift)
     count = max(len(shifts), len(axes))
     for s, ax in zip(*(list(v) * (count if len(v) == 1 else 1) for v in (shifts, axes)), strict=True):
         dim = axis_of(ax, aval_of(x).ndim)

@@ -91,7 +91,7 @@ CASES: dict[str, list[Case]] = {
         (lambda x, k=k: np.diagonal(x, k, 0, 2), (_M,)) for k in (-1, 0, 1, 5)
     ],
     "diff": [(np.diff, (_A,)), (lambda x: np.diff(x, 2, 0), (_INT,)), (lambda x: np.diff(x, prepend=0), (_MASK,)),
-             (lambda x: np.diff(x, append=x[:, :2]), (_A,))],
+             (lambda x: np.diff(x, append=x[:, :2]), (_A,)), (lambda x: np.diff(x, 0, prepend=0), (_A,))],
     "digitize": [(lambda x, b, r=r: np.digitize(x, b, r), (_A, _SORTED)) for r in (False, True)],
     "dot": [
         (np.dot, (_A, _r(4, 2))), (np.dot, (_V, _W)), (np.dot, (_M, _r(5, 4, 2))), (np.dot, (_A, _r(4))),

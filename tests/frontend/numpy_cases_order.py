@@ -133,6 +133,7 @@ ORDER_CASES: dict[str, list[Case]] = {
     "unwrap": [
         (lambda x: np.unwrap(9 * x, axis=0), (_M,)), (lambda x: np.unwrap(x, discont=4), (np.cumsum(2 * _V),)),
         (lambda x: np.unwrap(x, period=4), (np.array([0, 1, 2, 3, 0, 1, 2, 6, 0]),)), (np.unwrap, (9 * _F32,)),
+        (np.unwrap, (_M[:, :, :0],)), (lambda x: np.unwrap(x, axis=0), (_M[:0],)),
         (lambda x: np.unwrap(x, period=255), (np.array([0, 100, 250, 3, 9, 200]),)),
     ],
 }  # fmt: skip
