@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.scipy.common import apply, constant, floats
+from difc.scipy.common import apply, constant, floats, largest_logarithm
 
 __all__ = ["expit", "log_expit", "log_softmax", "logit", "logsumexp", "softmax"]
 
@@ -30,10 +30,17 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
       >>> logsumexp([1000.0, 1000.0])
       np.float64(1000.6931471805599)
     """
-    (x,) = floats(a)
-    peak = _peak(x, axis)
+    if b is None:
+        (x,) = floats(a)
+        peak = _peak(x, axis)
+    else:
+        x, b = floats(a, b)
+        peak = _peak(np.where(b == 0, -np.inf, x), axis)  # of what counts
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.exp(x - peak)
+        power = x - peak
+        if b is not None:  # what does not count may be far above the peak, and 0 times infinity is NaN
+            power = np.minimum(power, 0.999 * largest_logarithm(power))
+        terms = np.exp(power)
         total = np.sum(terms if b is None else b * terms, axis=axis, keepdims=keepdims)
         sign = np.sign(total)
         size = np.log(np.abs(total) if return_sign else total)

@@ -259,3 +259,15 @@ def test_logsumexp_options(axis: Any, keepdims: bool, signed: bool) -> None:
     found = trace_and_run(lambda x: special.logsumexp(x, axis, factors, keepdims, signed), X)
     compare(found, expected)
     compare([np.asarray(special.logsumexp(np.full(3, -np.inf)))], np.float64(-np.inf))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logsumexp_of_what_does_not_count(dtype: Any) -> None:
+    x = np.array([[-1000, -2], [-1000, np.inf], [5, 1000], [-np.inf, 3], [1, 2]], dtype)
+    b = np.array([[1, 0], [1, 0], [2, 0], [2, 0], [0, 0]], dtype)
+    expected = scipy.special.logsumexp(x, axis=1, b=b)
+    compare(trace_and_run(lambda x, b: special.logsumexp(x, 1, b), x, b), expected)
+    compare([special.logsumexp(x, 1, b)], expected)
+    compare(trace_and_run(lambda x: special.logsumexp(x, 0, b), x[0]), scipy.special.logsumexp(x[:1] + 0 * b, 0, b))
+    x, b = np.array([0.5, 2.0, -1.0]), np.array([1.0, 0.0, 2.0])
+    difc.testing.check_grads(lambda x, b: special.logsumexp(x, b=b), [x, b])
