@@ -41,7 +41,12 @@ _LOGICAL = (np.logical_xor, np.logical_and, np.logical_or)
 #: Ufuncs that compute with floats.
 _FLOATING = (np.hypot, np.logaddexp, np.logaddexp2)
 #: Ufuncs with an op that reduces.
-_OPS = {np.bitwise_and: dif.reduce_and, np.bitwise_or: dif.reduce_or}
+_OPS = {
+    np.bitwise_and: dif.reduce_and,
+    np.bitwise_or: dif.reduce_or,
+    np.logical_and: dif.reduce_and,
+    np.logical_or: dif.reduce_or,
+}
 
 
 def _operand(ufunc: np.ufunc, array: Any, dtype: Any) -> Any:

@@ -269,7 +269,5 @@ def _enter_method(ufunc: np.ufunc, function: Callable[..., Any]) -> None:
     METHODS[ufunc, "reduce"] = reduce
 
 
-for _ufunc, _function in {
-    np.add: _sum, np.multiply: _prod, np.maximum: _max, np.minimum: _min, np.logical_and: _all, np.logical_or: _any,
-}.items():  # fmt: skip
+for _ufunc, _function in {np.add: _sum, np.multiply: _prod, np.maximum: _max, np.minimum: _min}.items():
     _enter_method(_ufunc, _function)
