@@ -14,7 +14,7 @@ from difc.ad_pass.batch import add_batch, batch_values, move_dim
 from difc.ad_pass.registry import BATCH, Node
 from difc.ad_pass.rules.control import as_tuple, build_body
 from difc.ad_pass.zero import shape_of
-from difc.dialects import Aval, Builder, ScanParts, aval_of, new_block
+from difc.dialects import Aval, Builder, ScanParts, aval_of, is_float, new_block
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
@@ -46,7 +46,10 @@ def _cond_batch(
 ) -> tuple[list[ir.Value], list[bool]]:
     pred, args, flags = operands[0], operands[1:], batched[1:]
     if batched[0]:
-        branches = [batch_values(body, size, args, flags) for body in node.bodies]
+        branches = [
+            batch_values(body, size, _for_branch(pred, taken, args, flags, node), flags)
+            for taken, body in zip((True, False), node.bodies, strict=True)
+        ]
         every = [True] * len(node.results)
         first, second = (_batched(values, have, every, size) for values, have in branches)
         return [_select(pred, a, b) for a, b in zip(first, second, strict=True)], every
@@ -66,6 +69,22 @@ def _cond_batch(
     marks = [*linear, *[False] * len(extra)] if linear else ()
     results = dif.cond(pred, *args, *extra, linear=marks, regions=[branch(body) for body in node.bodies])
     return as_tuple(results), out
+
+
+def _for_branch(
+    pred: ir.Value, taken: bool, args: Sequence[ir.Value], batched: Sequence[bool], node: Node
+) -> list[ir.Value]:
+    """Return operands through which derivatives flow only where this branch is taken.
+
+    Elsewhere the branch computes what nobody asked for, and its slope may be infinite: times a cotangent of 0 that is
+    NaN. Operands without a batch stay as they are; to give them one would cost far more.
+    """
+    if node.attributes["linear"]:
+        return list(args)
+    return [
+        _select(pred, *(pair if taken else pair[::-1])) if b and is_float(aval_of(x).dtype) else x
+        for x, b, pair in ((x, b, (x, dif.stop_gradient(x))) for x, b in zip(args, batched, strict=True))
+    ]
 
 
 def _select(pred: ir.Value, on_true: ir.Value, on_false: ir.Value) -> ir.Value:

@@ -63,3 +63,17 @@ def test_a_jacobian_by_vmap() -> None:
 
 def test_vmap_over_a_closed_over_value() -> None:
     same(difc.jit(lambda a, c: difc.vmap(lambda r: r * c)(a))(m, 3.0), m * 3.0)
+
+
+def test_derivatives_flow_only_through_the_branch_that_is_taken() -> None:
+    def loss(np: Any, vmap: Any, cond: Any) -> Callable[[Any], Any]:
+        def choose(v: Any) -> Any:  # sqrt has an infinite slope at 0, where it is not taken
+            return cond(v[0] > 1, lambda a: np.sum(np.sqrt(a)), lambda a: np.prod(a), v)
+
+        return lambda rows: np.sum(vmap(choose)(rows))
+
+    ours, theirs = loss(dnp, difc.vmap, difc.cond), loss(jnp, jax.vmap, jax.lax.cond)
+    rows = np.arange(6.0).reshape(3, 2)
+    same(difc.grad(ours)(rows), jax.grad(theirs)(rows))
+    same(difc.jvp(difc.grad(ours), (rows,), (rows,))[1], jax.jvp(jax.grad(theirs), (rows,), (rows,))[1])
+    same(ours(rows), theirs(rows))
