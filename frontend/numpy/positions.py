@@ -248,7 +248,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise", *, inplace: bool = True) 
         raise shape_error(f"put: mode={mode!r} is not one of 'raise', 'wrap', 'clip'")
     if mode != "raise":
         index = np.remainder(index, size) if mode == "wrap" else np.clip(index, 0, size - 1)
-    if new.aval.shape == (0,):
+    if shape_of(lift(new)) == (0,):
         return x
     count = static_size(lift(index), 0, "put")
     return np.reshape(flat.at[index].set(np.resize(new, count)), x.shape)
