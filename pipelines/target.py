@@ -19,10 +19,13 @@ Why the entries are what they are, measured with IREE 3.13:
 
 from __future__ import annotations
 
+import ctypes
 import difflib
 import functools
+import os
 import platform
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,11 +107,19 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """What a processor has for vectors: their bytes, the registers, and whether it multiplies and adds in one step."""
+    """What a processor has for vectors.
+
+    Attributes:
+      bytes: of a vector.
+      registers: for vectors.
+      fma: whether it multiplies and adds in one step.
+      tiles: how many threads have a unit that multiplies tiles of bfloat16 (AMX); 0 if there is none.
+    """
 
     bytes: int
     registers: int
     fma: bool
+    tiles: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,14 +206,15 @@ class Target:
         if platform.machine() in ("aarch64", "arm64"):
             return VectorUnit(16, 32, fma=True)
         if "avx512f" in features:
-            return VectorUnit(64, 32, fma=True)
+            has_tiles = {"amx_tile", "amx_bf16"} <= set(features) and _grants_tiles()
+            return VectorUnit(64, 32, fma=True, tiles=_threads() if has_tiles else 0)
         if {"avx2", "fma"} <= set(features):
             return VectorUnit(32, 16, fma=True)
         return VectorUnit(16, 16, fma=False)
 
     def fingerprint(self) -> str:
         """Return what, besides the flags, decides the machine code: for `cpu`, this machine's processor."""
-        return host_processor() if self.family == "cpu" else ""
+        return f"{host_processor()}\n{self.vectors}" if self.family == "cpu" else ""
 
 
 @functools.cache
@@ -214,6 +226,19 @@ def host_processor() -> str:
     wanted = re.compile(r"^(model name|flags|Features|CPU implementer|CPU part)\s*:.*$", re.MULTILINE)
     lines = {found.group(0) for found in wanted.finditer(info.read_text())}
     return "\n".join([platform.machine(), *sorted(lines)])
+
+
+@functools.cache
+def _grants_tiles() -> bool:
+    """Ask Linux for the registers of the tile unit, as each process has to (kernels ask for themselves)."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    arch_prctl, request, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def _cuda(text: str, detail: str) -> Target:

@@ -6,10 +6,11 @@ unless its attributes name IREE's plain pipeline (`loop_kernels.py`): IREE would
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["NAN", "Array", "executable", "transposition"]
+__all__ = ["NAN", "Array", "address", "executable", "transposition"]
 
 _DYNAMIC = "-9223372036854775808"
 #: NaN as a number of an element type: its bits.
@@ -173,6 +174,7 @@ def executable(
         f": ({', '.join([a.type, *['index'] * len(a.run_time_sizes)])}) -> {a.type}"
         for a in arrays
     )
+    across, body = _with_numbers(across), _with_numbers(body)
     return f"""
 "flow.executable"() ({{
   "flow.executable.export"() ({{
@@ -198,6 +200,20 @@ def executable(
 """
 
 
+def address(result: str, base: int, *offsets: tuple[str, int]) -> str:
+    """Return the lines of a pointer into `%memory`: `base` and multiples of indices, in bytes."""
+    name = result if not offsets else f"{result}_0"
+    lines = [f"{name} = llvm.getelementptr %memory[{base}] : (!llvm.ptr) -> !llvm.ptr, i8"]
+    for number, (index, scale) in enumerate(offsets, 1):
+        before, name = name, result if number == len(offsets) else f"{result}_{number}"
+        lines += [
+            f"{result}_i{number} = arith.index_cast {index} : index to i64",
+            f"{name} = llvm.getelementptr {before}[{result}_i{number}] : (!llvm.ptr, i64) -> !llvm.ptr, "
+            f"!llvm.array<{scale} x i8>",
+        ]
+    return "\n".join(lines)
+
+
 def transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
     """Return the lines that transpose a square of vectors, and the name of its new rows without their numbers.
 
@@ -215,3 +231,9 @@ def transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
             lines.append(f"{name}{i} = vector.shuffle {pair} {order} : {vector}, {vector}")
         rows = [f"{name}{i}" for i in range(count)]
     return "\n".join(lines), name
+
+
+def _with_numbers(text: str) -> str:
+    """Return lines behind those of the numbers that `let` uses in them."""
+    numbers = sorted({int(n) for n in re.findall(r"%int(\d+)\b", text)})
+    return "\n".join([*(f"%int{n} = arith.constant {n} : index" for n in numbers), text])

@@ -20,7 +20,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from difc.pipelines.lowering.kernel_text import Array, executable, transposition
+from difc.pipelines.lowering.kernel_arithmetic import let
+from difc.pipelines.lowering.kernel_text import Array, address, executable, transposition
+from difc.pipelines.lowering.matmul_operands import MEMORY
+from difc.pipelines.lowering.matmul_tiles import parts_for_tiles, tiles_text
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["KERNELS", "SIZES", "kernel_text"]
@@ -76,48 +79,37 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
     The squares of a turned operand may reach beyond its last column, which is repeated, and beyond the last step.
     """
     vector, flat = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>"
-    side, buffer = t.lanes, f"tensor<{t.depth}x{t.columns}x{element}>"
-    half = f"vector<{side}x{element}>"
+    side, size = t.lanes, KERNELS[element]
+    half, row_bytes = f"vector<{side}x{element}>", t.columns * size
+    starts = let(*(f"from{i} = (panel_n0 + min(column + {i}, last_column)) * k + ki" for i in range(side)))
     read = _lines(
-        "%j@ = arith.constant @ : index",
-        "%wanted@ = arith.addi %column, %j@ : index",
-        "%nearest@ = arith.minui %wanted@, %last_column : index",
-        "%number@ = arith.addi %n0, %nearest@ : index",
-        "%start@ = arith.muli %number@, %k : index",
-        "%from@ = arith.addi %start@, %ki : index",
         f"%row@ = vector.transfer_read %y_flat[%from@], %zero, %inside_ {{in_bounds = [true]}} : {flat}, {half}",
         count=side,
     )
     shuffles, turned = transposition([f"%row{i}" for i in range(side)], half)
-    write = _lines(
-        "%i@ = arith.addi %i, %j@ : index",
-        f"%to@next = vector.transfer_write {turned}@, %to@[%i@, %column] {{in_bounds = [true]}} : {half}, {buffer}",
-        count=side,
+    write = "\n".join(
+        f"{address(f'%to{i}', i * row_bytes, ('%i', row_bytes), ('%column', size))}\n"
+        f"llvm.store {turned}{i}, %to{i} : {half}, !llvm.ptr"
+        for i in range(side)
     )
     return f"""
         %side = arith.constant {side} : index
-        %lies = arith.cmpi eq, %y_turned, %c0 : index
-        %to_copy = arith.select %lies, %slice, %c0 : index
-        %to_turn = arith.select %lies, %c0, %slice : index
-        %copied = scf.for %i = %c0 to %to_copy step %c1 iter_args(%to = %old) -> {buffer} {{
-          %ki = arith.addi %k0, %i : index
-          %start = arith.muli %ki, %n : index
-          %from = arith.addi %start, %n0 : index
+        {let("to_copy = slice if y_turned == 0 else 0", "to_turn = 0 if y_turned == 0 else slice")}
+        scf.for %i = %c0 to %to_copy step %c1 {{
+          {let("from = (k0 + i) * n + panel_n0")}
           %v = vector.transfer_read %y_flat[%from], %zero, %inside {{in_bounds = [true]}} : {flat}, {vector}
-          %w = vector.transfer_write %v, %to[%i, %c0] {{in_bounds = [true]}} : {vector}, {buffer}
-          scf.yield %w : {buffer}
+          {address("%to", 0, ("%i", row_bytes))}
+          llvm.store %v, %to : {vector}, !llvm.ptr
         }}
-        %buffer = scf.for %i = %c0 to %to_turn step %side iter_args(%before = %copied) -> {buffer} {{
-          %ki = arith.addi %k0, %i : index
-          %steps_left = arith.subi %slice, %i : index
+        scf.for %i = %c0 to %to_turn step %side {{
+          {let("ki = k0 + i", "steps_left = slice - i")}
           %inside_ = vector.create_mask %steps_left : vector<{side}xi1>
-          %squares = scf.for %column = %c0 to %columns step %side iter_args(%to0 = %before) -> {buffer} {{
+          scf.for %column = %c0 to %columns step %side {{
+{starts}
 {read}
 {shuffles}
 {write}
-            scf.yield %to{side} : {buffer}
           }}
-          scf.yield %squares : {buffer}
         }}"""
 
 
@@ -129,25 +121,19 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       element: "f32" or "f64".
       unit: what the processor has; without a fused multiply-add, products are rounded before they are added.
     """
+    with_tiles = unit.tiles and element == "f32"
     t = Tiles.of(element, unit)
     vector, flat, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>", f"tensor<?x?x{element}>"
-    buffer, mask = f"tensor<{t.depth}x{t.columns}x{element}>", f"vector<{t.columns}xi1>"
+    mask, memory = f"vector<{t.columns}xi1>", max(_BUFFER, MEMORY) if with_tiles else _BUFFER
     x = Array("x", "read", element, ("batch", "x_size"))
     y = Array("y", "read", element, ("batch", "y_size"))
     out = Array("out", "write", element, ("batch", "m", "n"))
     rows = t.tile_rows
-    starts = _lines(
-        "%i@ = arith.constant @ : index",
-        "%r@ = arith.addi %row, %i@ : index",
-        "%is_row@ = arith.cmpi ult, %r@, %height : index",
-        "%in@ = arith.select %is_row@, %r@, %row : index",
-        "%at@ = arith.addi %m0, %r@ : index",
-        "%begin@ = arith.muli %at@, %x_m : index",
-        "%s@ = arith.select %is_row@, %begin@, %begin0 : index",
-        count=rows,
+    starts = "\n".join(
+        let(f"in{i} = row + {i} if row + {i} < height else row", f"s{i} = (m0 + in{i}) * x_m") for i in range(rows)
     )
     before = _lines(
-        f"%b@ = vector.transfer_read %w0[%in@, %c0], %zero, %inside {{in_bounds = [true]}} : {matrix}, {vector}",
+        f"%b@ = vector.transfer_read %w0[%in@, %column0], %zero, %inside {{in_bounds = [true]}} : {matrix}, {vector}",
         count=rows,
     )
     fused = f"%f@ = vector.fma %v@, %y_row, %a@ : {vector}"
@@ -161,83 +147,84 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     )
     ends = _lines(
         f"%t@ = arith.addf %before#@, %tile#@ : {vector}",
-        f"%w@next = vector.transfer_write %t@, %w@[%in@, %c0], %inside {{in_bounds = [true]}} : {vector}, {matrix}",
+        "%w@next = vector.transfer_write %t@, %w@[%in@, %column0], %inside {in_bounds = [true]} : "
+        f"{vector}, {matrix}",
         count=rows,
     )
     accumulators = ", ".join(f"%a{i} = %nothing" for i in range(rows))
     results, types = ", ".join(f"%f{i}" for i in range(rows)), ", ".join([vector] * rows)
-    cuts = f"""
-    %columns = arith.constant {t.columns} : index
-    %tile_rows = arith.constant {t.tile_rows} : index
-    %most_rows = arith.constant {t.rows} : index
-    %handed_out = arith.constant {_HANDED_OUT} : index
-    %panels = arith.ceildivui %n, %columns : index
-    %fewest = arith.ceildivui %m, %most_rows : index"""
-    across = f"""{cuts}
-    %parts = arith.muli %panels, %fewest : index
-    %across = arith.muli %parts, %handed_out : index"""
-    body = f"""{cuts}
+    if with_tiles:
+        cuts, done = parts_for_tiles(unit.tiles, t.columns, t.tile_rows, t.rows), tiles_text(matrix)
+        left = ("%part_tiles", "0 if is_done else width")
+    else:
+        cuts, done = let(f"part_step = {t.tile_rows}", f"fewest = ceil(m, {t.rows})", f"part_columns = {t.columns}"), ""
+        left = ("%part_", "width")
+    across = "\n".join(
+        [cuts, let(f"across = ceil(n, part_columns) * fewest * {_HANDED_OUT}")],
+    )
+    place = let(
+        "panels = ceil(n, part_columns)",
+        "rows = ceil(ceil(m, fewest), part_step) * part_step",
+        f"part_number = strip // {_HANDED_OUT}",
+        f"works = strip % {_HANDED_OUT} == 0",
+        "k_end = k if works else 0",
+        f"first = part_number // (panels * {_TOGETHER}) * {_TOGETHER}",
+        f"place = part_number % (panels * {_TOGETHER})",
+        f"members = min(fewest - first, {_TOGETHER})",
+        "n0 = place // members * part_columns",
+        "m0 = (first + place % members) * rows",
+        "width = min(n - n0, part_columns)",
+        "height = min(m - m0, rows) if works else 0",
+        "x_m = k if x_turned == 0 else 1",
+        "x_k = 1 if x_turned == 0 else m",
+    )
+    panel = let(
+        "panel_n0 = n0 + column0",
+        f"panel_width = min(width - column0, {t.columns})",
+        "last_column = panel_width - 1",
+    )
+    body = f"""
+      {cuts}
+      {place}
+      %columns = arith.constant {t.columns} : index
+      %tile_rows = arith.constant {t.tile_rows} : index
       %depth = arith.constant {t.depth} : index
       %zero = arith.constant 0.0 : {element}
-      %even_rows = arith.ceildivui %m, %fewest : index
-      %tiles = arith.ceildivui %even_rows, %tile_rows : index
-      %rows = arith.muli %tiles, %tile_rows : index
-      %part_number = arith.divui %strip, %handed_out : index
-      %turn = arith.remui %strip, %handed_out : index
-      %works = arith.cmpi eq, %turn, %c0 : index
-      %k_end = arith.select %works, %k, %c0 : index
-      %together = arith.constant {_TOGETHER} : index
-      %in_group = arith.muli %panels, %together : index
-      %group = arith.divui %part_number, %in_group : index
-      %place = arith.remui %part_number, %in_group : index
-      %first = arith.muli %group, %together : index
-      %others = arith.subi %fewest, %first : index
-      %members = arith.minui %others, %together : index
-      %member = arith.remui %place, %members : index
-      %panel_number = arith.divui %place, %members : index
-      %down = arith.addi %first, %member : index
-      %n0 = arith.muli %panel_number, %columns : index
-      %m0 = arith.muli %down, %rows : index
-      %n_left = arith.subi %n, %n0 : index
-      %width = arith.minui %n_left, %columns : index
-      %m_left = arith.subi %m, %m0 : index
-      %full_height = arith.minui %m_left, %rows : index
-      %height = arith.select %works, %full_height, %c0 : index
-      %last_column = arith.subi %width, %c1 : index
-      %x_lies = arith.cmpi eq, %x_turned, %c0 : index
-      %x_m = arith.select %x_lies, %k, %c1 : index
-      %x_k = arith.select %x_lies, %c1, %m : index
       {x.load("%x_flat")}
       {y.load("%y_flat")}
-      %inside = vector.create_mask %width : {mask}
-      %nothing = vector.broadcast %zero : {element} to {vector}
       %part_ = tensor.empty(%height, %width) : {matrix}
-      %buffer_ = tensor.empty() : {buffer}
-      %part:2 = scf.for %k0 = %c0 to %k_end step %depth
-          iter_args(%p0 = %part_, %old = %buffer_) -> ({matrix}, {buffer}) {{
-        %is_first = arith.cmpi eq, %k0, %c0 : index
-        %k_left = arith.subi %k, %k0 : index
-        %slice = arith.minui %k_left, %depth : index
-{_copy_of_columns(t, element)}
-        %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {matrix} {{
-{starts}
-          %tile:{rows} = scf.for %i = %c0 to %slice step %c1 iter_args({accumulators}) -> ({types}) {{
-            %y_row = vector.transfer_read %buffer[%i, %c0], %zero {{in_bounds = [true]}} : {buffer}, {vector}
-            %ki = arith.addi %k0, %i : index
-            %x_ki = arith.muli %ki, %x_k : index
-{products}
-            scf.yield {results} : {types}
+      %memory_size = llvm.mlir.constant({memory} : i64) : i64
+      %memory = llvm.alloca %memory_size x i8 {{alignment = 256 : i64}} : (i64) -> !llvm.ptr
+      {done}
+      {let(f"columns_left = {left[1]}")}
+      %nothing = vector.broadcast %zero : {element} to {vector}
+      %part = scf.for %column0 = %c0 to %columns_left step %columns iter_args(%q0 = {left[0]}) -> {matrix} {{
+        {panel}
+        %inside = vector.create_mask %panel_width : {mask}
+        %q1 = scf.for %k0 = %c0 to %k_end step %depth iter_args(%p0 = %q0) -> {matrix} {{
+          {let("is_first = k0 == 0", f"slice = min(k - k0, {t.depth})")}
+          {_copy_of_columns(t, element)}
+          %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {matrix} {{
+            {starts}
+            %tile:{rows} = scf.for %i = %c0 to %slice step %c1 iter_args({accumulators}) -> ({types}) {{
+              {address("%y_at", 0, ("%i", t.columns * KERNELS[element]))}
+              %y_row = llvm.load %y_at : !llvm.ptr -> {vector}
+              {let("x_ki = (k0 + i) * x_k")}
+              {products}
+              scf.yield {results} : {types}
+            }}
+            %before:{rows} = scf.if %is_first -> ({types}) {{
+              scf.yield {", ".join(["%nothing"] * rows)} : {types}
+            }} else {{
+              {before}
+              scf.yield {", ".join(f"%b{i}" for i in range(rows))} : {types}
+            }}
+            {ends}
+            scf.yield %w{rows} : {matrix}
           }}
-          %before:{rows} = scf.if %is_first -> ({types}) {{
-            scf.yield {", ".join(["%nothing"] * rows)} : {types}
-          }} else {{
-{before}
-            scf.yield {", ".join(f"%b{i}" for i in range(rows))} : {types}
-          }}
-{ends}
-          scf.yield %w{rows} : {matrix}
+          scf.yield %p1 : {matrix}
         }}
-        scf.yield %p1, %buffer : {matrix}, {buffer}
+        scf.yield %q1 : {matrix}
       }}
-      {out.store_block("%part#0", ["%m0", "%n0"], ["%height", "%width"])}"""
+      {out.store_block("%part", ["%m0", "%n0"], ["%height", "%width"])}"""
     return executable(name, [x, y, out], SIZES, across, body)

@@ -81,5 +81,5 @@ def test_drivers() -> None:
 
 
 def test_only_code_for_this_processor_depends_on_it() -> None:
-    assert Target.parse("cpu").fingerprint() == host_processor() != ""
+    assert host_processor() in Target.parse("cpu").fingerprint() != ""
     assert not Target.parse("cpu-generic").fingerprint()

@@ -22,7 +22,17 @@ RNG = np.random.default_rng(0)
 #: Where the contracted dim of each operand is: both row-major, the left or the right one transposed, and both.
 LAYOUTS = {"nn": (1, 0), "tn": (0, 0), "nt": (1, 1), "tt": (0, 1)}
 #: m, n, k: single rows and columns, edges of tiles, panels and buffers, nothing to sum.
-SIZES = [(1, 1, 1), (7, 33, 5), (8, 32, 256), (9, 31, 257), (128, 64, 128), (129, 65, 520), (300, 1, 40), (4, 6, 0)]
+SIZES = [
+    (1, 1, 1),
+    (7, 33, 5),
+    (8, 32, 256),
+    (9, 31, 257),
+    (128, 64, 128),
+    (129, 65, 520),
+    (300, 1, 40),
+    (4, 6, 0),
+    (40, 97, 66),
+]
 
 
 def function(left: int, right: int, dtype: np.dtype, batch: int) -> Function:
@@ -44,6 +54,7 @@ def units() -> list[VectorUnit]:
         VectorUnit(16, 32, True),
         VectorUnit(16, 16, False),
     ]
+    all_units += [HERE] if HERE.tiles else []
     return [unit for unit in all_units if unit.bytes <= HERE.bytes and (HERE.fma or not unit.fma)]
 
 
