@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
@@ -29,7 +29,7 @@ __all__ = [
 _UNKNOWN_STEPS = 16  # of a loop within a loop, if their number is known only at run time
 _ACCESS = 2.0  # what reading and writing an element costs, in operations on numbers
 _LANES = 4  # how many elements a processor computes at once, roughly
-_BYTES = 8  # of a number, at most
+_BYTES = 8  # of an index
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
 
 
@@ -50,7 +50,7 @@ def _pen(function: ir.Operation) -> TensorEmitter:
 
 
 def spell_out_copies(function: ir.Operation) -> None:
-    """Write joined and padded arrays of known sizes as parts that are put into an array.
+    """Write joined and padded arrays as parts that are put into an array, where their places are known.
 
     Before and after:
 
@@ -61,23 +61,40 @@ def spell_out_copies(function: ir.Operation) -> None:
         %y = tensor.insert_slice %b into %some[2] [3] [1]
     """
     e = _pen(function)
-    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad")]:
+    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad") and _has_known_places(op)]:
         type_ = op.results[0].type
-        if not all(v.type.has_static_shape for v in (op.results[0], *op.operands)):
-            continue
         offsets, e.location = [0] * type_.rank, op.location
         with e.within(op):
-            whole = e.empty(type_.shape, type_.element_type)
+            rest = [e.size_of(op.operands[0], d) if type_.is_dynamic_dim(d) else 0 for d in range(type_.rank)]
+            whole = e.empty([r or size for r, size in zip(rest, type_.shape, strict=True)], type_.element_type)
             if op.name == "tensor.pad":
                 offsets = list(op.attributes["static_low"])
                 (fill,) = op.regions[0].blocks[0].operations[0].operands
                 whole = e.fill(fill, whole)
             for part in op.operands:
-                whole = e.insert_slice(part, whole, offsets, part.type.shape, [1] * type_.rank)
+                sizes = [r or size for r, size in zip(rest, part.type.shape, strict=True)]
+                whole = e.insert_slice(part, whole, offsets, sizes, [1] * type_.rank)
                 if op.name == "tensor.concat":
                     offsets[op.attributes["dim"].value] += part.type.shape[op.attributes["dim"].value]
         op.results[0].replace_all_uses_with(whole)
         op.erase()
+
+
+def _has_known_places(op: ir.Operation) -> bool:
+    """Say whether arrays are joined or padded along dims of known sizes only."""
+    if len([v for v in op.operands if not is_array(v)]):
+        return False
+    if op.name == "tensor.concat":
+        joined = {op.attributes["dim"].value}
+    else:
+        sides = zip(op.attributes["static_low"], op.attributes["static_high"], strict=True)
+        joined = {d for d, side in enumerate(sides) if any(side)}
+    types = [v.type for v in (*op.operands, op.results[0])]
+    return not any(
+        type_.is_dynamic_dim(d) if d in joined else type_.shape[d] != types[-1].shape[d]
+        for type_ in types
+        for d in range(type_.rank)
+    )
 
 
 # ---- carries in place ----------------------------------------------------------------------------
@@ -105,7 +122,12 @@ def yield_in_place(function: ir.Operation) -> None:
         e.location = end.location
         with e.within(end):
             for index, carry in _copied_carries(loop):
-                end.operands[index] = _copied(e, end.operands[index], carry)
+                value = end.operands[index]
+                if value.type.has_static_shape:
+                    end.operands[index] = _copied(e, value, carry)
+                else:  # as a part, since IREE needs to know the sizes of what it puts aside if the carry is still read
+                    sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                    end.operands[index] = e.insert_slice(value, carry, [0] * len(sizes), sizes, [1] * len(sizes))
 
 
 def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
@@ -126,7 +148,8 @@ def yield_from_memory(function: ir.Operation) -> None:
             with e.within(end):
                 for index, value in enumerate(end.operands):
                     if is_array(value):
-                        end.operands[index] = _copied(e, value, e.empty(value.type.shape, element_of(value)))
+                        sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                        end.operands[index] = _copied(e, value, e.empty(sizes, element_of(value)))
 
 
 def _memory_of(value: ir.Value) -> ir.Value:
@@ -156,7 +179,8 @@ def select_elements(function: ir.Operation) -> None:
         type_, e.location = op.results[0].type, op.location
         inputs = [(x, identity_map(type_.rank)) for x in arrays]
         with e.within(op):
-            chosen = e.pointwise(type_.shape, type_.element_type, functools.partial(e.select, condition), inputs)
+            sizes = [e.size_of(arrays[0], d) for d in range(type_.rank)]
+            chosen = e.pointwise(sizes, type_.element_type, functools.partial(e.select, condition), inputs)
         op.results[0].replace_all_uses_with(chosen)
         op.erase()
 
@@ -188,10 +212,14 @@ def arrange_reductions(function: ir.Operation) -> None:
 # ---- what a step costs ---------------------------------------------------------------------------
 
 
-def stack_bytes(function: ir.Operation) -> float:
+def stack_bytes(function: ir.Operation, given: Mapping[tuple[ir.Value, int], int] | None = None) -> float:
     """Return the bytes of the tensors that are made within a function, at most; infinite if a size is not known.
 
     What the outermost loop stacks up is made in the memory of the result, and is not counted.
+
+    Args:
+      function: a kernel.
+      given: sizes that arrays, and dims of them, shall have in the place of their own.
     """
     total = 0.0
     for op in nested(function):
@@ -206,8 +234,13 @@ def stack_bytes(function: ir.Operation) -> float:
             is_outer = op.parent.operation == function
             made = [v for v in list(op.operands)[3:] if not (is_outer and _is_made_by(v, "tensor.empty"))]
         for value in filter(is_array, made):
-            total += math.prod(_sizes(value)) * _BYTES
+            sizes = [(given or {}).get((value, d), size) for d, size in enumerate(_sizes(value))]
+            total += 0 if 0 in sizes else math.prod(sizes) * _bytes_of(element_of(value))
     return total
+
+
+def _bytes_of(element: ir.Type) -> int:
+    return -(-element.width // 8) if isinstance(element, ir.IntegerType | ir.FloatType) else _BYTES
 
 
 def is_array(value: ir.Value) -> bool:
