@@ -30,6 +30,8 @@ _UNKNOWN_STEPS = 16  # of a loop within a loop, if their number is known only at
 _ACCESS = 2.0  # what reading and writing an element costs, in operations on numbers
 _LANES = 4  # how many elements a processor computes at once, roughly
 _BYTES = 8  # of an index
+Sizes = Mapping[tuple[ir.Value, int], int]
+NONE: Sizes = {}
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
 
 
@@ -212,10 +214,11 @@ def arrange_reductions(function: ir.Operation) -> None:
 # ---- what a step costs ---------------------------------------------------------------------------
 
 
-def stack_bytes(function: ir.Operation, given: Mapping[tuple[ir.Value, int], int] | None = None) -> float:
+def stack_bytes(function: ir.Operation, given: Sizes = NONE) -> float:
     """Return the bytes of the tensors that are made within a function, at most; infinite if a size is not known.
 
-    What the outermost loop stacks up is made in the memory of the result, and is not counted.
+    What the outermost loop stacks up is made in the memory of the result, and is not counted, but for bools: there they
+    are bytes.
 
     Args:
       function: a kernel.
@@ -232,9 +235,9 @@ def stack_bytes(function: ir.Operation, given: Mapping[tuple[ir.Value, int], int
             made = [] if is_update and len(list(target.uses)) == 1 else [target]
         elif op.name == "scf.for":
             is_outer = op.parent.operation == function
-            made = [v for v in list(op.operands)[3:] if not (is_outer and _is_made_by(v, "tensor.empty"))]
+            made = [v for v in list(op.operands)[3:] if not (is_outer and _is_stacked_in_place(v))]
         for value in filter(is_array, made):
-            sizes = [(given or {}).get((value, d), size) for d, size in enumerate(_sizes(value))]
+            sizes = _sizes(value, given)
             total += 0 if 0 in sizes else math.prod(sizes) * _bytes_of(element_of(value))
     return total
 
@@ -247,36 +250,46 @@ def is_array(value: ir.Value) -> bool:
     return isinstance(value.type, ir.RankedTensorType)
 
 
+def _is_stacked_in_place(start: ir.Value) -> bool:
+    return is_array(start) and _is_made_by(start, "tensor.empty") and str(element_of(start)) != "i1"
+
+
 def _is_made_by(value: ir.Value, name: str) -> bool:
     return not isinstance(value.owner, ir.Block) and value.owner.name == name
 
 
-def work_of(block: ir.Block) -> tuple[float, float]:
-    """Return how many operations on numbers a block does, and how many kernels it would call on the host."""
+def work_of(block: ir.Block, given: Sizes = NONE) -> tuple[float, float]:
+    """Return how many operations on numbers a block does, and how many kernels it would call on the host.
+
+    Args:
+      block: of a kernel.
+      given: sizes as in `stack_bytes`.
+    """
     work, kernels = 0.0, 0.0
     for op in [op.operation for op in block.operations]:
         if op.name in ("linalg.generic", "linalg.fill"):
-            work += _steps(_sizes_of_loops(op)) * (_ACCESS + _operations(op))
+            work += _steps(_sizes_of_loops(op, given)) * (_ACCESS + _operations(op))
             kernels += op.name == "linalg.generic"
         elif op.name == "tensor.insert_slice":
-            work += _ACCESS * _steps(_sizes(op.operands[0]))
+            work += _ACCESS * _steps(_sizes(op.operands[0], given))
             kernels += 0.5  # IREE makes some of them part of a kernel
         elif is_small_factorisation(op):
             work, kernels = work + work_of_factorisation(op), kernels + 1
         elif op.name == "scf.for":
-            inner, steps = work_of(op.regions[0].blocks[0]), _steps_of_loop(op)
-            copies = sum(_ACCESS * _steps(_sizes(carry)) for _, carry in _copied_carries(op))
+            inner, steps = work_of(op.regions[0].blocks[0], given), _steps_of_loop(op)
+            copies = sum(_ACCESS * _steps(_sizes(carry, given)) for _, carry in _copied_carries(op))
             work, kernels = work + steps * (inner[0] + copies), kernels + steps * inner[1]
         elif op.name == "scf.if":
             for region in op.regions:
-                inner = work_of(region.blocks[0])
+                inner = work_of(region.blocks[0], given)
                 work, kernels = work + inner[0] / 2, kernels + inner[1] / 2
     return work, kernels
 
 
-def _sizes(value: ir.Value) -> list[float]:
+def _sizes(value: ir.Value, given: Sizes) -> list[float]:
     """Return the sizes of an array; infinite ones if they are known only at run time."""
-    return [math.inf if value.type.is_dynamic_dim(d) else size for d, size in enumerate(value.type.shape)]
+    sizes = [math.inf if value.type.is_dynamic_dim(d) else size for d, size in enumerate(value.type.shape)]
+    return [given.get((value, d), size) for d, size in enumerate(sizes)]
 
 
 def _steps(sizes: Sequence[float]) -> float:
@@ -284,14 +297,14 @@ def _steps(sizes: Sequence[float]) -> float:
     return math.prod(sizes) / (_LANES if sizes and sizes[-1] >= _LANES else 1)
 
 
-def _sizes_of_loops(op: ir.Operation) -> list[float]:
+def _sizes_of_loops(op: ir.Operation, given: Sizes) -> list[float]:
     """Return the sizes of the loops of a linalg op, the innermost last."""
     if op.name == "linalg.fill":
-        return _sizes(op.results[0])
+        return _sizes(op.results[0], given)
     sizes = [1.0] * len(op.attributes["iterator_types"])
     for operand, attribute in zip(op.operands, op.attributes["indexing_maps"], strict=True):
         if is_array(operand):
-            for size, expression in zip(_sizes(operand), ir.AffineMapAttr(attribute).value.results, strict=True):
+            for size, expression in zip(_sizes(operand, given), ir.AffineMapAttr(attribute).value.results, strict=True):
                 if isinstance(expression, ir.AffineDimExpr):
                     sizes[expression.position] = size
     return sizes

@@ -122,7 +122,7 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     arrange_reductions(function)
     work, kernels = work_of(function.regions[0].blocks[0])
     if work > _WORK * kernels or stack_bytes(function) > _STACK:
-        if (lanes := lanes_of(function, len(arrays), _known(kernel), _STACK)) is None:
+        if (lanes := lanes_of(function, len(arrays), _known(kernel), _STACK, _WORK)) is None:
             return None
         narrow(function, lanes)
         kernel = replace(kernel, lanes=lanes)

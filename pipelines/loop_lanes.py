@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_array, nested, stack_bytes
+from difc.pipelines.loop_bodies import is_array, nested, stack_bytes, work_of
 from difc.pipelines.loop_dims import Dims, carries_of
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_sizes import Known
@@ -30,6 +30,7 @@ PARTS, SAME = "parts", "same"
 """What workgroups make of a result without lanes: parts of a sum, or all the same."""
 
 _FEWEST, _MOST = 8, 256  # lanes of a workgroup
+_USUAL = 100  # lanes of a loop, if their count is known only at run time
 _FEWEST_CALLS = 8  # of kernels that a step on the host would make, of those that IREE makes no vectors of
 _TERMS = 512  # of a lane's sums in one operation, with all that share it; IREE's matmuls are better at more
 _SLICES = ("tensor.extract_slice", "tensor.insert_slice")
@@ -58,7 +59,7 @@ class Lanes:
 # ---- what is shared out --------------------------------------------------------------------------
 
 
-def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int) -> Lanes | None:
+def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int, most_work: float) -> Lanes | None:
     """Return how the lanes of a kernel can be shared out, or None.
 
     Args:
@@ -66,12 +67,13 @@ def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int)
       arrays: how many of its arguments are arrays.
       known: run-time sizes of these.
       most_bytes: of the arrays that a workgroup makes.
+      most_work: of a step for each kernel that it would call on the host, which would be faster with more.
     """
     block = function.regions[0].blocks[0]
     loops = [op.operation for op in block.operations if op.operation.name == "scf.for"]
     carries = [a for loop in loops for a in list(loop.regions[0].blocks[0].arguments)[1:] if is_array(a)]
     candidates = [(a, d) for a in carries for d, size in enumerate(a.type.shape) if size < 0 or size >= 2 * _FEWEST]
-    if len(loops) != 1 or not candidates or _calls(loops[0]) < _FEWEST_CALLS:
+    if len(loops) != 1 or not candidates:
         return None
     dims, tried = Dims(function, known), set()
     for place in candidates:
@@ -84,9 +86,9 @@ def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int)
         count = place[0].type.shape[place[1]]
         if len(values) + len(indexed) < len(shared):  # of one value, two dims
             continue
-        if any(v.type.shape[d] != count for v, d in values.items()) or not all(
-            _is_light(*each) for each in indexed.items()
-        ):
+        if not _is_faster(loops[0], count, values, most_work) or not all(_is_light(*each) for each in indexed.items()):
+            continue
+        if any(v.type.shape[d] != count for v, d in values.items()):
             continue
         tile = _tile(count, function, values, most_bytes)
         if tile is None or (sums := _sums(function, indexed)) is None:
@@ -96,6 +98,16 @@ def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int)
         if any(isinstance(d, int) for d in (*arguments, *results)):
             return Lanes(count if count > 0 else None, tile, arguments, results, values)
     return None
+
+
+def _is_faster(loop: ir.Operation, count: int, dims: Mapping[ir.Value, int], most_work: float) -> bool:
+    """Say whether workgroups that do whole loops are faster than steps on the host."""
+    if _calls(loop) >= _FEWEST_CALLS:
+        return True
+    if count >= 0:
+        return False
+    work, kernels = work_of(loop.regions[0].blocks[0], dict.fromkeys(dims.items(), _USUAL))
+    return work <= most_work * kernels
 
 
 def _calls(loop: ir.Operation) -> int:
@@ -111,9 +123,10 @@ def _calls(loop: ir.Operation) -> int:
 def _tile(count: int, function: ir.Operation, dims: Mapping[ir.Value, int], most_bytes: int) -> int | None:
     """Return how many lanes a workgroup takes at most, such that there are two workgroups; None if too few fit."""
     others, with_one = (stack_bytes(function, dict.fromkeys(dims.items(), tile)) for tile in (0, 1))
-    room = most_bytes - others
-    most = min(_MOST, int(room / (with_one - others))) if 0 < with_one - others < math.inf else _MOST
-    if room < 0 or most < _FEWEST:
+    if with_one > most_bytes:
+        return None
+    most = min(_MOST, int((most_bytes - others) / max(with_one - others, 1)))
+    if most < _FEWEST:
         return None
     if count < 0:
         return most // _FEWEST * _FEWEST

@@ -41,6 +41,7 @@ def narrow(function: ir.Operation, lanes: Lanes) -> None:
     block = function.regions[0].blocks[0]
     count, size = (block.add_argument(ir.IndexType.get(), function.location) for _ in range(2))
     ops = list(nested(function))
+    loops = [op for op in ops if op.name == "scf.for"]
     for op in ops:
         if op.name == "tensor.dim" and lanes.dims.get(op.operands[0], -1) == number_of(op.operands[1]):
             op.results[0].replace_all_uses_with(count)
@@ -59,6 +60,12 @@ def narrow(function: ir.Operation, lanes: Lanes) -> None:
                 dims[made] = dims.pop(op.results[0])
             op.results[0].replace_all_uses_with(made)
             op.erase()
+    for op in loops:
+        for index, start in list(enumerate(op.operands))[3:]:
+            if start in dims and isinstance(start.owner, ir.Block) and start.owner != block:
+                with e.within(op):
+                    op.operands[index] = made = _whole(e, start, dims[start], size)
+                dims[made] = dims[start]
     for value, d in dims.items():
         shape = list(value.type.shape)
         shape[d] = ir.ShapedType.get_dynamic_size()
@@ -66,6 +73,12 @@ def narrow(function: ir.Operation, lanes: Lanes) -> None:
     ends = list(block.operations)[-1].operands
     whole = ir.FunctionType.get([a.type for a in block.arguments], [v.type for v in ends])
     function.attributes["function_type"] = ir.TypeAttr.get(whole)
+
+
+def _whole(e: TensorEmitter, x: ir.Value, d: int, size: ir.Value) -> ir.Value:
+    """Return all of a carry as a part, of which IREE knows the size: for a loop that changes it, it may be copied."""
+    sizes = [size if k == d else e.size_of(x, k) for k in range(x.type.rank)]
+    return e.extract_slice(x, [0] * len(sizes), sizes, [1] * len(sizes))
 
 
 def _begin_with_nothing(result: ir.Value) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import difc
-from difc import config
+from difc import config, program
 from difc.pytree import flatten
 from tests.pipelines.lowered import loops_on_host
 
@@ -139,6 +139,40 @@ def test_a_run_time_count_of_lanes(f: Callable[..., Any]) -> None:
             wanted = flatten(difc.jit(f)(x, p))[0]
         for got, want in zip(flatten(compiled(x, p))[0], wanted, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
+# Programs of which IREE has to find the memory, though it sees sizes of carries only.
+CARRIES: dict[str, Callable[[Any], Any]] = {
+    "numbers alone": lambda s: difc.scan(lambda c, _: (3.6 * c * (1 - c), c), s, length=3),
+    "a carry that an inner loop changes": lambda s: difc.scan(
+        lambda c, _: (difc.fori_loop(0, 2, lambda _, z: step(z, 10.0) + 0.01 * c, c), c[:, 0]), s, length=3
+    ),
+    "carries that change places": lambda s: difc.fori_loop(0, 3, lambda _, c: (c[1], step(c[0], 10.0)), (s, s + 1)),
+    "padding and joining": lambda s: difc.fori_loop(
+        0, 3, lambda _, c: step(c, 10.0) + np.pad(c, ((0, 0), (1, 0)))[:, 1:] + np.stack([c[:, 0]] * 3).T, s
+    ),
+    "choices": lambda s: difc.fori_loop(0, 3, lambda i, c: np.where(i > 1, step(c, 10.0), c), s),
+    "a branch": lambda s: difc.fori_loop(
+        0, 3, lambda i, c: difc.cond(i > 1, lambda c: step(c, 9.0), lambda c: c, c), s
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CARRIES)
+@pytest.mark.parametrize("lanes", [1009, "n"])
+def test_memory_of_lanes(name: str, lanes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    f, specs, is_fast_on_host = CARRIES[name], (difc.f64[lanes, 3],), (lanes, name) == (1009, "numbers alone")
+    monkeypatch.setattr(program, "CompileError", ())  # that IREE cannot compile the kernel is an error
+    with config.override(cache_dir=""):
+        for x in (starts(1009), *([starts(n) for n in (0, 5)] if lanes == "n" else [])):
+            check(f, x, specs=specs, host=int(is_fast_on_host))
+
+
+def test_stacks_of_bools() -> None:
+    def f(s: Any, n: Any) -> Any:
+        return difc.scan(lambda c, _: (step(c, 10.0), c[:, 0] > 0), s, length=n)
+
+    check(f, starts(40), np.int64(3), specs=(difc.f64["n", 3], difc.i64[()]), host=1)
 
 
 def test_a_run_time_count_and_length() -> None:
