@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
@@ -29,7 +29,9 @@ __all__ = [
 _UNKNOWN_STEPS = 16  # of a loop within a loop, if their number is known only at run time
 _ACCESS = 2.0  # what reading and writing an element costs, in operations on numbers
 _LANES = 4  # how many elements a processor computes at once, roughly
-_BYTES = 8  # of a number, at most
+_BYTES = 8  # of an index
+Sizes = Mapping[tuple[ir.Value, int], int]
+NONE: Sizes = {}
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
 
 
@@ -50,7 +52,7 @@ def _pen(function: ir.Operation) -> TensorEmitter:
 
 
 def spell_out_copies(function: ir.Operation) -> None:
-    """Write joined and padded arrays of known sizes as parts that are put into an array.
+    """Write joined and padded arrays as parts that are put into an array, where their places are known.
 
     Before and after:
 
@@ -61,23 +63,40 @@ def spell_out_copies(function: ir.Operation) -> None:
         %y = tensor.insert_slice %b into %some[2] [3] [1]
     """
     e = _pen(function)
-    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad")]:
+    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad") and _has_known_places(op)]:
         type_ = op.results[0].type
-        if not all(v.type.has_static_shape for v in (op.results[0], *op.operands)):
-            continue
         offsets, e.location = [0] * type_.rank, op.location
         with e.within(op):
-            whole = e.empty(type_.shape, type_.element_type)
+            rest = [e.size_of(op.operands[0], d) if type_.is_dynamic_dim(d) else 0 for d in range(type_.rank)]
+            whole = e.empty([r or size for r, size in zip(rest, type_.shape, strict=True)], type_.element_type)
             if op.name == "tensor.pad":
                 offsets = list(op.attributes["static_low"])
                 (fill,) = op.regions[0].blocks[0].operations[0].operands
                 whole = e.fill(fill, whole)
             for part in op.operands:
-                whole = e.insert_slice(part, whole, offsets, part.type.shape, [1] * type_.rank)
+                sizes = [r or size for r, size in zip(rest, part.type.shape, strict=True)]
+                whole = e.insert_slice(part, whole, offsets, sizes, [1] * type_.rank)
                 if op.name == "tensor.concat":
                     offsets[op.attributes["dim"].value] += part.type.shape[op.attributes["dim"].value]
         op.results[0].replace_all_uses_with(whole)
         op.erase()
+
+
+def _has_known_places(op: ir.Operation) -> bool:
+    """Say whether arrays are joined or padded along dims of known sizes only."""
+    if len([v for v in op.operands if not is_array(v)]):
+        return False
+    if op.name == "tensor.concat":
+        joined = {op.attributes["dim"].value}
+    else:
+        sides = zip(op.attributes["static_low"], op.attributes["static_high"], strict=True)
+        joined = {d for d, side in enumerate(sides) if any(side)}
+    types = [v.type for v in (*op.operands, op.results[0])]
+    return not any(
+        type_.is_dynamic_dim(d) if d in joined else type_.shape[d] != types[-1].shape[d]
+        for type_ in types
+        for d in range(type_.rank)
+    )
 
 
 # ---- carries in place ----------------------------------------------------------------------------
@@ -105,7 +124,12 @@ def yield_in_place(function: ir.Operation) -> None:
         e.location = end.location
         with e.within(end):
             for index, carry in _copied_carries(loop):
-                end.operands[index] = _copied(e, end.operands[index], carry)
+                value = end.operands[index]
+                if value.type.has_static_shape:
+                    end.operands[index] = _copied(e, value, carry)
+                else:  # as a part, since IREE needs to know the sizes of what it puts aside if the carry is still read
+                    sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                    end.operands[index] = e.insert_slice(value, carry, [0] * len(sizes), sizes, [1] * len(sizes))
 
 
 def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
@@ -126,7 +150,8 @@ def yield_from_memory(function: ir.Operation) -> None:
             with e.within(end):
                 for index, value in enumerate(end.operands):
                     if is_array(value):
-                        end.operands[index] = _copied(e, value, e.empty(value.type.shape, element_of(value)))
+                        sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                        end.operands[index] = _copied(e, value, e.empty(sizes, element_of(value)))
 
 
 def _memory_of(value: ir.Value) -> ir.Value:
@@ -156,7 +181,8 @@ def select_elements(function: ir.Operation) -> None:
         type_, e.location = op.results[0].type, op.location
         inputs = [(x, identity_map(type_.rank)) for x in arrays]
         with e.within(op):
-            chosen = e.pointwise(type_.shape, type_.element_type, functools.partial(e.select, condition), inputs)
+            sizes = [e.size_of(arrays[0], d) for d in range(type_.rank)]
+            chosen = e.pointwise(sizes, type_.element_type, functools.partial(e.select, condition), inputs)
         op.results[0].replace_all_uses_with(chosen)
         op.erase()
 
@@ -188,10 +214,15 @@ def arrange_reductions(function: ir.Operation) -> None:
 # ---- what a step costs ---------------------------------------------------------------------------
 
 
-def stack_bytes(function: ir.Operation) -> float:
+def stack_bytes(function: ir.Operation, given: Sizes = NONE) -> float:
     """Return the bytes of the tensors that are made within a function, at most; infinite if a size is not known.
 
-    What the outermost loop stacks up is made in the memory of the result, and is not counted.
+    What the outermost loop stacks up is made in the memory of the result, and is not counted, but for bools: there they
+    are bytes.
+
+    Args:
+      function: a kernel.
+      given: sizes that arrays, and dims of them, shall have in the place of their own.
     """
     total = 0.0
     for op in nested(function):
@@ -204,46 +235,61 @@ def stack_bytes(function: ir.Operation) -> float:
             made = [] if is_update and len(list(target.uses)) == 1 else [target]
         elif op.name == "scf.for":
             is_outer = op.parent.operation == function
-            made = [v for v in list(op.operands)[3:] if not (is_outer and _is_made_by(v, "tensor.empty"))]
+            made = [v for v in list(op.operands)[3:] if not (is_outer and _is_stacked_in_place(v))]
         for value in filter(is_array, made):
-            total += math.prod(_sizes(value)) * _BYTES
+            sizes = _sizes(value, given)
+            total += 0 if 0 in sizes else math.prod(sizes) * _bytes_of(element_of(value))
     return total
+
+
+def _bytes_of(element: ir.Type) -> int:
+    return -(-element.width // 8) if isinstance(element, ir.IntegerType | ir.FloatType) else _BYTES
 
 
 def is_array(value: ir.Value) -> bool:
     return isinstance(value.type, ir.RankedTensorType)
 
 
+def _is_stacked_in_place(start: ir.Value) -> bool:
+    return is_array(start) and _is_made_by(start, "tensor.empty") and str(element_of(start)) != "i1"
+
+
 def _is_made_by(value: ir.Value, name: str) -> bool:
     return not isinstance(value.owner, ir.Block) and value.owner.name == name
 
 
-def work_of(block: ir.Block) -> tuple[float, float]:
-    """Return how many operations on numbers a block does, and how many kernels it would call on the host."""
+def work_of(block: ir.Block, given: Sizes = NONE) -> tuple[float, float]:
+    """Return how many operations on numbers a block does, and how many kernels it would call on the host.
+
+    Args:
+      block: of a kernel.
+      given: sizes as in `stack_bytes`.
+    """
     work, kernels = 0.0, 0.0
     for op in [op.operation for op in block.operations]:
         if op.name in ("linalg.generic", "linalg.fill"):
-            work += _steps(_sizes_of_loops(op)) * (_ACCESS + _operations(op))
+            work += _steps(_sizes_of_loops(op, given)) * (_ACCESS + _operations(op))
             kernels += op.name == "linalg.generic"
         elif op.name == "tensor.insert_slice":
-            work += _ACCESS * _steps(_sizes(op.operands[0]))
+            work += _ACCESS * _steps(_sizes(op.operands[0], given))
             kernels += 0.5  # IREE makes some of them part of a kernel
         elif is_small_factorisation(op):
             work, kernels = work + work_of_factorisation(op), kernels + 1
         elif op.name == "scf.for":
-            inner, steps = work_of(op.regions[0].blocks[0]), _steps_of_loop(op)
-            copies = sum(_ACCESS * _steps(_sizes(carry)) for _, carry in _copied_carries(op))
+            inner, steps = work_of(op.regions[0].blocks[0], given), _steps_of_loop(op)
+            copies = sum(_ACCESS * _steps(_sizes(carry, given)) for _, carry in _copied_carries(op))
             work, kernels = work + steps * (inner[0] + copies), kernels + steps * inner[1]
         elif op.name == "scf.if":
             for region in op.regions:
-                inner = work_of(region.blocks[0])
+                inner = work_of(region.blocks[0], given)
                 work, kernels = work + inner[0] / 2, kernels + inner[1] / 2
     return work, kernels
 
 
-def _sizes(value: ir.Value) -> list[float]:
+def _sizes(value: ir.Value, given: Sizes) -> list[float]:
     """Return the sizes of an array; infinite ones if they are known only at run time."""
-    return [math.inf if value.type.is_dynamic_dim(d) else size for d, size in enumerate(value.type.shape)]
+    sizes = [math.inf if value.type.is_dynamic_dim(d) else size for d, size in enumerate(value.type.shape)]
+    return [given.get((value, d), size) for d, size in enumerate(sizes)]
 
 
 def _steps(sizes: Sequence[float]) -> float:
@@ -251,14 +297,14 @@ def _steps(sizes: Sequence[float]) -> float:
     return math.prod(sizes) / (_LANES if sizes and sizes[-1] >= _LANES else 1)
 
 
-def _sizes_of_loops(op: ir.Operation) -> list[float]:
+def _sizes_of_loops(op: ir.Operation, given: Sizes) -> list[float]:
     """Return the sizes of the loops of a linalg op, the innermost last."""
     if op.name == "linalg.fill":
-        return _sizes(op.results[0])
+        return _sizes(op.results[0], given)
     sizes = [1.0] * len(op.attributes["iterator_types"])
     for operand, attribute in zip(op.operands, op.attributes["indexing_maps"], strict=True):
         if is_array(operand):
-            for size, expression in zip(_sizes(operand), ir.AffineMapAttr(attribute).value.results, strict=True):
+            for size, expression in zip(_sizes(operand, given), ir.AffineMapAttr(attribute).value.results, strict=True):
                 if isinstance(expression, ir.AffineDimExpr):
                     sizes[expression.position] = size
     return sizes

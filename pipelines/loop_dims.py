@@ -12,6 +12,7 @@ from typing import Any
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
+from difc.pipelines.loop_sizes import Known, kept_dims, made_with, number_of, origin, sizes_in
 
 __all__ = ["Dims", "carries_of", "is_splat"]
 
@@ -32,9 +33,15 @@ def carries_of(loop: ir.Operation) -> Iterator[tuple[ir.Value, ...]]:
 
 
 class Dims:
-    """Sets of places that are indexed alike; those in a set that is `whole` cannot be shared out."""
+    """Sets of places that are indexed alike; those in a set that is `whole` cannot be shared out.
 
-    def __init__(self, function: ir.Operation) -> None:
+    Args:
+      function: the kernel.
+      known: run-time sizes of its arguments.
+    """
+
+    def __init__(self, function: ir.Operation, known: Known) -> None:
+        self.known = known
         self._parent: dict[Place, Place] = {}
         self._whole: set[Place] = set()
         for op in nested(function):
@@ -95,6 +102,8 @@ def _relate(dims: Dims, op: ir.Operation) -> None:
         arrays = [v for v in (*op.operands, *op.results) if is_array(v)]
         dims.join(*((v, 0) for v in arrays))
         dims.keep_whole(*((v, d) for v in arrays for d in range(1, v.type.rank)))
+    elif op.name == "tensor.dim" and number_of(op.operands[1]) is not None:
+        return
     elif op.name not in ("tensor.empty", "scf.yield", "func.return") and not is_splat(op):
         arrays = [v for v in (*op.operands, *op.results) if is_array(v)]
         dims.keep_whole(*((v, d) for v in arrays for d in range(v.type.rank)))
@@ -134,27 +143,18 @@ def _relate_slice(dims: Dims, op: ir.Operation) -> None:
     part, whole = (
         (op.results[0], op.operands[0]) if op.name == "tensor.extract_slice" else (op.operands[0], op.operands[1])
     )
-    offsets, sizes, strides = (list(op.attributes[f"static_{name}"]) for name in ("offsets", "sizes", "strides"))
-    kept = _kept_dims(sizes, part.type.shape)
-    for d in range(whole.type.rank):
-        is_all = (offsets[d], strides[d]) == (0, 1) and sizes[d] == whole.type.shape[d] > 1
+    offsets, strides = (list(op.attributes[f"static_{name}"]) for name in ("offsets", "strides"))
+    sizes, _ = sizes_in(op)
+    kept = kept_dims(sizes, part.type.shape)
+    for d, size in enumerate(sizes):
+        taken = size if isinstance(size, int) else origin(size, dims.known)
+        is_all = (offsets[d], strides[d]) == (0, 1) and taken == made_with(whole, d, dims.known) != 1
         if is_all and d in kept:
             dims.join((whole, d), (part, kept.index(d)))
         else:
             dims.keep_whole((whole, d), *([(part, kept.index(d))] if d in kept else []))
     if op.name == "tensor.insert_slice":
         _join_all(dims, [whole, op.results[0]])
-
-
-def _kept_dims(sizes: Sequence[int], shape: Sequence[int]) -> list[int]:
-    """Return the dims of a block that those of a slice are; the others have size 1."""
-    kept: list[int] = []
-    for d, size in enumerate(sizes):
-        left = len(shape) - len(kept)
-        must_drop = left == 0 or (size == 1 and shape[len(kept)] != 1)
-        if not must_drop:
-            kept.append(d)
-    return kept
 
 
 def _relate_groups(dims: Dims, op: ir.Operation) -> None:

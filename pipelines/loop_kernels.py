@@ -27,7 +27,9 @@ from difc.pipelines.loop_bodies import (
     yield_in_place,
 )
 from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
-from difc.pipelines.loop_lanes import Lanes, lanes_of, narrow
+from difc.pipelines.loop_lanes import Lanes, lanes_of
+from difc.pipelines.loop_parts import accesses, count_of, joined, made, narrow, shares
+from difc.pipelines.loop_sizes import Known, made_with, origin
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of
 from difc.pipelines.lowering.kernel_calls import dispatch
 from difc.pipelines.lowering.kernel_text import Array, executable
@@ -120,7 +122,7 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     arrange_reductions(function)
     work, kernels = work_of(function.regions[0].blocks[0])
     if work > _WORK * kernels or stack_bytes(function) > _STACK:
-        if (lanes := lanes_of(function, len(arrays), _STACK)) is None:
+        if (lanes := lanes_of(function, len(arrays), _known(kernel), _STACK, _WORK)) is None:
             return None
         narrow(function, lanes)
         kernel = replace(kernel, lanes=lanes)
@@ -128,6 +130,18 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     yield_from_memory(function)
     yield_in_place(function)
     return kernel
+
+
+def _known(kernel: _Kernel) -> Known:
+    """Return what is known of the run-time sizes of the arrays that a kernel reads, in its own names."""
+    arguments = list(kernel.function.regions[0].blocks[0].arguments)
+    names, known = {}, {}
+    for value, argument in zip(kernel.scalars, arguments[len(kernel.arrays) :], strict=True):
+        names[origin(value, {})] = argument
+    for value, argument in zip(kernel.arrays, arguments, strict=False):
+        for d in filter(value.type.is_dynamic_dim, range(value.type.rank)):
+            known[argument, d] = names.setdefault(made_with(value, d, {}), (argument, d))
+    return known
 
 
 def _is_allowed(op: ir.Operation) -> bool:
@@ -245,48 +259,67 @@ def _with(op: ir.Operation, values: dict[ir.Value, ir.Value]) -> ir.Operation:
 def _replace(loop: ir.Operation, kernel: _Kernel, module_block: ir.Block) -> None:
     names = [op.attributes["sym_name"].value for op in module_block if op.operation.name == "flow.executable"]
     name = f"difc_loop_{sum(each.startswith('difc_loop_') for each in names)}"
-    made = [loop.results[i] for i in kernel.results]
+    results = [loop.results[i] for i in kernel.results]
     starts = [loop.operands[3 + i] for i in kernel.results]  # a carry keeps its sizes
     e = TensorEmitter(_entry_of(loop), loop.location)
     with ir.InsertionPoint(loop), loop.location, e.within(loop):
         given = [_converted(v, _stored(v.type)) for v in kernel.arrays]
         given_sizes, made_sizes = ([_sizes(e, v) for v in values] for values in (kernel.arrays, starts))
         scalars = [_as_index(v) for v in kernel.scalars]
+        share: tuple[Size, ...] = ()
         if kernel.lanes is not None:
-            made_sizes = [kernel.lanes.made(i, sizes) for i, sizes in enumerate(made_sizes)]
+            count = count_of(kernel.lanes, given_sizes, made_sizes)
+            tile, groups = shares(e, kernel.lanes, count)
+            share = (count, tile, groups)
+            made_sizes = [made(kernel.lanes, i, sizes, groups) for i, sizes in enumerate(made_sizes)]
         # one name for each size, so that IREE finds the memory of a result for a tensor that is made with its sizes
-        distinct = list(dict.fromkeys([*scalars, *(d for s in (*given_sizes, *made_sizes) for d in dynamic_sizes(s))]))
-        elements = [_stored(v.type).element_type for v in made]
+        sizes = (share, *given_sizes, *made_sizes)
+        distinct = list(dict.fromkeys([*scalars, *(d for s in sizes for d in dynamic_sizes(s))]))
+        elements = [_stored(v.type).element_type for v in results]
         read = [_array(f"x{i}", "read", element_of(v), given_sizes[i], distinct) for i, v in enumerate(given)]
         write = [_array(f"y{i}", "write", t, made_sizes[i], distinct) for i, t in enumerate(elements)]
-        whole = ir.Operation.parse(_text(name, kernel, read, write, len(distinct)))
+        named = [size if isinstance(size, int) else f"%s{distinct.index(size)}" for size in share]
+        whole = ir.Operation.parse(_text(name, kernel, read, write, len(distinct), named))
         ir.InsertionPoint.at_block_begin(module_block).insert(whole)
         _fill(whole, kernel, [distinct.index(v) for v in scalars])
-        arrays, results = zip(given, given_sizes, strict=True), zip(made_sizes, elements, strict=True)
-        found = dispatch(e, name, list(arrays), distinct, list(results))
+        arrays, types = zip(given, given_sizes, strict=True), zip(made_sizes, elements, strict=True)
+        found = dispatch(e, name, list(arrays), distinct, list(types))
         if kernel.lanes is not None:
-            found = kernel.lanes.joined(e, found, starts)
-        for old, new in zip(made, found, strict=True):
+            found = joined(e, kernel.lanes, found, starts)
+        for old, new in zip(results, found, strict=True):
             old.replace_all_uses_with(_converted(new, old.type))
     loop.erase()
 
 
-def _text(name: str, kernel: _Kernel, read: Sequence[Array], write: Sequence[Array], sizes: int) -> str:
-    """Return the executable of a kernel, with a mark in the place of each result."""
+def _text(
+    name: str, kernel: _Kernel, read: Sequence[Array], write: Sequence[Array], sizes: int, share: Sequence[int | str]
+) -> str:
+    """Return the executable of a kernel, with a mark in the place of each result.
+
+    Args:
+      name: of the executable.
+      kernel: what it does.
+      read, write: the arrays that it is bound to.
+      sizes: how many run-time sizes there are.
+      share: how many lanes there are, how many a workgroup takes, and how many workgroups there are: numbers or names.
+    """
     if kernel.lanes is None:
-        across = 1
+        across = "arith.constant 1 : index"
         body = [a.load_whole(f"%of_{a.name}") for a in read]
         stores = [a.store_whole(f"%to_{a.name}") for a in write]
     else:
-        across = kernel.lanes.groups
-        body, stores = kernel.lanes.accesses(read, write)
+        count, tile, groups = share
+        across = (
+            f"arith.constant {groups} : index" if isinstance(groups, int) else f"arith.maxui {groups}, %one : index"
+        )
+        body, stores = accesses(kernel.lanes, read, write, count, tile)
     results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
     body += [f'%to_{a.name} = "difc.result"() : () -> {v.type}' for a, v in zip(write, results, strict=True)]
     return executable(
         name,
         [*read, *write],
         [f"s{i}" for i in range(sizes)],
-        f"%across = arith.constant {across} : index",
+        f"%across = {across}",
         "\n".join([*body, *stores]),
         repeat=False,
         attributes=_PIPELINE,
@@ -301,8 +334,11 @@ def _fill(whole: ir.Operation, kernel: _Kernel, scalars: Sequence[int]) -> None:
     stores = [op for op in lines if op.name.endswith("tensor.store")]
     ordinals = [op for op in lines if op.name.endswith("workload.ordinal")]
     block = kernel.function.regions[0].blocks[0]
-    for argument, op in zip(block.arguments, [*loads, *(ordinals[i] for i in scalars)], strict=True):
-        argument.replace_all_uses_with(op.results[0])
+    given = [op.results[0] for op in (*loads, *(ordinals[i] for i in scalars))]
+    for op in [op for op in lines if op.name == "affine.min"]:  # of a kernel with lanes
+        given += [op.operands[1], op.results[0]]
+    for argument, value in zip(block.arguments, given, strict=True):
+        argument.replace_all_uses_with(value)
     *code, end = [op.operation for op in block.operations]
     for op in code:
         op.move_before(stores[0])

@@ -75,11 +75,11 @@ class Array:
         """Return the line that writes the whole array."""
         return self._access("store", value, *self._whole())
 
-    def load_part(self, result: str, axis: int, first: str, count: int) -> str:
+    def load_part(self, result: str, axis: int, first: str, count: int | str) -> str:
         """Return the line that reads `count` slices along an axis from number `first` on."""
         return self._access("load", result, *self._part(axis, first, count))
 
-    def store_part(self, value: str, axis: int, first: str, count: int) -> str:
+    def store_part(self, value: str, axis: int, first: str, count: int | str) -> str:
         """Return the line that writes `count` slices along an axis from number `first` on."""
         return self._access("store", value, *self._part(axis, first, count))
 
@@ -88,7 +88,7 @@ class Array:
         offsets, extents, _ = self._part(0, row, 1)
         return self._access("store", value, offsets, extents, f"tensor<{self._dims(extents[1:])}{self.element}>")
 
-    def _part(self, axis: int, first: str, count: int) -> tuple[list[str | int], list[str | int], str]:
+    def _part(self, axis: int, first: str, count: int | str) -> tuple[list[str | int], list[str | int], str]:
         offsets, extents, _ = self._whole()
         offsets[axis], extents[axis] = first, count
         return offsets, extents, f"tensor<{self._dims(extents)}{self.element}>"

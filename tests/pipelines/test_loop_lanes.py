@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import difc
-from difc import config
+from difc import config, program
 from difc.pytree import flatten
 from tests.pipelines.lowered import loops_on_host
 
@@ -99,25 +99,101 @@ def test_vmap_of_filters() -> None:
     check(difc.value_and_grad(f), np.array([[0.9, 0.1], [-0.2, 0.8]]), rows)
 
 
-# Steps that mix lanes, or whose sums over lanes are needed in the loop; and sizes that have no fitting divisor.
+# Steps that mix lanes, or whose sums over lanes are needed in the loop.
 WHOLE: dict[str, Callable[[Any], Any]] = {
     "a sum of lanes": lambda s: step(s, 10.0) + np.sum(s) * 1e-3,
     "neighbours": lambda s: step(s, 10.0) + np.roll(s, 1, axis=0),
-    "a part of the lanes": lambda s: step(s, 10.0) + s[:1],
+    "a part of the lanes": lambda s: step(s, 10.0) + s[0],
     "an element": lambda s: step(s, 10.0) + s[np.argmax(s[:, 0]) % 7, 0],
     "numbers of lanes": lambda s: np.tril(step(s, 10.0), 500),
     "the largest": lambda s: step(s, 10.0) + np.max(s) * 1e-3,
+    "all but the last": lambda s: step(s, 10.0) + np.sum(s[:-1] * s[1:]) * 1e-3,
     "a running sum": lambda s: step(s, 10.0) + np.cumsum(s, axis=0) * 1e-3,
 }
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_loops_that_are_not_shared_out(name: str) -> None:
-    check(lambda s: difc.scan(lambda c, _: (WHOLE[name](c), None), s, length=3)[0], starts(1200), host=1)
+@pytest.mark.parametrize("lanes", [1200, "n"])
+def test_loops_that_are_not_shared_out(name: str, lanes: Any) -> None:
+    def f(s: Any) -> Any:
+        return difc.scan(lambda c, _: (WHOLE[name](c), None), s, length=3)[0]
+
+    check(f, starts(1200), specs=(difc.f64[lanes, 3],), host=1)
 
 
-def test_lanes_without_a_divisor() -> None:
-    check(lambda s: run(s, 10.0), starts(1201), host=1)
+@pytest.mark.parametrize("lanes", [607, 1201])
+def test_workgroups_of_unequal_size(lanes: int) -> None:
+    x, p = starts(lanes), np.array(10.0)
+    check(run, x, p)
+    check(difc.value_and_grad(total, argnums=(0, 1)), x, p)
+
+
+@pytest.mark.parametrize("f", [run, difc.value_and_grad(total, argnums=(0, 1))])
+def test_a_run_time_count_of_lanes(f: Callable[..., Any]) -> None:
+    specs = (difc.f64["n", 3], difc.f64[()])
+    assert loops_on_host(f, *specs) == 0
+    compiled = difc.compile(f, *specs)
+    for lanes in (0, 1, 7, 8, 9, 16, 37, 1009):
+        x, p = starts(lanes), np.array(10.0)
+        with difc.disable_jit():
+            wanted = flatten(difc.jit(f)(x, p))[0]
+        for got, want in zip(flatten(compiled(x, p))[0], wanted, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
+# Programs of which IREE has to find the memory, though it sees sizes of carries only.
+CARRIES: dict[str, Callable[[Any], Any]] = {
+    "numbers alone": lambda s: difc.scan(lambda c, _: (3.6 * c * (1 - c), c), s, length=3),
+    "a carry that an inner loop changes": lambda s: difc.scan(
+        lambda c, _: (difc.fori_loop(0, 2, lambda _, z: step(z, 10.0) + 0.01 * c, c), c[:, 0]), s, length=3
+    ),
+    "carries that change places": lambda s: difc.fori_loop(0, 3, lambda _, c: (c[1], step(c[0], 10.0)), (s, s + 1)),
+    "padding and joining": lambda s: difc.fori_loop(
+        0, 3, lambda _, c: step(c, 10.0) + np.pad(c, ((0, 0), (1, 0)))[:, 1:] + np.stack([c[:, 0]] * 3).T, s
+    ),
+    "choices": lambda s: difc.fori_loop(0, 3, lambda i, c: np.where(i > 1, step(c, 10.0), c), s),
+    "a branch": lambda s: difc.fori_loop(
+        0, 3, lambda i, c: difc.cond(i > 1, lambda c: step(c, 9.0), lambda c: c, c), s
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CARRIES)
+@pytest.mark.parametrize("lanes", [1009, "n"])
+def test_memory_of_lanes(name: str, lanes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    f, specs, is_fast_on_host = CARRIES[name], (difc.f64[lanes, 3],), (lanes, name) == (1009, "numbers alone")
+    monkeypatch.setattr(program, "CompileError", ())  # that IREE cannot compile the kernel is an error
+    with config.override(cache_dir=""):
+        for x in (starts(1009), *([starts(n) for n in (0, 5)] if lanes == "n" else [])):
+            check(f, x, specs=specs, host=int(is_fast_on_host))
+
+
+def test_stacks_of_bools() -> None:
+    def f(s: Any, n: Any) -> Any:
+        return difc.scan(lambda c, _: (step(c, 10.0), c[:, 0] > 0), s, length=n)
+
+    check(f, starts(40), np.int64(3), specs=(difc.f64["n", 3], difc.i64[()]), host=1)
+
+
+def test_a_run_time_count_and_length() -> None:
+    """Two arrays with the lanes, each with a count of its own that is the same."""
+
+    def f(s: Any, rows: Any) -> Any:
+        last, kept = difc.scan(lambda c, r: (step(c, 10.0) + r[:, None], c[:, 0] * r), s, rows.T)
+        return np.sum(last**2) + np.mean(kept), last
+
+    def slope(s: Any, rows: Any) -> Any:
+        return difc.grad(lambda s, rows: f(s, rows)[0], argnums=(0, 1))(s, rows), f(s, rows)
+
+    specs = (difc.f64["n", 3], difc.f64["n", "t"])
+    assert loops_on_host(slope, *specs) == 0
+    compiled = difc.compile(slope, *specs)
+    for lanes, steps in ((1, 1), (5, 0), (37, 3), (600, 2)):
+        arguments = starts(lanes), np.random.default_rng(1).normal(size=(lanes, steps))
+        with difc.disable_jit(), np.errstate(all="ignore"):
+            wanted = flatten(difc.jit(slope)(*arguments))[0]
+        for got, want in zip(flatten(compiled(*arguments))[0], wanted, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
 
 
 def test_sums_over_lanes_that_begin_with_something() -> None:
@@ -128,8 +204,19 @@ def test_sums_over_lanes_that_begin_with_something() -> None:
         check(f, starts(600), np.array([1.0, 2.0, 3.0]))
 
 
-def test_sums_over_lanes_that_are_stacked() -> None:
+@pytest.mark.parametrize("lanes", [600, "n"])
+def test_sums_over_lanes_that_are_stacked(lanes: Any) -> None:
     def f(s: Any) -> Any:
-        return difc.scan(lambda c, _: (step(c, 10.0), np.sum(c)), s, length=3)
+        return difc.scan(lambda c, _: (step(c, 10.0), (np.sum(c), np.stack([np.sum(c[:, 0]), np.sum(c)]))), s, length=3)
 
-    check(f, starts(600), host=1)
+    check(f, starts(600), specs=(difc.f64[lanes, 3],))
+
+
+def test_sums_that_are_put_into_an_array_of_something() -> None:
+    def f(s: Any, b: Any) -> Any:
+        def body(c: Any, i: Any) -> Any:
+            return (step(c[0], 10.0), c[1].at[i].set(np.sum(c[0]))), None
+
+        return difc.scan(body, (s, b), np.arange(3))[0]
+
+    check(f, starts(600), np.arange(5.0), host=1)
