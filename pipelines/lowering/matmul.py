@@ -2,7 +2,8 @@
 
 IREE makes a kernel for each shape, at 50 ms of compile time or, with data tiling, three (it lays both operands out and
 the result back). Its float64 matmuls reach a tenth of the processor's speed. The kernel here (`matmul_kernel.py`) takes
-sizes at run time, so a module has it once for each element type.
+sizes at run time, so a module has it once for each element type. It uses the tile unit of a processor for float32
+(`matmul_tiles.py`).
 
 Invariants: a call is `[batch, m, k] x [batch, k, n] -> [batch, m, n]`. The kernel also reads operands whose last two
 dims are swapped ("turned"); what lies otherwise is transposed before. Whatever is too small to gain stays a

@@ -12,6 +12,9 @@ is read in order or, turned, beside the other rows.) What the slices before have
 is done: the processor waits for it while it multiplies for the next one. In the first slice nothing is read: to wait
 for what lies in new memory took up to a tenth of the time.
 
+Where the processor has a tile unit, that has its turn first in float32 (`matmul_tiles.py`): a workgroup computes a part
+of several panels with it, and what it could not do is left to the code here.
+
 Edges cost no other code: rows beyond the last are the last once more, columns beyond the last are masked where they are
 read and stored.
 """
