@@ -26,7 +26,7 @@ import os
 import platform
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from difc.errors import TargetError
@@ -113,13 +113,15 @@ class VectorUnit:
       bytes: of a vector.
       registers: for vectors.
       fma: whether it multiplies and adds in one step.
-      tiles: how many threads have a unit that multiplies tiles of bfloat16 (AMX); 0 if there is none.
+      tiles: whether there is a unit that multiplies tiles of bfloat16 (AMX).
+      threads: how many there are; for a processor that is not known, what is usual.
     """
 
     bytes: int
     registers: int
     fma: bool
-    tiles: int = 0
+    tiles: bool = False
+    threads: int = 8
 
 
 @dataclass(frozen=True)
@@ -202,12 +204,16 @@ class Target:
         """Return the vector unit of a processor; for a GPU there is none to write kernels for."""
         if self.backend != "llvm-cpu":
             return None
-        features = host_processor().split() if self.family == "cpu" else []
+        unit = self._unit(host_processor().split() if self.family == "cpu" else [])
+        return replace(unit, threads=_threads()) if self.family == "cpu" else unit
+
+    @staticmethod
+    def _unit(features: list[str]) -> VectorUnit:
         if platform.machine() in ("aarch64", "arm64"):
             return VectorUnit(16, 32, fma=True)
         if "avx512f" in features:
-            has_tiles = {"amx_tile", "amx_bf16"} <= set(features) and _grants_tiles()
-            return VectorUnit(64, 32, fma=True, tiles=_threads() if has_tiles else 0)
+            tiles = {"amx_tile", "amx_bf16"} <= set(features) and _grants_tiles()
+            return VectorUnit(64, 32, fma=True, tiles=tiles)
         if {"avx2", "fma"} <= set(features):
             return VectorUnit(32, 16, fma=True)
         return VectorUnit(16, 16, fma=False)
@@ -238,7 +244,7 @@ def _grants_tiles() -> bool:
 
 
 def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _cuda(text: str, detail: str) -> Target:

@@ -2,18 +2,19 @@
 
 Each operand is a flat array: a matrix in row-major order or, turned, with its two dims swapped.
 
-A workgroup computes a panel of the result, `rows` x `columns`. For each slice of `depth` along k it copies its columns
-of the right operand into a buffer that fits the first cache, where neighbours in k lie side by side (read in place, a
-column of a matrix with a power of two of columns would map to a few cache lines only); a turned operand is transposed
-on the way, a square of vectors at a time. Then a tile of `tile_rows` x `columns` after the other is kept in registers
+A workgroup computes a part of the result, of `rows` rows. For each slice of `depth` along k, which of the left operand
+fits the second cache, it takes a panel of `columns` after the other. It copies the panel of the right operand into a
+buffer that fits the first cache, where neighbours in k lie side by side (read in place, a column of a matrix with a
+power of two of columns would map to a few cache lines only); a turned operand is transposed on the way, a square of
+vectors at a time. Then a tile of `tile_rows` x `columns` after the other is kept in registers
 while k runs: some vector loads of the right operand and one broadcast of the left one for each row. (Goto and van de
 Geijn, "Anatomy of high-performance matrix multiplication", 2008, without the copy of the left operand: a row of a tile
 is read in order or, turned, beside the other rows.) What the slices before have left in the result is added when a tile
 is done: the processor waits for it while it multiplies for the next one. In the first slice nothing is read: to wait
 for what lies in new memory took up to a tenth of the time.
 
-Where the processor has a tile unit, that has its turn first in float32 (`matmul_tiles.py`): a workgroup computes a part
-of several panels with it, and what it could not do is left to the code here.
+Where the processor has a tile unit, that has its turn first in float32 (`matmul_tiles.py`), and what it could not do is
+left to the code here.
 
 Edges cost no other code: rows beyond the last are the last once more, columns beyond the last are masked where they are
 read and stored.
@@ -25,8 +26,8 @@ from dataclasses import dataclass
 
 from difc.pipelines.lowering.kernel_arithmetic import let
 from difc.pipelines.lowering.kernel_text import Array, address, executable, transposition
-from difc.pipelines.lowering.matmul_operands import MEMORY
-from difc.pipelines.lowering.matmul_tiles import parts_for_tiles, tiles_text
+from difc.pipelines.lowering.matmul_operands import MEMORY, ROWS, STEP
+from difc.pipelines.lowering.matmul_tiles import SMALLEST, tiles_text
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["KERNELS", "SIZES", "kernel_text"]
@@ -36,11 +37,12 @@ KERNELS = {"f32": 4, "f64": 8}
 #: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
 SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
 #: Of many workgroups, a thread of IREE takes eight at a time; all but the first of eight have nothing to do here, as
-#: 24 panels would be two threads' work for the time of 32.
+#: 24 parts would be two threads' work for the time of 32.
 _HANDED_OUT = 8
-#: Rows of panels that are computed together, the first panel of each before the second one of any: threads that work
+#: Rows of parts that are computed together, the first part of each before the second one of any: threads that work
 #: side by side then write to other rows, not to the two parts of a cache line.
 _TOGETHER = 2
+_WIDEST = 512  # columns of a part
 _BUFFER = 32768  # bytes, for a first-level cache of 48 KB; IREE's limit for a stack too
 
 
@@ -53,7 +55,7 @@ class Tiles:
       columns: of a panel, some vectors.
       depth: rows of the buffer.
       tile_rows: of what registers hold, `tile_rows` x `columns`.
-      rows: of a panel, at most; panels are of one height.
+      rows: of a part, at most; parts are of one height.
     """
 
     lanes: int
@@ -156,15 +158,18 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     )
     accumulators = ", ".join(f"%a{i} = %nothing" for i in range(rows))
     results, types = ", ".join(f"%f{i}" for i in range(rows)), ", ".join([vector] * rows)
-    if with_tiles:
-        cuts, done = parts_for_tiles(unit.tiles, t.columns, t.tile_rows, t.rows), tiles_text(matrix)
-        left = ("%part_tiles", "0 if is_done else width")
-    else:
-        cuts, done = let(f"part_step = {t.tile_rows}", f"fewest = ceil(m, {t.rows})", f"part_columns = {t.columns}"), ""
-        left = ("%part_", "width")
-    across = "\n".join(
-        [cuts, let(f"across = ceil(n, part_columns) * fewest * {_HANDED_OUT}")],
+    either = lambda tiles, vectors: f"({tiles} if for_tiles else {vectors})" if with_tiles else str(vectors)  # noqa: E731
+    cuts = let(
+        f"for_tiles = min(min(m, n), k) >= {SMALLEST}",
+        f"part_step = {either(STEP, t.tile_rows)}",
+        f"fewest = ceil(m, {either(ROWS, t.rows)})",
+        f"even_columns = min(ceil(n, ceil({either(unit.threads, 2 * unit.threads)}, fewest)), {_WIDEST})",
+        f"part_columns = ceil(even_columns, {t.columns}) * {t.columns}",
     )
+    done, begun, columns_left = "", "%part_", "width"
+    if with_tiles:
+        done, begun, columns_left = tiles_text(matrix), "%part_tiles", "0 if is_done else width"
+    across = "\n".join([cuts, let(f"across = ceil(n, part_columns) * fewest * {_HANDED_OUT}")])
     place = let(
         "panels = ceil(n, part_columns)",
         "rows = ceil(ceil(m, fewest), part_step) * part_step",
@@ -199,13 +204,13 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       %memory_size = llvm.mlir.constant({memory} : i64) : i64
       %memory = llvm.alloca %memory_size x i8 {{alignment = 256 : i64}} : (i64) -> !llvm.ptr
       {done}
-      {let(f"columns_left = {left[1]}")}
+      {let(f"columns_left = {columns_left}")}
       %nothing = vector.broadcast %zero : {element} to {vector}
-      %part = scf.for %column0 = %c0 to %columns_left step %columns iter_args(%q0 = {left[0]}) -> {matrix} {{
-        {panel}
-        %inside = vector.create_mask %panel_width : {mask}
-        %q1 = scf.for %k0 = %c0 to %k_end step %depth iter_args(%p0 = %q0) -> {matrix} {{
-          {let("is_first = k0 == 0", f"slice = min(k - k0, {t.depth})")}
+      %part = scf.for %k0 = %c0 to %k_end step %depth iter_args(%q0 = {begun}) -> {matrix} {{
+        {let("is_first = k0 == 0", f"slice = min(k - k0, {t.depth})")}
+        %q1 = scf.for %column0 = %c0 to %columns_left step %columns iter_args(%p0 = %q0) -> {matrix} {{
+          {panel}
+          %inside = vector.create_mask %panel_width : {mask}
           {_copy_of_columns(t, element)}
           %p1 = scf.for %row = %c0 to %height step %tile_rows iter_args(%w0 = %p0) -> {matrix} {{
             {starts}

@@ -32,7 +32,6 @@ from difc.pipelines.lowering.matmul_operands import (
     MASK,
     PANEL,
     RIGHT,
-    ROWS,
     SIDE,
     STEP,
     SUM,
@@ -44,9 +43,9 @@ from difc.pipelines.lowering.matmul_operands import (
     right_pair,
 )
 
-__all__ = ["parts_for_tiles", "tiles_text"]
+__all__ = ["SMALLEST", "tiles_text"]
 
-_WIDEST = 512  # columns of a workgroup's part of the result
+SMALLEST = 32  # rows, columns and numbers along k of matrices that are worth the unit: a tile of the result
 _TOGETHER = 2  # rows of a tile that are added at once
 
 # Palette 1: eight registers of 16 rows of 64 bytes.
@@ -142,20 +141,6 @@ def _multiplied() -> str:
                 {_asm(load(6), "%right_at", "%line")}
               }}
               {_asm(product)}"""
-
-
-def parts_for_tiles(threads: int, columns: int, other_step: int, other_rows: int) -> str:
-    """Return the lines that cut the result into parts: their most rows, in which steps, and their columns.
-
-    Small matrices go to the vector unit in parts of `other_rows` rows, in steps of `other_step`, and `columns`.
-    """
-    return let(
-        f"for_tiles = min(min(m, n), k) >= {STEP}",
-        f"part_step = {STEP} if for_tiles else {other_step}",
-        f"fewest = ceil(m, {ROWS} if for_tiles else {other_rows})",
-        f"even_columns = min(ceil(n, ceil({threads}, fewest)), {_WIDEST})",
-        f"part_columns = ceil(even_columns, {columns}) * {columns} if for_tiles else {columns}",
-    )
 
 
 def tiles_text(matrix: str) -> str:

@@ -48,7 +48,7 @@ def matmul() -> Matmul:
 
 @pytest.fixture(scope="module")
 def by_vectors() -> Matmul:
-    return of_layouts(replace(HERE, tiles=0))
+    return of_layouts(replace(HERE, tiles=False))
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -65,10 +65,10 @@ def test_only_kernels_of_float32_use_the_unit() -> None:
     text = {
         (element, tiles): kernel_text("f", element, VectorUnit(64, 32, fma=True, tiles=tiles))
         for element in ("f32", "f64")
-        for tiles in (0, 2)
+        for tiles in (False, True)
     }
-    assert [key for key, kernel in text.items() if "tdpbf16ps" in kernel] == [("f32", 2)]
-    assert Target.parse("cpu-generic").vectors.tiles == 0  # type: ignore[union-attr]
+    assert [key for key, kernel in text.items() if "tdpbf16ps" in kernel] == [("f32", True)]
+    assert not Target.parse("cpu-generic").vectors.tiles  # type: ignore[union-attr]
 
 
 @needs_tiles
