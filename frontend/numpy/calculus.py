@@ -65,9 +65,11 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     if is_tie_possible:
         inside = np.where((inside == -top) & (steps > 0), top, inside)
     change = np.where(np.abs(steps) < jump, 0, inside - steps)
+    if x.shape[dim] == 0:
+        return x.astype(dtype)
     lead = (slice(None),) * dim
-    later = x[(*lead, slice(1, None))] + np.cumsum(change, axis=dim)
-    return np.concatenate([x[(*lead, slice(1))].astype(dtype), later], dim).astype(dtype)
+    first = np.expand_dims(x[(*lead, 0)], dim).astype(dtype)
+    return np.concatenate([first, x[(*lead, slice(1, None))] + np.cumsum(change, axis=dim)], dim).astype(dtype)
 
 
 # ---- gradient ------------------------------------------------------------------------------------
