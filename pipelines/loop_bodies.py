@@ -16,6 +16,7 @@ from difc.pipelines.lowering.tensors import TensorEmitter
 
 __all__ = [
     "arrange_reductions",
+    "carry_bytes",
     "is_array",
     "nested",
     "select_elements",
@@ -104,6 +105,49 @@ def _has_known_places(op: ir.Operation) -> bool:
 
 def _copied(e: TensorEmitter, x: ir.Value, into: ir.Value) -> ir.Value:
     return e.structured("linalg.copy", [x], [into], {}, lambda new, old: [new])[0]
+
+
+def carry_bytes(function: ir.Operation) -> None:
+    """Let loops and branches hand on bytes in the place of bools that are copied: IREE (3.13) fails at such copies."""
+    e = _pen(function)
+    byte = ir.IntegerType.get_signless(8)
+
+    def converted(x: ir.Value, name: str, element: ir.Type) -> ir.Value:
+        sizes, inputs = [e.size_of(x, d) for d in range(x.type.rank)], [(x, identity_map(x.type.rank))]
+        return e.pointwise(sizes, element, lambda number: e.value(name, [number], element), inputs)
+
+    def give_bytes(op: ir.Operation, index: int) -> None:
+        with e.within(op):
+            op.operands[index] = converted(op.operands[index], "arith.extui", byte)
+
+    def take_bytes(x: ir.Value, place: ir.Operation) -> None:
+        users = {use.owner.operation for use in x.uses}
+        x.set_type(ir.RankedTensorType.get(x.type.shape, byte))
+        with e.within(place):
+            bools = converted(x, "arith.trunci", e.i1)
+        for user in users:
+            for index in [i for i, operand in enumerate(user.operands) if operand == x]:
+                user.operands[index] = bools
+
+    for op in [op for op in nested(function) if op.name in ("scf.for", "scf.if")]:
+        e.location = op.location
+        ends = [list(region.blocks[0].operations)[-1].operation for region in op.regions]
+        handed_on = dict(_copied_carries(op)) if op.name == "scf.for" else dict(enumerate(op.results))
+        for index, value in handed_on.items():
+            if not is_array(value) or element_of(value) != e.i1:
+                continue
+            for end in ends:
+                give_bytes(end, index)
+            if op.name == "scf.for":
+                give_bytes(op, 3 + index)
+                take_bytes(value, op.regions[0].blocks[0].operations[0].operation)
+            take_bytes(op.results[index], _after(op))
+
+
+def _after(op: ir.Operation) -> ir.Operation:
+    """Return the operation after another one of its block."""
+    following = list(op.block.operations)
+    return following[following.index(op) + 1].operation
 
 
 def yield_in_place(function: ir.Operation) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
     arrange_reductions,
+    carry_bytes,
     is_array,
     nested,
     select_elements,
@@ -127,6 +128,7 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
         narrow(function, lanes)
         kernel = replace(kernel, lanes=lanes)
     write_out_factorisations(function, [op for op in nested(function) if is_small_factorisation(op)], unit.fma)
+    carry_bytes(function)
     yield_from_memory(function)
     yield_in_place(function)
     return kernel

@@ -1,11 +1,12 @@
 """Loops whose steps do the same for every lane, an index of their arrays: each workgroup runs the whole loop for some.
 
-Before and after, for 1000 lanes, of which a workgroup takes 250:
+Before and after, for 1009 lanes, of which a workgroup takes 253, and the last of four what is left:
 
-    %y = scf.for ... iter_args(%c = %x) -> (tensor<1000x3xf32>)
+    %y = scf.for ... iter_args(%c = %x) -> (tensor<1009x3xf32>)
 
-    %part = "iree_tensor_ext.dispatch.tensor.load"(%x) of 250 lanes
-    %y = scf.for ... iter_args(%c = %part) -> (tensor<250x3xf32>)
+    %size = affine.min (1009 - 253 * %workgroup, 253)
+    %part = "iree_tensor_ext.dispatch.tensor.load"(%x) of %size lanes
+    %y = scf.for ... iter_args(%c = %part) -> (tensor<?x3xf32>)
 
 The lanes are the dims that are indexed like one of a carry (`loop_dims.py`). What is summed over lanes can only be
 added to such sums: each workgroup makes its part, and the parts are added after the loop.

@@ -10,7 +10,7 @@ import pytest
 
 import difc
 import difc.numpy as dnp
-from difc import config
+from difc import config, program
 from difc.pipelines import loop_kernels
 from difc.pytree import flatten
 from tests.pipelines.lowered import loops_on_host
@@ -76,6 +76,31 @@ def test_kernels_compute_what_the_loops_do() -> None:
             wanted = difc.jit(all_of)(X, Y, np.int64(n))
         for got, want in zip(flatten(compiled(X, Y, np.int64(n)))[0], flatten(wanted)[0], strict=True):
             np.testing.assert_allclose(np.asarray(got), want, rtol=1e-11, atol=1e-13)
+
+
+# Loops of x (floats) that carry bools, or choose between some.
+BOOLS: dict[str, Callable[[Any], Any]] = {
+    "made from numbers": lambda x: scan(lambda c: ((c[0] * 1.5, c[0] > 1.0), c[1]), (x, x > 1)),
+    "that numbers depend on": lambda x: scan(
+        lambda c: (lambda v: ((v, v > 1), v))(np.where(c[1], 0.0, c[0] + 0.1)), (x, x > 1)
+    ),
+    "of a branch": lambda x: scan(
+        lambda c: ((c[0] * 1.1, difc.cond(c[0].sum() > 5, lambda b: ~b, lambda b: b & (x > 0), c[1])), c[1]), (x, x > 1)
+    ),
+    "that change places": lambda x: fori(lambda c: (c[1], c[0]), (x > 1, x > 2)),
+}
+
+
+@pytest.mark.parametrize("name", BOOLS)
+@pytest.mark.parametrize("size", [3, "n"])
+def test_loops_that_carry_bools(name: str, size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "CompileError", ())  # that IREE cannot compile the kernel is an error
+    with config.override(cache_dir=""):
+        found = difc.compile(BOOLS[name], difc.f64[size])(X)
+    with difc.disable_jit():
+        wanted = difc.jit(BOOLS[name])(X)
+    for got, want in zip(flatten(found)[0], flatten(wanted)[0], strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def test_arrays_of_run_time_size_that_a_loop_reads() -> None:
