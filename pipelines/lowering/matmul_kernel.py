@@ -22,7 +22,7 @@ read and stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from difc.pipelines.lowering.kernel_arithmetic import let
 from difc.pipelines.lowering.kernel_text import Array, address, executable, transposition
@@ -51,14 +51,14 @@ class Tiles:
     """How a kernel cuts its work.
 
     Attributes:
-      lanes: elements of a vector.
+      square: rows of what is transposed at once, at most the elements of a vector.
       columns: of a panel, some vectors.
       depth: rows of the buffer.
       tile_rows: of what registers hold, `tile_rows` x `columns`.
       rows: of a part, at most; parts are of one height.
     """
 
-    lanes: int
+    square: int
     columns: int
     depth: int
     tile_rows: int = 6
@@ -84,7 +84,7 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
     The squares of a turned operand may reach beyond its last column, which is repeated, and beyond the last step.
     """
     vector, flat = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>"
-    side, size = t.lanes, KERNELS[element]
+    side, size = t.square, KERNELS[element]
     half, row_bytes = f"vector<{side}x{element}>", t.columns * size
     starts = let(*(f"from{i} = (panel_n0 + min(column + {i}, last_column)) * k + ki" for i in range(side)))
     read = _lines(
@@ -128,6 +128,8 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     """
     with_tiles = unit.tiles and element == "f32"
     t = Tiles.of(element, unit)
+    if with_tiles:
+        t = replace(t, square=t.square // 2)  # less code, of which the tiles have much; only small matrices come here
     vector, flat, matrix = f"vector<{t.columns}x{element}>", f"tensor<?x{element}>", f"tensor<?x?x{element}>"
     mask, memory = f"vector<{t.columns}xi1>", max(_BUFFER, MEMORY) if with_tiles else _BUFFER
     x = Array("x", "read", element, ("batch", "x_size"))
