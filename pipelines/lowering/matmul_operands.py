@@ -35,7 +35,7 @@ _TURNED = SUM + 2 * SUM_BYTES  # a slice of a panel in float32, for an operand t
 _COPIED = _TURNED + DEPTH * COLUMNS * 4  # a square before it is transposed
 BOUNDS = _COPIED + SIDE * 64  # of the left operand: the smallest numbers, the largest; of the right one
 CONFIG = BOUNDS + 4 * 128
-MEMORY = CONFIG + 64  # of the stack: 93 KB, where IREE gives its threads 128
+MEMORY = CONFIG + 64  # of the stack: 90 KB, where IREE gives its threads 128
 
 WORDS, FLOATS, MASK = "vector<32xi32>", "vector<32xf32>", "vector<32xi1>"
 _SQUARE = "vector<16xf32>"  # a row of what is transposed
