@@ -18,6 +18,7 @@ __all__ = [
     "arrange_reductions",
     "carry_bytes",
     "is_array",
+    "is_empty",
     "nested",
     "select_elements",
     "spell_out_copies",
@@ -295,7 +296,12 @@ def is_array(value: ir.Value) -> bool:
 
 
 def _is_stacked_in_place(start: ir.Value) -> bool:
-    return is_array(start) and _is_made_by(start, "tensor.empty") and str(element_of(start)) != "i1"
+    return is_array(start) and is_empty(start) and str(element_of(start)) != "i1"
+
+
+def is_empty(value: ir.Value) -> bool:
+    """Say whether an array was made without contents."""
+    return _is_made_by(value, "tensor.empty")
 
 
 def _is_made_by(value: ir.Value, name: str) -> bool:

@@ -30,8 +30,9 @@ from difc.pipelines.loop_bodies import (
 from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
 from difc.pipelines.loop_lanes import Lanes, lanes_of
 from difc.pipelines.loop_parts import accesses, count_of, joined, made, narrow, shares
-from difc.pipelines.loop_sizes import Known, made_with, origin
+from difc.pipelines.loop_sizes import NOTES, Known, made_with, origin
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of
+from difc.pipelines.lowering.kernel_arithmetic import let
 from difc.pipelines.lowering.kernel_calls import dispatch
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.tensors import TensorEmitter
@@ -51,13 +52,12 @@ _PASSES = ",".join(
         *("canonicalize", "cse", "loop-invariant-code-motion"),
     )
 )
-_NOTES = ("iree_tensor_ext.compute_barrier.start", "flow.tensor.tie_shape")  # for IREE's analyses, outside of kernels
 _CONTROL = ("scf.for", "scf.if", "scf.while")
 _ALLOWED = frozenset(
     (
         *("scf.for", "scf.if", "scf.yield", "tensor.cast", "tensor.collapse_shape", "tensor.dim", "tensor.empty"),
         *("tensor.expand_shape", "tensor.extract", "tensor.extract_slice", "tensor.from_elements"),
-        *("tensor.concat", "tensor.insert_slice", "tensor.pad", "tensor.yield", *_NOTES),
+        *("tensor.concat", "tensor.insert_slice", "tensor.pad", "tensor.yield", *NOTES),
     )
 )
 _ELEMENTS = frozenset(("f32", "f64", "i1", "i8", "i16", "i32", "i64"))
@@ -226,7 +226,7 @@ def _copied(
         ir.Operation.create(
             "func.return", operands=[_converted(copy.results[i], t) for i, t in zip(results, found, strict=True)]
         )
-    for op in [op for op in nested(copy) if op.name in _NOTES]:
+    for op in [op for op in nested(copy) if op.name in NOTES]:
         op.results[0].replace_all_uses_with(op.operands[0])
         op.erase()
     spell_out_copies(function)
@@ -306,14 +306,12 @@ def _text(
       share: how many lanes there are, how many a workgroup takes, and how many workgroups there are: numbers or names.
     """
     if kernel.lanes is None:
-        across = "arith.constant 1 : index"
+        across = "1"
         body = [a.load_whole(f"%of_{a.name}") for a in read]
         stores = [a.store_whole(f"%to_{a.name}") for a in write]
     else:
         count, tile, groups = share
-        across = (
-            f"arith.constant {groups} : index" if isinstance(groups, int) else f"arith.maxui {groups}, %one : index"
-        )
+        across = str(groups).removeprefix("%")
         body, stores = accesses(kernel.lanes, read, write, count, tile)
     results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
     body += [f'%to_{a.name} = "difc.result"() : () -> {v.type}' for a, v in zip(write, results, strict=True)]
@@ -321,7 +319,7 @@ def _text(
         name,
         [*read, *write],
         [f"s{i}" for i in range(sizes)],
-        f"%across = {across}",
+        let(f"across = {across}"),
         "\n".join([*body, *stores]),
         repeat=False,
         attributes=_PIPELINE,

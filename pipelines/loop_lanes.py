@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_array, nested, stack_bytes, work_of
+from difc.pipelines.loop_bodies import is_array, is_empty, nested, stack_bytes, work_of
 from difc.pipelines.loop_dims import Dims, carries_of
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_sizes import Known
 from difc.pipelines.lowering.tensors import RESHAPES
 
-__all__ = ["PARTS", "SAME", "Lanes", "is_empty", "lanes_of"]
+__all__ = ["PARTS", "SAME", "Lanes", "lanes_of"]
 
 PARTS, SAME = "parts", "same"
 """What workgroups make of a result without lanes: parts of a sum, or all the same."""
@@ -218,11 +218,6 @@ def _is_zero(value: ir.Value) -> bool:
         return _is_zero_number(maker.operands[0])
     is_fill = maker.name == "linalg.generic" and len(maker.operands) == 1
     return is_fill and _is_zero_number(list(maker.regions[0].blocks[0].operations)[-1].operands[0])
-
-
-def is_empty(value: ir.Value) -> bool:
-    """Say whether an array was made without contents."""
-    return not isinstance(value.owner, ir.Block) and value.owner.name == "tensor.empty"
 
 
 def _begins_with_nothing(value: ir.Value) -> bool:

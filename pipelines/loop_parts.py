@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import nested
+from difc.pipelines.loop_bodies import is_empty, nested
 from difc.pipelines.loop_dims import is_splat
-from difc.pipelines.loop_lanes import PARTS, SAME, Lanes, is_empty
+from difc.pipelines.loop_lanes import PARTS, SAME, Lanes
 from difc.pipelines.loop_sizes import SIZED, number_of, segments, sizes_in
 from difc.pipelines.lowering.emitter import (
     PARALLEL,
@@ -120,14 +120,9 @@ def shares(e: TensorEmitter, lanes: Lanes, count: Size) -> tuple[Size, Size]:
     """
     if lanes.count is not None:
         return lanes.tile, -(-lanes.count // lanes.tile)
-    each = _parts(e, count, e.arith("maxui", _parts(e, count, lanes.tile), 2))
-    tile = e.arith("maxui", e.arith("muli", _parts(e, each, _VECTOR), _VECTOR), _VECTOR)
-    return tile, e.arith("maxui", _parts(e, count, tile), 1)
-
-
-def _parts(e: TensorEmitter, count: ir.Value, size: Size) -> ir.Value:
-    """Return how many parts of a size there are, the last perhaps smaller."""
-    return e.arith("divui", e.arith("addi", count, e.arith("subi", size, 1)), size)
+    each = e.arith("ceildivui", count, e.arith("maxui", e.arith("ceildivui", count, lanes.tile), 2))
+    tile = e.arith("maxui", e.arith("muli", e.arith("ceildivui", each, _VECTOR), _VECTOR), _VECTOR)
+    return tile, e.arith("maxui", e.arith("ceildivui", count, tile), 1)
 
 
 def count_of(lanes: Lanes, read: Sequence[Sequence[Size]], write: Sequence[Sequence[Size]]) -> Size:

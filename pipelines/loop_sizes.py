@@ -11,7 +11,7 @@ from typing import Any
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size
 
-__all__ = ["SIZED", "Known", "kept_dims", "made_with", "number_of", "origin", "segments", "sizes_in"]
+__all__ = ["NOTES", "SIZED", "Known", "kept_dims", "made_with", "number_of", "origin", "segments", "sizes_in"]
 
 Origin = Any
 Known = Mapping[tuple[ir.Value, int], Origin]
@@ -25,7 +25,8 @@ SIZED = {
 }
 """Operations that have sizes, of a result or of a block, and the attributes with those that are numbers."""
 
-_NOTES = ("iree_tensor_ext.compute_barrier.start", "flow.tensor.tie_shape")  # an array, then its run-time sizes
+NOTES = ("iree_tensor_ext.compute_barrier.start", "flow.tensor.tie_shape")
+"""Operations for IREE's analyses, outside of kernels: of an array, then its run-time sizes."""
 
 
 def made_with(array: ir.Value, d: int, known: Known) -> Origin:
@@ -46,7 +47,7 @@ def made_with(array: ir.Value, d: int, known: Known) -> Origin:
             array = maker.operands[1]
         elif maker.name == "tensor.cast":
             array = maker.operands[0]
-        elif maker.name in _NOTES:
+        elif maker.name in NOTES:
             return origin(maker.operands[1 + number], known)
         elif maker.name in SIZED:
             sizes, _ = sizes_in(maker)

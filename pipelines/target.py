@@ -31,7 +31,7 @@ from pathlib import Path
 
 from difc.errors import TargetError
 
-__all__ = ["LESS_FUSION", "PLAIN_LOOPS", "PLAIN_LOOPS_FLAGS", "TARGETS", "Target", "VectorUnit"]
+__all__ = ["LESS_FUSION", "PLAIN_LOOPS", "PLAIN_LOOPS_FLAGS", "TARGETS", "TILE_REQUEST", "Target", "VectorUnit"]
 
 LESS_FUSION = "--iree-dispatch-creation-enable-aggressive-fusion=false"
 """The flag for smaller kernels: right where larger ones do not compile; always on for Vulkan."""
@@ -41,6 +41,10 @@ PLAIN_LOOPS = "#iree_cpu.pipeline<Default>"
 
 PLAIN_LOOPS_FLAGS = ("--iree-llvmcpu-loop-vectorization=true", "--iree-llvmcpu-slp-vectorization=true")
 """The flags with which LLVM does: such loops then take a half to a quarter of the time."""
+
+TILE_REQUEST = (158, 0x1023, 18)
+"""The system call with which a process asks Linux on x86-64 for the registers of the tile unit: the number of
+`arch_prctl`, its request for a permission, and that of tile data. It returns 0 if they are granted."""
 
 # Of a profile without subgroup operations, widened to the element types that difc has.
 _VULKAN_FEATURES = (
@@ -239,8 +243,7 @@ def _grants_tiles() -> bool:
     """Ask Linux for the registers of the tile unit, as each process has to (kernels ask for themselves)."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
-    arch_prctl, request, tile_data = 158, 0x1023, 18
-    return ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0
+    return ctypes.CDLL(None).syscall(*TILE_REQUEST) == 0
 
 
 def _threads() -> int:

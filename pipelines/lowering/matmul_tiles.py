@@ -42,6 +42,7 @@ from difc.pipelines.lowering.matmul_operands import (
     left_and_turned,
     right_pair,
 )
+from difc.pipelines.target import TILE_REQUEST
 
 __all__ = ["SMALLEST", "tiles_text"]
 
@@ -86,7 +87,7 @@ def _table(operand: int) -> tuple[int, int]:
 
 
 def _added(matrix: str) -> str:
-    """Return the lines that add some rows of a tile, `%rows_group`, to `%sum0`; beyond the last it is added again."""
+    """Return the lines that add the rows `%rows_group` of a tile to `%sum0`; one beyond the last is that again."""
     count = range(_TOGETHER)
     lines = []
     for r in count:
@@ -152,8 +153,14 @@ def tiles_text(matrix: str) -> str:
     zeroed = _asm(_LINE.join(f"tilezero %tmm{i}" for i in range(4)))
     corners = [SIDE * 4 * (i % 2) + SIDE * COLUMNS * 4 * (i // 2) for i in range(4)]
     stored = _LINE.join(f"tilestored %tmm{i}, {corner}($0,$1,1)" for i, corner in enumerate(corners))
-    ends = [("least", "minui"), ("most", "maxui")]
-    bounds = "\n".join(_bound(x, *ends[i], 2 * j + i) for j, x in enumerate("xy") for i in range(2))
+    request = "\n".join(f"%request{i} = llvm.mlir.constant({n} : i64) : i64" for i, n in enumerate(TILE_REQUEST))
+    ends = [(x, end, reduce) for x in "xy" for end, reduce in (("least", "minui"), ("most", "maxui"))]
+    unbounded = "\n".join(
+        f"{address(f'%{x}_{end}', BOUNDS + 128 * i)}\n"
+        f"llvm.store {'%all' if end == 'least' else '%none'}, %{x}_{end} : {WORDS}, !llvm.ptr"
+        for i, (x, end, _) in enumerate(ends)
+    )
+    bounds = "\n".join(_bound(*each, i) for i, each in enumerate(ends))
     sizes = let(
         "x_is_turned = x_turned != 0",
         "y_is_turned = y_turned != 0",
@@ -230,11 +237,9 @@ def tiles_text(matrix: str) -> str:
       %sum_line = llvm.mlir.constant({COLUMNS * 4} : i64) : i64
       {sizes}
       %is_granted = scf.if %is_large -> (i1) {{
-        %arch_prctl = llvm.mlir.constant(158 : i64) : i64
-        %request = llvm.mlir.constant(4131 : i64) : i64
-        %tile_data = llvm.mlir.constant(18 : i64) : i64
+        {request}
         %refused = llvm.inline_asm has_side_effects asm_dialect = att "syscall",
-          "={{rax}},{{rax}},{{rdi}},{{rsi}},~{{rcx}},~{{r11}},{_MEMORY}" %arch_prctl, %request, %tile_data
+          "={{rax}},{{rax}},{{rdi}},{{rsi}},~{{rcx}},~{{r11}},{_MEMORY}" %request0, %request1, %request2
           : (i64, i64, i64) -> i64
         %no_error = llvm.mlir.constant(0 : i64) : i64
         %yes = arith.cmpi eq, %refused, %no_error : i64
@@ -245,14 +250,7 @@ def tiles_text(matrix: str) -> str:
           {_asm("ldtilecfg ($0)", "%config")}
           %none = arith.constant dense<0> : {WORDS}
           %all = arith.constant dense<-1> : {WORDS}
-          {address("%x_least", BOUNDS)}
-          {address("%x_most", BOUNDS + 128)}
-          {address("%y_least", BOUNDS + 256)}
-          {address("%y_most", BOUNDS + 384)}
-          llvm.store %all, %x_least : {WORDS}, !llvm.ptr
-          llvm.store %none, %x_most : {WORDS}, !llvm.ptr
-          llvm.store %all, %y_least : {WORDS}, !llvm.ptr
-          llvm.store %none, %y_most : {WORDS}, !llvm.ptr
+          {unbounded}
         }}
         scf.yield %yes : i1
       }} else {{
