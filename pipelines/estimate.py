@@ -1,7 +1,7 @@
 """How much work a module does per call, to choose the CPU driver: threads pay only for enough of it.
 
-Calling through local-task costs some 10 to 20 us more than local-sync, and a dispatch several us more; so small
-functions and loops of small steps run on local-sync.
+Calling through local-task costs some 10 to 50 us more than local-sync (most on virtual machines), and a dispatch
+several us more; so small functions and loops of small steps run on local-sync.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FUNCTIONS = {opdef.name for opdef in (*EXPANSIONS, *SPECIAL, dif.pow)}
 _KERNELS = ("dif.reduce", "dif.gather", "dif.scatter", "dif.cum", "dif.recurrence")
 SORTED_PER_US = 10.0  # elements
 SORTED_BLOCK, MERGE_DISPATCHES = 32, 5  # runs are merged in a loop on the host, of which a step counts as some kernels
-SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 8.0, 15.0
+SYNC_DISPATCH_US, TASK_DISPATCH_US, TASK_CALL_US = 1.0, 8.0, 30.0
 
 
 def _elements(aval: Aval) -> float:

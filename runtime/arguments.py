@@ -22,10 +22,10 @@ Dims = dict[str, tuple[int, str]]
 
 
 def as_argument(value: Any, spec: ArraySpec, device: Device, dims: Dims, entry: str) -> DeviceArray:
-    """Return `value` as an array of `spec` on `device`.
+    """Return `value` as an array of `spec` in the memory of `device`.
 
-    Accepts device arrays (without a copy on the same device), NumPy arrays of any layout and byte order, anything with
-    `__array__` or `__dlpack__`, and Python numbers and nested lists of them.
+    Accepts device arrays (without a copy where memory is shared), NumPy arrays of any layout and byte order, anything
+    with `__array__` or `__dlpack__`, and Python numbers and nested lists of them.
 
     Args:
       dims: the sizes met so far in this call; extended.
@@ -53,7 +53,7 @@ def as_argument(value: Any, spec: ArraySpec, device: Device, dims: Dims, entry: 
             remedy = f"pass arrays of one size: {wanted!r} is {known} in {source}, and {size} here in dimension {axis}"
             raise _misfit(entry, spec, array, remedy, "shape")
     if type(array) is DeviceArray:
-        return to_device(array, device)
+        return array if array.device.shares_memory_with(device) else to_device(array, device)
     return DeviceArray(kind(array.shape, spec.dtype, device), device.to_device(array).ref)
 
 

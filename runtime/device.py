@@ -132,6 +132,10 @@ class Device:
         """Whether it runs anything in this process: a fork copies a device without its threads, which would hang."""
         return self.driver == "local-sync" or self._process == os.getpid()
 
+    def shares_memory_with(self, other: Device) -> bool:
+        """Whether arrays on either are arguments of calls on the other as they are: on one, or on the processor."""
+        return self is other or (self.is_local and other.is_local)
+
     def to_device(self, array: np.ndarray[Any, Any]) -> Any:
         """Copy a host array of a dtype in `DTYPES` to the device; return its `HalBufferView`.
 

@@ -31,6 +31,7 @@ from difc.pipelines.lowering.reduction import combine
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import convert, number
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.lowering.vector_product import is_a_vector_product, vector_product
 
 __all__: list[str] = []
 
@@ -134,6 +135,8 @@ def _contract(c: Context, sums: _Sums) -> ir.Value:
     if c.vectors is not None:
         known = dict(zip(names, sizes, strict=True))
         matrices = [*(known.get(name, 1) for name in (BATCH, LEFT, RIGHT)), count]
+        if is_a_vector_product(matrices, element_type(dtype)):
+            return regroup(c, _by_a_vector(c, x, y, matrices), matrices[:3], sizes)
         if is_worth_the_kernel(matrices, element_type(dtype)):
             return regroup(c, _in_kernel(c, x, y, matrices), matrices[:3], sizes)
     if c.target_kind == "vulkan" and not (isinstance(count, int) and count <= MOST_STEPS and _is_static(sizes)):
@@ -211,21 +214,33 @@ def _in_kernel(c: Context, x: _Operand, y: _Operand, sizes: Sequence[Size]) -> i
         first, second = (_Operand(each.tensor, [swap[g] for g in each.groups]) for each in (y, x))
         return c.transposed(_in_kernel(c, first, second, [batch, n, m, k]), [0, 2, 1], [batch, m, n])
     known = {BATCH: batch, LEFT: m, RIGHT: n, SUM: k}
+    left = _laid_out(c, x, [LEFT, SUM], known, as_it_lies=not is_worth_turning(m, k))
+    return matmul(c, left, _laid_out(c, y, [SUM, RIGHT], known, as_it_lies=True), sizes, c.vectors)
 
-    def laid_out(operand: _Operand, wanted: list[str], *, as_it_lies: bool) -> Operand:
-        heads, matrix = ([operand.groups.index(g) for g in gs if g in operand.groups] for gs in ([BATCH], wanted))
-        read = [*heads, *(sorted(matrix) if as_it_lies else matrix)]
-        turned = read != [*heads, *matrix]
-        tensor, shape = operand.tensor, [c.size_of(operand.tensor, d) for d in read]
-        if read != sorted(read):
-            # A transpose fused into a producer that is used elsewhere too would run element by element.
-            tensor = c.transposed(c.fence(tensor), read, shape)
-        lying = [known[g] for g in (reversed(wanted) if turned else wanted)]
-        return Operand(regroup(c, tensor, shape, [batch, *lying]), turned)
 
-    left = laid_out(x, [LEFT, SUM], as_it_lies=not is_worth_turning(m, k))
-    right = laid_out(y, [SUM, RIGHT], as_it_lies=True)
-    return matmul(c, left, right, sizes, c.vectors)
+def _by_a_vector(c: Context, x: _Operand, y: _Operand, sizes: Sequence[Size]) -> ir.Value:
+    """Append the contraction, of sizes batch, m, n, k with m or n being 1, as a product of a matrix and a vector."""
+    assert c.vectors is not None
+    batch, m, n, k = sizes
+    known = {BATCH: batch, LEFT: m, RIGHT: n, SUM: k}
+    (vector, side), (matrix, long) = ((x, LEFT), (y, RIGHT)) if m == 1 else ((y, RIGHT), (x, LEFT))
+    flat = regroup(c, _laid_out(c, vector, [side, SUM], known, as_it_lies=True).tensor, [batch, 1, k], [batch, k])
+    read = _laid_out(c, matrix, [SUM, long], known, as_it_lies=True)
+    product = vector_product(c, flat, read.tensor, [batch, known[long], k], down=not read.turned, unit=c.vectors)
+    return regroup(c, product, [batch, known[long]], [batch, m, n])
+
+
+def _laid_out(c: Context, operand: _Operand, wanted: list[str], known: dict[str, Size], *, as_it_lies: bool) -> Operand:
+    """Return an operand as a batch of matrices of two groups, turned where it lies so and is wanted as it lies."""
+    heads, matrix = ([operand.groups.index(g) for g in gs if g in operand.groups] for gs in ([BATCH], wanted))
+    read = [*heads, *(sorted(matrix) if as_it_lies else matrix)]
+    turned = read != [*heads, *matrix]
+    tensor, shape = operand.tensor, [c.size_of(operand.tensor, d) for d in read]
+    if read != sorted(read):
+        # A transpose fused into a producer that is used elsewhere too would run element by element.
+        tensor = c.transposed(c.fence(tensor), read, shape)
+    lying = [known[g] for g in (reversed(wanted) if turned else wanted)]
+    return Operand(regroup(c, tensor, shape, [known[BATCH], *lying]), turned)
 
 
 def _outer(

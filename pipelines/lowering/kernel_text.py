@@ -10,11 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["NAN", "Array", "address", "executable", "transposition"]
+__all__ = ["HANDED_OUT", "NAN", "Array", "address", "executable", "transposition"]
 
 _DYNAMIC = "-9223372036854775808"
 #: NaN as a number of an element type: its bits.
 NAN = {"f32": "0x7FC00000", "f64": "0x7FF8000000000000"}
+#: Of many workgroups, a thread of IREE takes eight at a time. Where parts are large, all but the first of eight have
+#: nothing to do, as 24 parts would be two threads' work for the time of 32.
+HANDED_OUT = 8
 
 
 @dataclass(frozen=True)

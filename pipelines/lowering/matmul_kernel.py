@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from difc.pipelines.lowering.kernel_arithmetic import let
-from difc.pipelines.lowering.kernel_text import Array, address, executable, transposition
+from difc.pipelines.lowering.kernel_text import HANDED_OUT, Array, address, executable, transposition
 from difc.pipelines.lowering.matmul_operands import MEMORY, ROWS, STEP
 from difc.pipelines.lowering.matmul_tiles import SMALLEST, tiles_text
 from difc.pipelines.target import VectorUnit
@@ -36,9 +36,6 @@ __all__ = ["KERNELS", "SIZES", "kernel_text"]
 KERNELS = {"f32": 4, "f64": 8}
 #: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
 SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
-#: Of many workgroups, a thread of IREE takes eight at a time; all but the first of eight have nothing to do here, as
-#: 24 parts would be two threads' work for the time of 32.
-_HANDED_OUT = 8
 #: Rows of parts that are computed together, the first part of each before the second one of any: threads that work
 #: side by side then write to other rows, not to the two parts of a cache line.
 _TOGETHER = 2
@@ -171,12 +168,12 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     done, begun, columns_left = "", "%part_", "width"
     if with_tiles:
         done, begun, columns_left = tiles_text(matrix), "%part_tiles", "0 if is_done else width"
-    across = "\n".join([cuts, let(f"across = ceil(n, part_columns) * fewest * {_HANDED_OUT}")])
+    across = "\n".join([cuts, let(f"across = ceil(n, part_columns) * fewest * {HANDED_OUT}")])
     place = let(
         "panels = ceil(n, part_columns)",
         "rows = ceil(ceil(m, fewest), part_step) * part_step",
-        f"part_number = strip // {_HANDED_OUT}",
-        f"works = strip % {_HANDED_OUT} == 0",
+        f"part_number = strip // {HANDED_OUT}",
+        f"works = strip % {HANDED_OUT} == 0",
         "k_end = k if works else 0",
         f"first = part_number // (panels * {_TOGETHER}) * {_TOGETHER}",
         f"place = part_number % (panels * {_TOGETHER})",

@@ -80,13 +80,14 @@ READ_ONLY.flags.writeable = False
 )
 def test_accepted(value: Any) -> None:
     result = _convert(value, (2, 3), F32)
-    assert result.device is device("local-sync")
+    assert result.device.shares_memory_with(device("local-sync"))
     assert result.dtype == F32
     np.testing.assert_array_equal(result, VALUES)
 
 
-def test_the_same_device_array_is_not_copied() -> None:
-    value = to_device(VALUES, "local-sync")
+@pytest.mark.parametrize("name", ["local-sync", "local-task"])
+def test_an_array_in_the_same_memory_is_not_copied(name: str) -> None:
+    value = to_device(VALUES, name)
     assert _convert(value, (2, 3), F32) is value
 
 

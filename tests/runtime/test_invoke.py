@@ -32,8 +32,23 @@ def test_arguments_by_name(add: Module) -> None:
     np.testing.assert_array_equal(add(y=X, x=X + 1), X + X + 1)
 
 
-def test_arguments_of_another_device_are_copied(add: Module) -> None:
-    np.testing.assert_array_equal(add(to_device(X, "local-task"), X), X + X)
+@every_device
+def test_arguments_of_other_devices(device_name: str, target: str) -> None:
+    module = load(add_artifact(target), device_name)
+    np.testing.assert_array_equal(module.add(to_device(X, "local-task"), to_device(X, "local-sync")), X + X)
+
+
+@pytest.mark.parametrize("device_name", ["local-sync", "local-task"])
+def test_devices_of_the_processor_share_memory(device_name: str, add_bytes: bytes) -> None:
+    """An array on either is an argument as it is, without the checks of a first call; results outlive it."""
+    module = load(add_bytes, device_name)
+    for there in ("local-sync", "local-task"):
+        given = to_device(X, there)
+        result = module.add(given, given)
+        assert module.add._checked == (given._kind, given._kind)
+        del given
+        np.testing.assert_array_equal(result, X + X)
+        assert result.device is module.device
 
 
 def test_checked_calls_do_not_weaken_later_checks(add: Module) -> None:

@@ -69,7 +69,7 @@ def test_every_size_and_layout(unit: VectorUnit) -> None:
             arguments[name] = [np.ascontiguousarray(x if left else x.T), np.ascontiguousarray(y.T if right else y)]
             wanted[name] = x @ y
         for name, (z,) in products(arguments).items():
-            limit = 1e-4 if z.dtype == F32 else 1e-12
+            limit = 3e-4 if z.dtype == F32 else 1e-12
             np.testing.assert_allclose(z, wanted[name], rtol=0, atol=limit, err_msg=f"{name}, {m, n, k}")
 
 
@@ -93,6 +93,8 @@ SUMS = {
     "ij,jk->ik": ((128, 512), (512, 10)),
     "ji,kj->ki": ((512, 128), (10, 512)),
     "bij,bjk->kbi": ((2, 128, 300), (2, 300, 20)),
+    "ij,j->i": ((900, 600), (600,)),
+    "bij,jb->bi": ((2, 900, 300), (300, 2)),
 }
 
 
@@ -141,7 +143,7 @@ def test_transposes_only_a_large_left_operand(size: int, transposes: int) -> Non
         ((64, 64, 64, 64), "f32", True),
         ((1, 64, 64, 64), "f32", False),  # too little work
         ((1000, 16, 64, 64), "f32", False),  # too little in each
-        ((1, 1, 1024, 1024), "f32", True),  # a row
+        ((1, 1, 20000, 32), "f32", True),  # a row
         ((1, 1024, 1, 1024), "f32", False),  # a column
         ((1, 128, 10, 512), "f32", True),
         ((1, 512, 512, 4), "f32", True),
