@@ -33,6 +33,7 @@ from difc.pipelines.lowering.values import Value
 from difc.pipelines.reductions import separate_reductions
 from difc.pipelines.scalars import join_scalars
 from difc.pipelines.target import VectorUnit
+from difc.pipelines.updates import join_updates
 
 __all__ = ["lower"]
 
@@ -67,6 +68,8 @@ def lower(
             entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
             if vectors is not None and loop_kernels:
                 loops_as_kernels(entry, lowered.body, vectors)
+            if vectors is not None:
+                join_updates(entry, vectors)
             join_scalars(entry)
             if target_kind == "cpu":
                 separate_reductions(entry)

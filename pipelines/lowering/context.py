@@ -8,7 +8,6 @@ of `out` and the attributes, and returns a list.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -148,15 +147,6 @@ class Context(TensorEmitter):
         """Compute the sizes of one of an op's results from its operands, by its type rule."""
         avals = [LazyAval(self, x.aval, self.sizes(x), partial(self.host_index, x)) for x in operands]
         return infer_sizes(operation, avals, result)
-
-    def product(self, sizes: Sequence[Size]) -> Size:
-        """Return a product of sizes."""
-        result: Size = math.prod(s for s in sizes if isinstance(s, int))
-        for size in sizes:
-            if not isinstance(size, int):
-                is_one = isinstance(result, int) and result == 1
-                result = size if is_one else self.arith("muli", result, size)
-        return result
 
     # ---- scalars ---------------------------------------------------------------------------------
 

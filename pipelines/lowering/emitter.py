@@ -7,6 +7,7 @@ they dominate every use and the text stays short. Invariant: `within` restores t
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -163,6 +164,15 @@ class Emitter:
     def arith(self, name: str, *operands: Size) -> ir.Value:
         """Append arithmetic on sizes and indices: the op of this name in `arith`."""
         return self.value(f"arith.{name}", [self.index(v) for v in operands], self.index_type)
+
+    def product(self, sizes: Sequence[Size]) -> Size:
+        """Return a product of sizes."""
+        result: Size = math.prod(s for s in sizes if isinstance(s, int))
+        for size in sizes:
+            if not isinstance(size, int):
+                is_one = isinstance(result, int) and result == 1
+                result = size if is_one else self.arith("muli", result, size)
+        return result
 
     def clamp(self, index: ir.Value, high: Size) -> ir.Value:
         """Move an `index` into 0 .. `high`."""

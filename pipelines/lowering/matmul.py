@@ -20,10 +20,13 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.kernel_calls import call_kernel
-from difc.pipelines.lowering.matmul_kernel import KERNELS, kernel_text
+from difc.pipelines.lowering.matmul_kernel import ADDED, KERNELS, PRODUCT, SUBTRACTED, kernel_text
+from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["Operand", "is_worth_swapping", "is_worth_the_kernel", "is_worth_turning", "matmul"]
+
+KERNEL = "matmul"
 
 # What is smaller takes as long as IREE's own kernel, or is not worth one at all.
 SMALLEST_WORK = 2**19  # multiplications, of all matrices of a batch together
@@ -85,10 +88,50 @@ def matmul(c: Context, x: Operand, y: Operand, sizes: Sequence[Size], unit: Vect
     Returns:
       `tensor<batch x m x n>`.
     """
-    batch, m, n, k = sizes
-    x_size, y_size = c.product([m, k]), c.product([k, n])
-    element = element_of(x.tensor)
+    _, m, n, k = sizes
+    flat_x, flat_y = (c.collapse(each.tensor, [[0], [1, 2]]) for each in (x, y))
+    cut = [*sizes, c.product([m, k]), c.product([k, n]), int(x.turned), int(y.turned)]
+    return multiply(c, flat_x, flat_y, cut, unit)
+
+
+class Update(NamedTuple):
+    """What a product becomes part of: `base + scale (x y)`, or `base - scale (x y)`.
+
+    Attributes:
+      base: a tensor of the size of the product.
+      scale: a tensor of one element.
+      is_subtracted: whether the product is subtracted.
+    """
+
+    base: ir.Value
+    scale: ir.Value
+    is_subtracted: bool
+
+
+def multiply(
+    c: TensorEmitter, x: ir.Value, y: ir.Value, sizes: Sequence[Size], unit: VectorUnit, update: Update | None = None
+) -> ir.Value:
+    """Append a call of the kernel, for operands that lie as it takes them.
+
+    Args:
+      c: where to append.
+      x: `tensor<batch x x_size>`.
+      y: `tensor<batch x y_size>`.
+      sizes: the kernel's, as far as they are those of the operands.
+      unit: what the processor has.
+      update: what the product becomes part of; only for a batch of one. Else the kernel is given `x` in its place.
+
+    Returns:
+      `tensor<batch x m x n>`.
+    """
+    batch, m, n, _, x_size, y_size, *_ = sizes
+    arrays: list[tuple[ir.Value, Sequence[Size]]] = [(x, [batch, x_size]), (y, [batch, y_size])]
+    if update is None:
+        arrays += [arrays[0], arrays[0]]
+        rest: list[Size] = [x_size, x_size, PRODUCT]
+    else:
+        base_size = c.product([m, n])
+        arrays += [(update.base, [1, base_size]), (update.scale, [1, 1])]
+        rest = [base_size, 1, SUBTRACTED if update.is_subtracted else ADDED]
     text = lambda name, kind: kernel_text(name, kind, unit)  # noqa: E731
-    arrays = [(c.collapse(each.tensor, [[0], [1, 2]]), [batch, size]) for each, size in ((x, x_size), (y, y_size))]
-    all_sizes = [*sizes, x_size, y_size, int(x.turned), int(y.turned)]
-    return call_kernel(c, "matmul", text, element, arrays, all_sizes, [([batch, m, n], element)])[0]
+    return call_kernel(c, KERNEL, text, element_of(x), arrays, [*sizes, *rest], [([batch, m, n], element_of(x))])[0]

@@ -30,12 +30,15 @@ from difc.pipelines.lowering.matmul_operands import MEMORY, ROWS, STEP
 from difc.pipelines.lowering.matmul_tiles import SMALLEST, tiles_text
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["KERNELS", "SIZES", "kernel_text"]
+__all__ = ["ADDED", "KERNELS", "PRODUCT", "SIZES", "SUBTRACTED", "kernel_text"]
 
 #: Element types, with their bytes.
 KERNELS = {"f32": 4, "f64": 8}
-#: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned.
-SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned")
+#: The run-time sizes: of the operands, and those of each as a flat array, with 1 for one that is turned; those of what
+#: the product is added to and of its factor, as flat arrays, which are not read if it is not.
+SIZES = ("batch", "m", "n", "k", "x_size", "y_size", "x_turned", "y_turned", "base_size", "scale_size", "updates")
+#: What `updates` says of the result: the product; that times the scale, added to the base; subtracted from the base.
+PRODUCT, ADDED, SUBTRACTED = 0, 1, 2
 #: Rows of parts that are computed together, the first part of each before the second one of any: threads that work
 #: side by side then write to other rows, not to the two parts of a cache line.
 _TOGETHER = 2
@@ -116,7 +119,7 @@ def _copy_of_columns(t: Tiles, element: str) -> str:
 
 
 def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
-    """Return the executable of `out = x y`, for the run-time sizes `SIZES`.
+    """Return the executable of `out = x y`, or `out = base + scale (x y)`, for the run-time sizes `SIZES`.
 
     Args:
       name: of the executable, its export and its function.
@@ -131,6 +134,8 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     mask, memory = f"vector<{t.columns}xi1>", max(_BUFFER, MEMORY) if with_tiles else _BUFFER
     x = Array("x", "read", element, ("batch", "x_size"))
     y = Array("y", "read", element, ("batch", "y_size"))
+    base = Array("base", "read", element, ("batch", "base_size"))
+    scale = Array("scale", "read", element, ("batch", "scale_size"))
     out = Array("out", "write", element, ("batch", "m", "n"))
     rows = t.tile_rows
     starts = "\n".join(
@@ -140,6 +145,13 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         f"%b@ = vector.transfer_read %w0[%in@, %column0], %zero, %inside {{in_bounds = [true]}} : {matrix}, {vector}",
         count=rows,
     )
+    bases = "\n".join(
+        let(f"base_at{i} = (m0 + in{i}) * n + panel_n0") + "\n"
+        f"%base_row{i} = vector.transfer_read %base_flat[%base_at{i}], %zero, %inside {{in_bounds = [true]}} "
+        f": {flat}, {vector}"
+        for i in range(rows)
+    )
+    names = lambda prefix: ", ".join(f"%{prefix}{i}" for i in range(rows))  # noqa: E731
     fused = f"%f@ = vector.fma %v@, %y_row, %a@ : {vector}"
     rounded = f"%u@ = arith.mulf %v@, %y_row : {vector}\n%f@ = arith.addf %a@, %u@ : {vector}"
     products = _lines(
@@ -150,13 +162,14 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         count=rows,
     )
     ends = _lines(
-        f"%t@ = arith.addf %before#@, %tile#@ : {vector}",
+        f"%t@_ = arith.mulf %scales, %tile#@ : {vector}",
+        f"%t@ = arith.addf %before#@, %t@_ : {vector}",
         "%w@next = vector.transfer_write %t@, %w@[%in@, %column0], %inside {in_bounds = [true]} : "
         f"{vector}, {matrix}",
         count=rows,
     )
     accumulators = ", ".join(f"%a{i} = %nothing" for i in range(rows))
-    results, types = ", ".join(f"%f{i}" for i in range(rows)), ", ".join([vector] * rows)
+    types = ", ".join([vector] * rows)
     either = lambda tiles, vectors: f"({tiles} if for_tiles else {vectors})" if with_tiles else str(vectors)  # noqa: E731
     cuts = let(
         f"for_tiles = min(min(m, n), k) >= {SMALLEST}",
@@ -174,7 +187,7 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         "rows = ceil(ceil(m, fewest), part_step) * part_step",
         f"part_number = strip // {HANDED_OUT}",
         f"works = strip % {HANDED_OUT} == 0",
-        "k_end = k if works else 0",
+        "k_end = max(k, 1) if works else 0",  # without anything to add up, zeros are written
         f"first = part_number // (panels * {_TOGETHER}) * {_TOGETHER}",
         f"place = part_number % (panels * {_TOGETHER})",
         f"members = min(fewest - first, {_TOGETHER})",
@@ -199,12 +212,25 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
       %zero = arith.constant 0.0 : {element}
       {x.load("%x_flat")}
       {y.load("%y_flat")}
+      {base.load("%base_flat")}
+      {scale.load("%scale_flat")}
+      {let(f"is_update = updates != {PRODUCT}", f"is_subtracted = updates == {SUBTRACTED}")}
+      %factor = scf.if %is_update -> ({element}) {{
+        %factor_ = tensor.extract %scale_flat[%c0] : {flat}
+        %less = arith.negf %factor_ : {element}
+        %signed = arith.select %is_subtracted, %less, %factor_ : {element}
+        scf.yield %signed : {element}
+      }} else {{
+        %one = arith.constant 1.0 : {element}
+        scf.yield %one : {element}
+      }}
       %part_ = tensor.empty(%height, %width) : {matrix}
       %memory_size = llvm.mlir.constant({memory} : i64) : i64
       %memory = llvm.alloca %memory_size x i8 {{alignment = 256 : i64}} : (i64) -> !llvm.ptr
       {done}
       {let(f"columns_left = {columns_left}")}
       %nothing = vector.broadcast %zero : {element} to {vector}
+      %scales = vector.broadcast %factor : {element} to {vector}
       %part = scf.for %k0 = %c0 to %k_end step %depth iter_args(%q0 = {begun}) -> {matrix} {{
         {let("is_first = k0 == 0", f"slice = min(k - k0, {t.depth})")}
         %q1 = scf.for %column0 = %c0 to %columns_left step %columns iter_args(%p0 = %q0) -> {matrix} {{
@@ -218,13 +244,19 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
               %y_row = llvm.load %y_at : !llvm.ptr -> {vector}
               {let("x_ki = (k0 + i) * x_k")}
               {products}
-              scf.yield {results} : {types}
+              scf.yield {names("f")} : {types}
             }}
             %before:{rows} = scf.if %is_first -> ({types}) {{
-              scf.yield {", ".join(["%nothing"] * rows)} : {types}
+              %start:{rows} = scf.if %is_update -> ({types}) {{
+                {bases}
+                scf.yield {names("base_row")} : {types}
+              }} else {{
+                scf.yield {", ".join(["%nothing"] * rows)} : {types}
+              }}
+              scf.yield {names("start#")} : {types}
             }} else {{
               {before}
-              scf.yield {", ".join(f"%b{i}" for i in range(rows))} : {types}
+              scf.yield {names("b")} : {types}
             }}
             {ends}
             scf.yield %w{rows} : {matrix}
@@ -234,4 +266,4 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         scf.yield %q1 : {matrix}
       }}
       {out.store_block("%part", ["%m0", "%n0"], ["%height", "%width"])}"""
-    return executable(name, [x, y, out], SIZES, across, body)
+    return executable(name, [x, y, base, scale, out], SIZES, across, body)

@@ -99,7 +99,18 @@ def _added(matrix: str) -> str:
     types = ", ".join([FLOATS] * _TOGETHER)
     lines += [
         f"%a_old:{_TOGETHER} = scf.if %is_first_slice -> ({types}) {{",
+        f"%a_start:{_TOGETHER} = scf.if %is_update -> ({types}) {{",
+        *(
+            let(f"a_at{r} = (m0 + a_r{r}) * n + n0 + old_column") + "\n"
+            f"%a_c{r} = vector.transfer_read %base_flat[%a_at{r}], %zero, %old_inside {{in_bounds = [true]}} "
+            f": tensor<?xf32>, {FLOATS}"
+            for r in count
+        ),
+        f"scf.yield {', '.join(f'%a_c{r}' for r in count)} : {types}",
+        "} else {",
         f"scf.yield {', '.join(['%no_sums'] * _TOGETHER)} : {types}",
+        "}",
+        f"scf.yield {', '.join(f'%a_start#{r}' for r in count)} : {types}",
         "} else {",
         *(
             f"%a_b{r} = vector.transfer_read %sum0[%a_r{r}, %old_column], %zero, %old_inside {{in_bounds = [true]}} "
@@ -111,7 +122,8 @@ def _added(matrix: str) -> str:
     ]
     for r in count:
         lines += [
-            f"%a_s{r} = arith.addf %a_old#{r}, %a_v{r} : {FLOATS}",
+            f"%a_u{r} = arith.mulf %factors, %a_v{r} : {FLOATS}",
+            f"%a_s{r} = arith.addf %a_old#{r}, %a_u{r} : {FLOATS}",
             f"%sum{r + 1} = vector.transfer_write %a_s{r}, %sum{r}[%a_r{r}, %old_column], %old_inside "
             f"{{in_bounds = [true]}} : {FLOATS}, {matrix}",
         ]
@@ -231,6 +243,7 @@ def tiles_text(matrix: str) -> str:
       %upper = arith.constant dense<-65536> : {WORDS}
       %sixteen = arith.constant dense<16> : {WORDS}
       %no_sums = arith.constant dense<0.0> : {FLOATS}
+      %factors = vector.broadcast %factor : f32 to {FLOATS}
       %false = arith.constant false
       %square = arith.constant {SIDE} : index
       %line = llvm.mlir.constant(64 : i64) : i64

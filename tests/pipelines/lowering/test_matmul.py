@@ -73,6 +73,14 @@ def test_every_size_and_layout(unit: VectorUnit) -> None:
             np.testing.assert_allclose(z, wanted[name], rtol=0, atol=limit, err_msg=f"{name}, {m, n, k}")
 
 
+def test_nothing_to_sum_gives_zeros() -> None:
+    """Also in memory that a call before has written to."""
+    module = difc.compile(lambda x, y: x @ y, difc.f32["m", "k"], difc.f32["k", "n"])
+    for k in (64, 64, 0):
+        found = module(np.ones((64, k), np.float32), np.ones((k, 64), np.float32))
+        np.testing.assert_array_equal(found, k)
+
+
 def test_a_batch() -> None:
     """Of matrices that are turned, and with the batch between their dims."""
     dims = {"lhs_contract": (2,), "rhs_contract": (2,), "lhs_batch": (1,), "rhs_batch": (0,)}

@@ -18,6 +18,7 @@ import difc
 from difc.pipelines.lowering.matmul_kernel import kernel_text
 from difc.pipelines.target import Target, VectorUnit
 from tests.pipelines.lowered import build, call, compiled
+from tests.pipelines.lowering.emulated_tiles import emulate_tiles
 from tests.pipelines.lowering.test_matmul import LAYOUTS, function
 
 HERE = Target.parse("cpu").vectors
@@ -43,7 +44,12 @@ def of_layouts(unit: VectorUnit) -> Matmul:
 
 @pytest.fixture(scope="module")
 def matmul() -> Matmul:
-    return of_layouts(HERE)
+    """A matmul on the unit, or with its instructions emulated where the processor has none."""
+    if HERE.tiles:
+        return of_layouts(HERE)
+    with pytest.MonkeyPatch.context() as patch:
+        emulate_tiles(patch)
+        return of_layouts(replace(HERE, tiles=True))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,6 @@ def test_only_kernels_of_float32_use_the_unit() -> None:
     assert not generic.tiles
 
 
-@needs_tiles
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("m", "n", "k"), [(32, 32, 32), (33, 65, 64), (128, 97, 96), (129, 600, 130), (300, 33, 1000)])
 def test_it_is_as_exact_as_float32_allows(matmul: Matmul, layout: str, m: int, n: int, k: int) -> None:
@@ -81,6 +86,11 @@ def test_it_is_as_exact_as_float32_allows(matmul: Matmul, layout: str, m: int, n
     z = matmul(x, y, layout)
     assert error(z, x, y) < 2e-7
     assert error(z, x, y) <= 1.5 * error(x @ y, x, y)
+
+
+def test_the_last_bits_are_the_units(matmul: Matmul, by_vectors: Matmul) -> None:
+    x, y = normal(160, 160), normal(160, 160)
+    assert np.any(matmul(x, y) != by_vectors(x, y))
 
 
 @settings(deadline=None, max_examples=40)
