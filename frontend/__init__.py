@@ -87,11 +87,9 @@ def __getattr__(name: str) -> Any:
 
         raise absent_name(f"difc has no `{name}`", _ABSENT[name])
     if name not in __all__:
-        import difflib
+        from difc.errors import AbsentAttributeError
 
-        close = difflib.get_close_matches(name, __all__, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise AttributeError(f"module 'difc' has no attribute {name!r}{hint}")
+        raise AbsentAttributeError(__name__, name, lambda: __all__)
     try:
         module = importlib.import_module(_NAMES.get(name, f"difc.{name}"))
     except ImportError as error:

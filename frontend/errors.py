@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import linecache
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "AbsentAttributeError",
     "ArtifactError",
     "CompileError",
     "ConcretizationError",
@@ -83,6 +85,22 @@ def absent_file_remedy(path: Path, pattern: str) -> str:
     names = {near.stem: near for near in path.parent.glob(pattern) if near.exists()}
     close = difflib.get_close_matches(path.stem, names, n=1)
     return f"did you mean `{names[close[0]]}`?" if close else "check the path"
+
+
+class AbsentAttributeError(AttributeError):
+    """A module does not have a name. It says which is closest, and looks for that only when it is read.
+
+    Python asks a package for a submodule, and gets this error, before it imports that.
+    """
+
+    def __init__(self, module: str, name: str, known: Callable[[], Iterable[str]]) -> None:
+        super().__init__(module, name)
+        self._known = known
+
+    def __str__(self) -> str:
+        module, name = self.args
+        close = [] if name.startswith("_") else difflib.get_close_matches(name, list(self._known()), n=1)
+        return f"module {module!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 class ShapeError(DifcError, ValueError):

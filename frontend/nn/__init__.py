@@ -3,9 +3,9 @@
 Each works on NumPy arrays outside a trace as well; importing this package does not import MLIR.
 """
 
-import difflib
 from typing import Any
 
+from difc.errors import AbsentAttributeError
 from difc.nn.activations import (
     celu,
     elu,
@@ -87,6 +87,4 @@ _ABSENT = {
 def __getattr__(name: str) -> Any:
     if name in _ABSENT:
         raise absent_name(f"difc.nn has no `{name}`", _ABSENT[name])
-    close = difflib.get_close_matches(name, __all__, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
+    raise AbsentAttributeError(__name__, name, lambda: __all__)

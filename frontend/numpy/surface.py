@@ -5,7 +5,6 @@ Must not import MLIR: where `difc.tracer` has not been imported there is no trac
 
 from __future__ import annotations
 
-import difflib
 import functools
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.errors import UnsupportedError
+from difc.errors import AbsentAttributeError, UnsupportedError
 from difc.numpy import gaps
 from difc.source import absent_name
 
@@ -61,10 +60,7 @@ def attribute(module: ModuleType, ours: str, name: str) -> Any:
       AttributeError: for a name that NumPy does not have, with the closest one.
     """
     if name.startswith("_") or not hasattr(module, name):
-        close = [] if name.startswith("_") else difflib.get_close_matches(name, names(module), 1)
-        raise AttributeError(
-            f"module {ours!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
-        )
+        raise AbsentAttributeError(ours, name, functools.partial(names, module))
     found = getattr(module, name)
     if isinstance(found, ModuleType):
         raise missing(ours, name, (gaps.NUMPY if module is np else gaps.LINALG).get(name))

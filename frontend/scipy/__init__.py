@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from difc.errors import AbsentAttributeError
+
+_MODULES = ("linalg", "special")
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("linalg", "special"):
+    if name in _MODULES:
         return importlib.import_module(f"difc.scipy.{name}")
-    raise AttributeError(f"module 'difc.scipy' has no attribute {name!r}")
+    raise AbsentAttributeError(__name__, name, lambda: _MODULES)

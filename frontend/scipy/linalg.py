@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from difc import numpy as dnp
+from difc.errors import AbsentAttributeError
 from difc.numpy import surface
 from difc.scipy.common import constant
 from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
@@ -256,4 +257,4 @@ def __getattr__(name: str) -> Any:
 
     if name in catalogue.LINALG_NAMES:
         raise surface.missing(__name__, name, catalogue.linalg_gap(name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AbsentAttributeError(__name__, name, lambda: __all__)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from difc.errors import AbsentAttributeError
 from difc.numpy import surface
 from difc.scipy.bessel import i0, i0e, i1, i1e
 from difc.scipy.elementary import (
@@ -145,4 +146,4 @@ def __getattr__(name: str) -> Any:
 
     if name in catalogue.NAMES:
         raise surface.missing(__name__, name, catalogue.gap(name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AbsentAttributeError(__name__, name, lambda: __all__)

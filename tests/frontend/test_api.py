@@ -252,6 +252,10 @@ def test_names_that_are_not_there() -> None:
         from difc.nn import dropout  # noqa: F401
     with pytest.raises(AttributeError, match=r"^module 'difc.nn' has no attribute 'sofmax'; did you mean 'softmax'"):
         difc.nn.sofmax  # noqa: B018 - it is the error
+    with pytest.raises(AttributeError, match=r"^module 'difc.scipy' has no attribute 'specal'; did you mean 'special'"):
+        difc.scipy.specal  # noqa: B018 - it is the error
+    with pytest.raises(AttributeError, match=r"'difc.scipy.special' has no attribute 'gamaln'; did you mean 'gammaln'"):
+        difc.scipy.special.gamaln  # noqa: B018 - it is the error
     with pytest.raises(AttributeError, match=r"^module 'difc' has no attribute 'gard'; did you mean 'grad'"):
         difc.gard  # noqa: B018 - it is the error
 
