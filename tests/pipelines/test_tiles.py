@@ -73,6 +73,10 @@ def test_loops_are_peeled_where_tiles_do_not_fit() -> None:
         ((300, 10), 0, "distribution = [16, 0], vector_common_parallel = [16, 0]"),
         ((300, 1000), 0, "distribution = [80, 0], vector_common_parallel = [16, 0]"),
         ((16, 300, 101), 1, "64, 0], vector_common_parallel = [1, 16, 0]"),
+        # all of them in groups of vectors
+        ((300, 1024), 0, "distribution = [128, 0], vector_common_parallel = [128, 0]"),
+        ((300, 96), 0, "vector_common_parallel = [32, 0]"),
+        ((300, 80), 0, "vector_common_parallel = [16, 0]"),
     ],
 )
 def test_columns_are_taken_in_whole_vectors(shape: tuple[int, ...], axis: int, tiles: str) -> None:

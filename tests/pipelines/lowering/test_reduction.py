@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from difc import dialects as dif
-from difc.dialects import DYN, F32, Aval
+from difc.dialects import DYN, F32, F64, Aval
 from difc.dialects.mlir import ir
 from tests.pipelines.lowered import build, check, compiles, text_of, together
 
@@ -159,3 +159,18 @@ def test_sums_of_products_with_a_repeated_factor(dtype: str) -> None:
             for axes in ((0, 1, 2), (1, 2), (0, 2), (0, 1))
         }
     )
+
+
+def test_sums_of_products_are_no_contractions_on_processors() -> None:
+    """Each number that is added is given its own sign, in which zeros, infinities and NaN keep theirs."""
+
+    def products(x: ir.Value) -> list[ir.Value]:
+        y = dif.mul(x, x)
+        return [dif.reduce_sum(y, axes=axes) for axes in ((0,), (1,), (0, 1))]
+
+    for target, count in (("cpu", 3), ("vulkan", 0)):
+        assert text_of(products, [Aval((300, 64), F32)], target).count("math.copysign") == count
+    assert "math.copysign" not in text_of(lambda x: dif.reduce_sum(x, axes=(0,)), [Aval((300, 64), F32)])
+    values = np.array([[0, -0.0, -1], [np.inf, 2, 3], [-np.inf, 3, np.nan]])
+    sums = lambda x, y: [dif.reduce_sum(dif.mul(x, y), axes=axes) for axes in ((0,), (1,), (0, 1))]  # noqa: E731
+    check({"f": (sums, [Aval((3, 3), F64)] * 2, [values, np.array([[1.0, -1, 1]] * 3)])})
