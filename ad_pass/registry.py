@@ -38,16 +38,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Node:
-    """An operation as rules see it: its definition, attributes as Python values, and body blocks."""
+    """An operation as rules see it: its definition, attributes as Python values, and body blocks.
+
+    Where it is within a branch that only some lanes of a batch take, `taken` says which.
+    """
 
     operation: Any
     name: str
     attributes: dict[str, Any]
+    taken: ir.Value | None = None
 
     @staticmethod
-    def of(operation: Any) -> Node:
+    def of(operation: Any, taken: ir.Value | None = None) -> Node:
         operation = operation.operation
-        return Node(operation, operation.name, attributes_of(operation))
+        return Node(operation, operation.name, attributes_of(operation), taken)
 
     @property
     def bodies(self) -> list[ir.Block]:

@@ -1,20 +1,20 @@
 """Batching of `cond` and `scan`.
 
 A scan of batched values is one scan over whole batches. A cond whose predicate is batched runs both branches and
-selects.
+selects; `batch.py` says how their derivatives are kept apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.batch import add_batch, batch_values, move_dim
+from difc.ad_pass.batch import batch_values, batched_as, choose, flows_in, move_dim
 from difc.ad_pass.registry import BATCH, Node
 from difc.ad_pass.rules.control import as_tuple, build_body
-from difc.ad_pass.zero import shape_of
-from difc.dialects import Aval, Builder, ScanParts, aval_of, is_float, new_block
+from difc.dialects import Aval, Builder, ScanParts, aval_of, new_block
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
@@ -36,9 +36,22 @@ def _out_flags(body: ir.Block, size: Any, flags: Sequence[bool]) -> list[bool]:
         return batch_values(body, size if isinstance(size, int) else size_here, arguments, flags)[1]
 
 
-def _batched(values: Sequence[ir.Value], have: Sequence[bool], want: Sequence[bool], size: Any) -> list[ir.Value]:
-    """Return values with a batch added where it is wanted and not there."""
-    return [add_batch(v, size) if w and not h else v for v, h, w in zip(values, have, want, strict=True)]
+@dataclass(frozen=True)
+class _Passed:
+    """What bodies are given besides their operands, as the last ones: the batch size, and `taken`; see `Node`."""
+
+    size: Any
+    taken: ir.Value | None
+
+    @property
+    def values(self) -> list[ir.Value]:
+        return [v for v in (self.size, self.taken) if isinstance(v, ir.Value)]
+
+    def within(self, arguments: Sequence[ir.Value]) -> _Passed:
+        """Return the same in a body, from all its arguments."""
+        last = list(arguments)
+        taken = last.pop() if self.taken is not None else None
+        return _Passed(last.pop() if isinstance(self.size, ir.Value) else self.size, taken)
 
 
 def _cond_batch(
@@ -47,49 +60,44 @@ def _cond_batch(
     pred, args, flags = operands[0], operands[1:], batched[1:]
     if batched[0]:
         branches = [
-            batch_values(body, size, _for_branch(pred, taken, args, flags, node), flags)
-            for taken, body in zip((True, False), node.bodies, strict=True)
+            _branch_of_all(node, body, size, taken, args, flags)
+            for taken, body in zip((pred, dif.not_(pred)), node.bodies, strict=True)
         ]
-        every = [True] * len(node.results)
-        first, second = (_batched(values, have, every, size) for values, have in branches)
-        return [_select(pred, a, b) for a, b in zip(first, second, strict=True)], every
+        return [choose(pred, a, b) for a, b in zip(*branches, strict=True)], [True] * len(node.results)
     out = [a or b for a, b in zip(*(_out_flags(body, size, flags) for body in node.bodies), strict=True)]
-    extra = [] if isinstance(size, int) else [size]
-    types = [v.type for v in [*args, *extra]]
+    passed = _Passed(size, node.taken)
+    types = [v.type for v in [*args, *passed.values]]
 
     def branch(body: ir.Block) -> ir.Block:
         def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-            here = arguments[-1] if extra else size
-            values, have = batch_values(body, here, arguments[: len(args)], flags)
-            return _batched(values, have, out, here)
+            here = passed.within(arguments)
+            values, have = batch_values(body, here.size, arguments[: len(args)], flags, here.taken)
+            return batched_as(out, values, have, here.size, here.taken)
 
         return build_body(types, fill)
 
     linear = node.attributes["linear"]
-    marks = [*linear, *[False] * len(extra)] if linear else ()
-    results = dif.cond(pred, *args, *extra, linear=marks, regions=[branch(body) for body in node.bodies])
+    marks = [*linear, *[False] * len(passed.values)] if linear else ()
+    results = dif.cond(pred, *args, *passed.values, linear=marks, regions=[branch(body) for body in node.bodies])
     return as_tuple(results), out
 
 
-def _for_branch(
-    pred: ir.Value, taken: bool, args: Sequence[ir.Value], batched: Sequence[bool], node: Node
+def _branch_of_all(
+    node: Node, body: ir.Block, size: Any, taken: ir.Value, args: Sequence[ir.Value], batched: Sequence[bool]
 ) -> list[ir.Value]:
-    """Return operands through which derivatives flow only where this branch is taken.
+    """Return what a branch gives in all lanes, where derivatives flow only in those that take it.
 
-    Elsewhere the branch computes what nobody asked for, and its slope may be infinite: times a cotangent of 0 that is
-    NaN. Operands without a batch stay as they are; to give them one would cost far more.
+    What the branch computes of shared operands alone, it computes at all only if some lane takes it.
     """
-    if node.attributes["linear"]:
-        return list(args)
-    return [
-        _select(pred, *(pair if taken else pair[::-1])) if b and is_float(aval_of(x).dtype) else x
-        for x, b, pair in ((x, b, (x, dif.stop_gradient(x))) for x, b in zip(args, batched, strict=True))
-    ]
-
-
-def _select(pred: ir.Value, on_true: ir.Value, on_false: ir.Value) -> ir.Value:
-    """Choose whole batch entries by a predicate for each."""
-    return dif.select(dif.broadcast_in_dim(pred, shape=tuple(shape_of(on_true)), dimensions=(0,)), on_true, on_false)
+    if node.attributes["linear"]:  # nothing in it has an infinite slope in what is differentiated
+        values, have = batch_values(body, size, args, batched)
+        return batched_as([True] * len(values), values, have, size, None)
+    if node.taken is not None:
+        taken = dif.and_(taken, node.taken)
+    anywhere = dif.reduce_or(taken, axes=(0,))
+    given = [flows_in(taken if b else anywhere, x) for x, b in zip(args, batched, strict=True)]
+    values, have = batch_values(body, size, given, batched, taken)
+    return batched_as([True] * len(values), values, have, size, taken)
 
 
 def _scan_batch(
@@ -113,21 +121,22 @@ def _scan_batch(
         if grown == carry_flags:
             break
         carry_flags = grown
-    carry = _batched(parts.carry, flags.carry, carry_flags, size)
+    carry = batched_as(carry_flags, parts.carry, flags.carry, size, node.taken)
     xs = [move_dim(x, 0, 1) if f else x for x, f in zip(parts.xs, flags.xs, strict=True)]
-    extra = [] if isinstance(size, int) else [size]
+    passed = _Passed(size, node.taken)
     declared = [aval_of(v) for v in list(body.arguments)[:nc]]
     types = [
         *(_batched_aval(d, size, f) for d, f in zip(declared, carry_flags, strict=True)),
         *(Aval(aval_of(x).shape[1:], aval_of(x).dtype) for x in xs),
-        *(aval_of(v) for v in [*parts.consts, *extra]),
+        *(aval_of(v) for v in [*parts.consts, *passed.values]),
     ]
     count = len(carry) + len(xs) + len(parts.consts)
 
     def fill(arguments: list[ir.Value]) -> list[ir.Value]:
-        here = arguments[-1] if extra else size
-        values, have = batch_values(body, here, arguments[:count], [*carry_flags, *flags.xs, *flags.consts])
-        return _batched(values, have, [*carry_flags, *have[nc:]], here)
+        here = passed.within(arguments)
+        flags_here = [*carry_flags, *flags.xs, *flags.consts]
+        values, have = batch_values(body, here.size, arguments[:count], flags_here, here.taken)
+        return batched_as([*carry_flags, *have[nc:]], values, have, here.size, here.taken)
 
     linear = a["linear"]
     results = as_tuple(
@@ -135,13 +144,13 @@ def _scan_batch(
             *carry,
             *xs,
             *parts.consts,
-            *extra,
+            *passed.values,
             *parts.length,
             num_carry=nc,
             num_xs=len(xs),
             length=a["length"],
             reverse=a["reverse"],
-            linear=[*linear, *[False] * len(extra)] if linear else (),
+            linear=[*linear, *[False] * len(passed.values)] if linear else (),
             regions=[build_body(types, fill)],
         )
     )
