@@ -204,8 +204,13 @@ def std(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False,
     *, where: Any = True, mean: Any = NO_VALUE, correction: Any = NO_VALUE,
 ) -> Any:  # fmt: skip
-    """Return the square root of the variance. (numpy.std)"""
-    return np.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    """Return the square root of the variance; where it is 0, its derivative is 0. (numpy.std)
+
+    One element has no other derivative; that of equal ones is chosen, as that of `abs` at 0.
+    """
+    spread = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    equal = spread == 0
+    return np.where(equal, np.zeros_like(spread), np.sqrt(np.where(equal, np.ones_like(spread), spread)))
 
 
 @implements(np.average)

@@ -109,6 +109,23 @@ SIZED: list[Callable[[Any], Any]] = [
 ]
 
 
+def test_spreads_of_equal_elements_have_a_derivative_of_zero() -> None:
+    grad = lambda f: difc.grad(lambda x: np.sum(f(x)))  # noqa: E731
+    mixed = np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 6.0]])
+    with difc.disable_jit():
+        for f in (np.std, np.nanstd, lambda x: np.std(x, axis=0)):
+            for x in (np.array([3.0]), np.full(4, 2.0)):
+                np.testing.assert_array_equal(grad(f)(x), 0)
+                np.testing.assert_array_equal(grad(grad(f))(x), 0)
+        found = grad(lambda x: np.std(x, 1))(mixed)
+        np.testing.assert_allclose(found[1], (mixed[1] - 3) / (3 * np.std(mixed[1])))
+        np.testing.assert_array_equal(found[0], 0)
+        assert np.isnan(grad(lambda x: np.std(x, ddof=1))(np.array([3.0]))).all()  # it is 0 / 0 itself
+        assert np.isnan(grad(np.std)(np.array([3.0, np.nan]))).all()
+    for dtype in (np.float64, np.float32):
+        np.testing.assert_array_equal(difc.grad(np.std)(np.ones(3, dtype)), np.zeros(3, dtype))
+
+
 def test_one_program_for_all_sizes() -> None:
     """Sizes of one block, of an incomplete one, and of several that are merged."""
     compiled = difc.compile(lambda x: [f(x) for f in SIZED], difc.f64["n"])
