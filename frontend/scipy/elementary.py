@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from difc.scipy.common import floats, largest_logarithm, polynomial
-from difc.scipy.gammas import gamma, gammaln, gammasgn
+from difc.scipy.common import constant, floats, largest_logarithm, polynomial
+from difc.scipy.gammas import gamma, gammaln, is_pole, sign_of_gamma
 
 __all__ = [
     "binom",
@@ -140,7 +140,8 @@ def _transformed(log_x: Any, power: Any) -> Any:
     zero = power == 0
     safe = np.where(zero, np.ones_like(power), power)
     limit = np.where(zero, log_x, np.zeros_like(log_x))
-    series = limit * (1 + power * limit * (0.5 + power * limit / 6))
+    inside = np.where(np.isinf(limit), np.zeros_like(limit), limit)  # 0 times infinity is NaN
+    series = limit + power * inside * inside * (0.5 + power * inside / 6)
     return _where(zero, series, np.expm1(safe * log_x) / safe)
 
 
@@ -168,7 +169,8 @@ def _log_of_inverse(y: Any, power: Any) -> Any:
     zero = power == 0
     safe = np.where(zero, np.ones_like(power), power)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(zero, y * (1 - power * y * (0.5 - power * y / 3)), np.log1p(safe * y) / safe)
+        inside = np.where(np.isinf(y), np.zeros_like(y), y)  # 0 times infinity is NaN
+        return np.where(zero, y - power * inside * inside * (0.5 - power * inside / 3), np.log1p(safe * y) / safe)
 
 
 def inv_boxcox(y: Any, lmbda: Any) -> Any:
@@ -260,16 +262,35 @@ def factorial(n: Any, exact: bool = False) -> Any:
 
 
 def poch(z: Any, m: Any) -> Any:
-    """Return gamma(z + m) / gamma(z), the rising factorial. (scipy.special.poch)"""
+    """Return gamma(z + m) / gamma(z), the rising factorial. (scipy.special.poch)
+
+    Where both have poles, the limit in z for a whole m; by m it has no derivative there, which counts as 0.
+    """
     z, m = floats(z, m)
+    end = z + m
+    from_pole, to_pole = is_pole(z), is_pole(end)
+    both, one = from_pole & to_pole, np.ones_like(end)
+    usual, start = ~(from_pole | to_pole), np.where(from_pole & ~to_pole, z, -one)
+    whole = constant(np.where(both, m, 0 * one))
+    odd = whole - 2 * np.floor(whole / 2) == 1
+    # for a whole m: (-1)^m gamma(1 - z) / gamma(1 - z - m)
+    mirrored = np.exp(gammaln(np.where(both, 1 - z, one)) - gammaln(np.where(both, 1 - z - whole, one)))
+    # from a pole to where there is none it is 0; its slope by z is that of 1 / gamma(z) = sin(pi z) gamma(1 - z) / pi
+    turns = np.rint(start)
+    sine = np.cos(np.pi * turns) * np.sin(np.pi * (start - turns)) / np.pi
+    size = gammaln(1 - start) + gammaln(np.where(from_pole & ~to_pole, end, one))
+    none = sine * np.exp(np.minimum(size, 0.99 * largest_logarithm(size)))
+    x, y = np.where(usual, z, one), np.where(usual, end, one)
     with np.errstate(invalid="ignore"):
-        return gammasgn(z + m) * gammasgn(z) * np.exp(gammaln(z + m) - gammaln(z))
+        ratio = sign_of_gamma(x) * sign_of_gamma(y) * np.exp(gammaln(y) - gammaln(x))
+    at_poles = np.where(both, np.where(odd, -mirrored, mirrored), np.where(from_pole, none, np.inf * one))
+    return _where(usual, ratio, at_poles)
 
 
 def binom(x: Any, y: Any) -> Any:
     """Return the binomial coefficient of real numbers, by gamma functions. (scipy.special.binom)"""
     x, y = floats(x, y)
-    sign = gammasgn(x + 1) * gammasgn(y + 1) * gammasgn(x - y + 1)
+    sign = sign_of_gamma(x + 1) * sign_of_gamma(y + 1) * sign_of_gamma(x - y + 1)
     return sign * np.exp(gammaln(x + 1) - gammaln(y + 1) - gammaln(x - y + 1))
 
 
@@ -280,10 +301,16 @@ def _counts(n: Any, k: Any) -> tuple[Any, Any, Any]:
 
 
 def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
-    """Return how many sets of k there are among N, as floats; 0 where there are none. (scipy.special.comb)"""
+    """Return how many sets of k there are among N, as floats; 0 where there are none. (scipy.special.comb)
+
+    Args:
+      repetition: count sets in which an element may be repeated; the empty set is one of them, also for N = 0.
+    """
     _only_floats(exact, "comb")
-    n, k, valid = _counts(*(floats(N + k - 1, k) if repetition else floats(N, k)))
-    return _where(valid, binom(n, k), np.zeros_like(n))
+    N, k = floats(N, k)
+    n, part, valid = _counts(N + k - 1 if repetition else N, k)
+    others = ((k == 0) & (N >= 0)).astype(n.dtype) if repetition else np.zeros_like(n)
+    return _where(valid, binom(n, part), others)
 
 
 def perm(N: Any, k: Any, exact: bool = False) -> Any:

@@ -5,18 +5,19 @@ Derivatives are ops of their own (lgamma -> digamma -> trigamma ...), not deriva
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from difc.errors import InputError
 from difc.numpy import surface
-from difc.scipy.common import apply, floats
+from difc.scipy.common import apply, constant, floats, polynomial
 from difc.source import user_frame_location
 
 __all__ = [
-    "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "polygamma", "psi", "rgamma",
-    "zeta",
+    "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "is_pole", "polygamma", "psi",
+    "rgamma", "sign_of_gamma", "zeta",
 ]  # fmt: skip
 
 #: B(2), B(4), ...: Bernoulli numbers.
@@ -55,7 +56,7 @@ def rgamma(z: Any) -> Any:
     """Return 1 / gamma(z), which is 0 at 0, -1, -2, ... (scipy.special.rgamma)"""
     (z,) = floats(z)
     most, one = FACTORIALS[z.dtype.itemsize], np.ones_like(z)
-    pole, high = (z <= 0) & (z == np.floor(z)), z > most + 1
+    pole, high = is_pole(z), z > most + 1
     low = (z < 0.5) & (z > -most) & ((z > -FAR) | pole)
     below = np.where(low, z, 0 * one)  # by its reflection: no quotient of infinities at and near the poles
     n = np.rint(below)
@@ -65,13 +66,23 @@ def rgamma(z: Any) -> Any:
     return np.where(low, reflected, np.where(high, small, usual))[()]
 
 
-def gammasgn(x: Any) -> Any:
-    """Return the sign of gamma(x): 0 at -1, -2, ..., the sign of x at 0. (scipy.special.gammasgn)"""
-    (x,) = floats(x)
+def is_pole(x: Any) -> Any:
+    """Return where gamma has its poles: 0, -1, -2, ..."""
+    return (x <= 0) & (x == np.floor(x))
+
+
+def sign_of_gamma(x: Any) -> Any:
+    """Return the sign of gamma(x), which is the sign of x at 0, and 0 at the other poles."""
     below = np.floor(x)
     sign = np.where(below - 2 * np.floor(below / 2) == 1, -np.ones_like(x), np.ones_like(x))
     sign = np.where(below == x, np.zeros_like(x), sign)
-    return np.where(np.isnan(x), x, np.where(x >= 0, np.copysign(np.ones_like(x), x), sign))[()]
+    return np.where(np.isnan(x), x, np.where(x >= 0, np.copysign(np.ones_like(x), x), sign))
+
+
+def gammasgn(x: Any) -> Any:
+    """Return the sign of gamma(x): NaN at -1, -2, ..., the sign of x at 0. (scipy.special.gammasgn)"""
+    (x,) = floats(x)
+    return np.where(is_pole(x) & (x != 0), np.full_like(x, np.nan), sign_of_gamma(x))[()]
 
 
 def digamma(x: Any) -> Any:
@@ -140,9 +151,34 @@ def _stirling(x: Any) -> Any:
     return total * inverse
 
 
+def _off_poles(a: Any, b: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Return arguments whose beta function has the size of that of a and b, where the poles of gamma cancel.
+
+    With -n and a whole m from 1 to n, that is 1 + n - m and m: an identity in the first, whose derivatives are right.
+
+    Returns:
+      The arguments, 1 and 1 where it is infinite; where it is; its logarithm there, with the slope of that of gamma;
+      the sign that the beta function has beside.
+    """
+    first, pole = is_pole(a), is_pole(a) | is_pole(b)
+    n, m = np.where(first, a, b), np.where(first, b, a)
+    finite = pole & (m > 0) & (m == np.floor(m)) & (n + m <= 0)
+    whole = constant(m)
+    odd = np.where(whole - 2 * np.floor(whole / 2) == 1, -np.ones_like(whole), np.ones_like(whole))
+    infinite, one = pole & ~finite, np.ones_like(n)
+    x = np.where(finite, 1 - n - whole, np.where(infinite, one, a))
+    y = np.where(finite, whole, np.where(infinite, one, b))
+    top = gammaln(np.where(infinite, n, one))
+    return x, y, infinite, top, np.where(finite | (infinite & is_pole(a) & is_pole(b)), odd, one)
+
+
 def betaln(a: Any, b: Any) -> Any:
     """Return log |beta(a, b)|. (scipy.special.betaln)"""
-    a, b = floats(a, b)
+    a, b, infinite, top, _ = _off_poles(*floats(a, b))
+    return np.where(infinite, top, _betaln(a, b))[()]
+
+
+def _betaln(a: Any, b: Any) -> Any:
     first = a <= b  # not np.minimum, which has no second derivative where they are equal
     small, large = np.where(first, a, b), np.where(first, b, a)
     far = (large >= FAR) & (small > 0)
@@ -157,39 +193,59 @@ def betaln(a: Any, b: Any) -> Any:
 def beta(a: Any, b: Any) -> Any:
     """Return gamma(a) gamma(b) / gamma(a + b). (scipy.special.beta)
 
+    Where one is -n and the other a whole number up to n, the limit in the first; at other poles it is infinite.
+
     Example:
       >>> beta(1.0, 2.0)
       np.float64(0.5)
     """
-    a, b = floats(a, b)
+    a, b, infinite, top, parity = _off_poles(*floats(a, b))
     total = a + b
     direct = (np.abs(a) < 30) & (np.abs(b) < 30) & (np.abs(total) < 30)
     one = np.ones_like(total)
     near_a, near_b, near_total = (np.where(direct, v, one) for v in (a, b, total))
     product = gamma(near_a) * rgamma(near_total) * gamma(near_b)
-    sign = gammasgn(a) * gammasgn(b) * gammasgn(total)
-    far = sign * np.exp(betaln(np.where(direct, one, a), np.where(direct, one, b)))
-    return np.where(direct, product, far)[()]
+    sign = sign_of_gamma(a) * sign_of_gamma(b) * sign_of_gamma(total)
+    far = sign * np.exp(_betaln(np.where(direct, one, a), np.where(direct, one, b)))
+    return (parity * np.where(infinite, np.exp(top), np.where(direct, product, far)))[()]
 
 
 # ---- zeta function -------------------------------------------------------------------------------
 
 
+#: (-1)^n / n! times Stieltjes' constants: the coefficients of zeta(x) - 1 / (x - 1) in x - 1.
+STIELTJES = (
+    0.57721566490153286, 0.072815845483676725, -0.0048451815964361592, -0.00034230573671722431, 9.6890419394470836e-05,
+    -6.6110318108421892e-06, -3.3162409087527724e-07, 1.0462094584479188e-07, -8.7332181002737974e-09,
+    9.4782777827623590e-11, 5.6584219276087080e-11, -6.7686898635136966e-12, 3.4921159366720319e-13,
+    4.4104247417577534e-15, -2.3997862217709992e-15, 2.1677312200726829e-16, -9.5444660763669652e-18,
+)  # fmt: skip
+
+
 def zeta(x: Any, q: Any = None) -> Any:
     """Return the sum of (k + q)^-x over k = 0, 1, 2, ... for x > 1 and q > 0. (scipy.special.zeta)
 
-    Infinite at x = 1, NaN below. It can be differentiated by both arguments.
+    Infinite at x = 1, and where q is 0, -1, -2, ...; else NaN. It can be differentiated by both arguments.
 
     Args:
-      q: 1 by default (Riemann's).
+      q: where it is not given, 1: Riemann's function, which is continued to x < 1.
 
     Example:
       >>> float(abs(zeta(2.0) - np.pi**2 / 6)) < 1e-15
       True
     """
-    x, q = floats(x, 1.0 if q is None else q)
+    if q is None:
+        return _riemann(*floats(x))
+    x, q = floats(x, q)
     defined = (x > 1) & (q > 0)
-    s, start = np.where(defined, x, np.full_like(x, 2)), np.where(defined, q, np.ones_like(q))
+    total = _hurwitz(np.where(defined, x, np.full_like(x, 2)), np.where(defined, q, np.ones_like(q)))
+    infinite = (x == 1) | ((x > 1) & is_pole(q))
+    outside = np.where(infinite, np.full_like(total, np.inf), np.full_like(total, np.nan))
+    return np.where(defined, total, outside)[()]
+
+
+def _hurwitz(s: Any, start: Any) -> Any:
+    """Return zeta(s, start) for s > 1 and start > 0."""
     count = 12
     end = start + count
     power = end ** (-s)
@@ -203,5 +259,28 @@ def zeta(x: Any, q: Any = None) -> Any:
     total = power * (end / (s - 1) + 0.5 + tail)
     for k in reversed(range(count)):
         total = total + (start + k) ** (-s)
-    outside = np.where((x == 1) | ((x > 1) & (q == 0)), np.full_like(total, np.inf), np.full_like(total, np.nan))
-    return np.where(defined, total, outside)[()]
+    return total
+
+
+def _riemann(x: Any) -> Any:
+    one = np.ones_like(x)
+    most = FACTORIALS[x.dtype.itemsize] - 1.5
+    low, above, high = x < -0.5, x > 1, x > NOTHING  # where the function is reflected, where it is a sum, where 1
+    s = np.where(low, 1 - x, np.where(above & ~high, x, 2 * one))
+    total = _hurwitz(s, one)
+    middle = np.where(low | (x >= 1), 0 * one, x) - 1
+    series = 1 / middle + polynomial(middle, STIELTJES)
+    half = np.where(low, 0.5 * x, -one)
+    turns = np.rint(half)
+    odd = turns - 2 * np.floor(turns / 2) == 1
+    sine = np.where(odd, -one, one) * np.sin(np.pi * (half - turns))
+    near = -np.minimum(-s, 0 * one) <= most
+    # gamma(s) (2 pi)^-s, where gamma alone would be infinite by its logarithm
+    size = np.where(
+        near,
+        gamma(np.where(near, s, one)) * (2 * np.pi) ** np.where(near, -s, -one),
+        np.exp(gammaln(np.where(near, one, s)) - math.log(2 * math.pi) * np.where(near, one, s)),
+    )
+    reflected = 2 * sine * size * total
+    below = np.where(low, reflected, np.where(x == 1, np.inf * one, series))
+    return np.where(np.isnan(x), x, np.where(high, one, np.where(above, total, below)))[()]

@@ -69,6 +69,15 @@ def test_multigammaln() -> None:
     assert set(CASES) | {"multigammaln"} == set(elementary.__all__)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_combinations_with_repetition() -> None:
+    n, k = np.array([0.0, 0, 0, 3, 5, 0.3, -2]), np.array([0.0, 1, 0.5, 0, 2, 0, 3])
+    wanted = scipy.special.comb(n, k, repetition=True)
+    for found in (ours.comb(n, k, repetition=True), trace_and_run(lambda *a: ours.comb(*a, repetition=True), n, k)[0]):
+        np.testing.assert_allclose(found, wanted, rtol=1e-13)
+    assert ours.comb(0, 0, repetition=True) == 1
+
+
 def test_whole_quarters_are_exact() -> None:
     assert elementary.sindg(ANGLES[[0, 3]]).tolist() == [0.0, 0.0]
     assert np.abs(elementary.cosdg(np.array([90.0, 270.0]))).tolist() == [0.0, 0.0]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import difc
 from difc.errors import InputError, UnsupportedError
 from difc.scipy import special
+from difc.scipy.gammas import STIELTJES
 from tests.frontend.failing import fails
 from tests.frontend.traced import compare, trace_and_run
 
@@ -250,6 +251,62 @@ def test_derivatives_keep_their_digits() -> None:
     np.testing.assert_allclose(trigamma, scipy.special.polygamma(1, HALF[0]), rtol=1e-13)
 
 
+#: Arguments at poles, at limits and outside of what a formula is for.
+CORNERS: dict[str, tuple[list[float], ...]] = {
+    "beta": (
+        [-1, -1, -2, -2, -1, 0, -3, -3, 2, -1, -1, 0, 0, -2, -40, -40],
+        [2, 1, 1, 2, 0.5, 1, 4, 3, -1, -1, -2, -1, 0, -2, 5, 50],
+    ),
+    "betaln": ([-1, -1, -2, -2, -1, 0, -3, -3, 2, -1, 0, 0, -40], [2, 1, 1, 2, 0.5, 1, 4, 3, -1, -2, -1, 0, 5]),
+    "boxcox": ([0, 0, 0, -1, INF, 0, INF, INF, 0.5], [0, 1, -1, 0, 0, NAN, 1, -1, 1e-9]),
+    "boxcox1p": ([-1, -1, -1, -2, INF], [0, 1, -1, 0, 0]),
+    "gammasgn": ([0, -0.0, -1, -2, -3, -0.5, -1.5, NAN, -INF, INF],),
+    "inv_boxcox": ([INF, -INF, 1], [0, 0, 0]),
+    "inv_boxcox1p": ([INF, -INF, 1], [0, 0, 0]),
+    "poch": (
+        [0, 0, 0, -1, -1, -2, 3, -2, -2, 0, -40, -3.5, 2.5, -5, NAN],
+        [0, 1, -1, 1, 2, -1, -3, 3, 2, 0.5, 50, 2, -7, 4, 1],
+    ),
+    "zeta": (
+        [-2, -3.5, 0, -1e-20, 0.5, 1 - 1e-6, 1, -10.5, -30.3, -20, INF, -INF, NAN, 100, 250, *np.linspace(-3, 3)],
+    ),
+    "zeta of two": ([0, -1, 0.5, 1, 2, 2, 2.5], [2, 2, 2, 2, -1, 0, -1.5]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners(name: str, dtype: Any) -> None:
+    arrays = [np.asarray(a, dtype) for a in CORNERS[name]]
+    name = name.split()[0]
+    ours, theirs = getattr(special, name), getattr(scipy.special, name)
+    with np.errstate(all="ignore"):
+        wanted = theirs(*arrays)
+        for found in (ours(*arrays), trace_and_run(ours, *arrays)[0]):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=1e-13 if dtype == np.float64 else 2e-5)
+
+
+def test_derivatives_at_corners() -> None:
+    """Where the poles of a quotient of gamma functions cancel, and beside the sum that defines zeta."""
+    x = np.array([-2.0, -3.3, 0.0, 0.5, -0.4, 3.0, -171.5, -30.0])
+    with difc.disable_jit():
+        of_zeta = difc.vmap(difc.grad(special.zeta))(x)
+        of_poch = difc.vmap(difc.grad(special.poch))(np.array([-2.0, -2, -1, 0, 0]), np.array([3.0, 2, 1, 0, 1]))
+        of_beta = difc.vmap(difc.grad(special.beta))(np.array([-2.0, -3.0]), np.array([1.0, 2.0]))
+        of_boxcox = difc.grad(special.boxcox)(0.0, 0.0)
+    np.testing.assert_allclose(of_zeta, [float(mpmath.zeta(v, 1, 1)) for v in x], rtol=2e-12)
+    np.testing.assert_allclose(of_poch, [2, -3, 1, 0, 1], rtol=1e-14)  # of products of z, z + 1, ...
+    np.testing.assert_allclose(of_beta, [-1 / 4, 5 / 36], rtol=1e-14)  # of 1 / a and 1 / (a (a + 1))
+    assert of_boxcox == INF
+
+
+def test_stieltjes_constants() -> None:
+    with mpmath.workdps(30):
+        wanted = [(-1) ** n * mpmath.stieltjes(n) / mpmath.factorial(n) for n in range(len(STIELTJES))]
+    np.testing.assert_array_equal(STIELTJES, np.array(wanted, float))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from([None, 0, -1, (0, 1)]), st.booleans(), st.booleans())
 def test_logsumexp_options(axis: Any, keepdims: bool, signed: bool) -> None:
@@ -271,3 +328,13 @@ def test_logsumexp_of_what_does_not_count(dtype: Any) -> None:
     compare(trace_and_run(lambda x: special.logsumexp(x, 0, b), x[0]), scipy.special.logsumexp(x[:1] + 0 * b, 0, b))
     x, b = np.array([0.5, 2.0, -1.0]), np.array([1.0, 0.0, 2.0])
     difc.testing.check_grads(lambda x, b: special.logsumexp(x, b=b), [x, b])
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((0, 3), 0), ((0, 3), 1), ((2, 0), 1)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_logsumexp_of_nothing(shape: tuple[int, ...], axis: Any, keepdims: bool) -> None:
+    x = np.zeros(shape)
+    expected = scipy.special.logsumexp(x, axis=axis, keepdims=keepdims)
+    compare([np.asarray(special.logsumexp(x, axis, keepdims=keepdims))], expected)
+    for dynamic in ([], [(0, 0)]):
+        compare(trace_and_run(lambda x: special.logsumexp(x, axis, keepdims=keepdims), x, dynamic=dynamic), expected)
