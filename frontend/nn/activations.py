@@ -148,19 +148,26 @@ def glu(x: Any, axis: int = -1) -> Any:
 # ---- over an axis --------------------------------------------------------------------------------
 
 
-def softmax(x: Any, axis: Any = -1) -> Any:
+def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
     """Return exp(x) divided by its sum over an axis, without overflow.
 
+    Args:
+      where: which elements count, a mask that broadcasts with x; the others become 0.
+
     Example:
-      >>> softmax([[0.0, 0.0]])
-      array([[0.5, 0.5]])
+      >>> softmax([[0.0, 0.0, 9.0]], where=np.array([True, True, False]))
+      array([[0.5, 0.5, 0. ]])
     """
-    return special.softmax(x, axis)
+    return special.softmax(x, axis, where)
 
 
-def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """Return the logarithm of the softmax over an axis, precise where that is small."""
-    return special.log_softmax(x, axis)
+def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
+    """Return the logarithm of the softmax over an axis, precise where that is small.
+
+    Args:
+      where: which elements count, a mask that broadcasts with x; the others become -inf.
+    """
+    return special.log_softmax(x, axis, where)
 
 
 def one_hot(x: Any, num_classes: int, *, dtype: Any = np.float32, axis: int = -1) -> Any:

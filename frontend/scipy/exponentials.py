@@ -20,12 +20,20 @@ def _peak(x: Any, axis: Any) -> Any:
     return np.where(np.isfinite(peak), peak, np.zeros_like(peak))
 
 
-def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+def _counted(x: Any, where: Any) -> Any:
+    """Return x, -inf in place of what does not count; through that flows no derivative."""
+    return x if where is None else np.where(where, x, -np.inf * np.ones_like(x))
+
+
+def logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False, where: Any = None
+) -> Any:
     """Return log(sum(b * exp(a))) over axes, without overflow. (scipy.special.logsumexp)
 
     Args:
       b: factors of the exponentials.
       return_sign: also return the sign of the sum, and the logarithm of its absolute value.
+      where: which elements count, as in JAX; the sum of none is 0.
 
     Example:
       >>> logsumexp([1000.0, 1000.0])
@@ -33,9 +41,11 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     """
     if b is None:
         (x,) = floats(a)
+        x = _counted(x, where)
         peak = _peak(x, axis)
     else:
         x, b = floats(a, b)
+        x, b = _counted(x, where), b if where is None else np.where(where, b, np.zeros_like(b))
         peak = _peak(np.where(b == 0, -np.inf, x), axis)  # of what counts
     with np.errstate(divide="ignore", invalid="ignore"):
         power = x - peak
@@ -44,30 +54,46 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
         terms = np.exp(power)
         total = np.sum(terms if b is None else b * terms, axis=axis, keepdims=keepdims)
         sign = np.sign(total)
-        size = np.log(np.abs(total) if return_sign else total)
+        some = None if where is None else np.any(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+        if some is not None:  # the logarithm of a sum of nothing has no slope
+            total = np.where(some, total, np.ones_like(total))
+        size = _counted(np.log(np.abs(total) if return_sign else total), some)
     if not keepdims:
         peak = np.squeeze(peak, axis)
     result = size + peak
     return (result, sign) if return_sign else result
 
 
-def softmax(x: Any, axis: Any = None) -> Any:
+def softmax(x: Any, axis: Any = None, where: Any = None) -> Any:
     """Return exp(x) divided by its sum over axes, without overflow. (scipy.special.softmax)
+
+    Args:
+      where: which elements count, as in JAX; the others become 0.
 
     Example:
       >>> softmax([0.0, 0.0])
       array([0.5, 0.5])
     """
     (x,) = floats(x)
+    x = _counted(x, where)
     terms = np.exp(x - _peak(x, axis))
-    return terms / np.sum(terms, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        result = terms / np.sum(terms, axis=axis, keepdims=True)
+    return result if where is None else np.where(where, result, np.zeros_like(result))
 
 
-def log_softmax(x: Any, axis: Any = None) -> Any:
-    """Return the logarithm of softmax, precise where that is small. (scipy.special.log_softmax)"""
+def log_softmax(x: Any, axis: Any = None, where: Any = None) -> Any:
+    """Return the logarithm of softmax, precise where that is small. (scipy.special.log_softmax)
+
+    Args:
+      where: which elements count, as in JAX; the others become -inf.
+    """
     (x,) = floats(x)
+    x = _counted(x, where)
     shifted = x - _peak(x, axis)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return _counted(result, where)
 
 
 # ---- logistic functions --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+import difc
 from difc import nn
 from difc.errors import InputError
 from difc.nn import activations
@@ -47,6 +48,48 @@ def test_options() -> None:
         for found in _both(f, X):
             np.testing.assert_allclose(found, g(X), rtol=1e-10, atol=1e-15)
     assert np.isnan(nn.relu(np.array([np.nan]))).all()
+
+
+MASKS = {
+    "some": np.array([[True, False, True, True], [False, True, False, False]]),
+    "a row": np.array([[False], [True]]),
+    "a column": np.array([True, True, False, True]),
+    "none": np.zeros((2, 4), bool),
+}
+MASKED = np.array([[-1.0, np.inf, 0.0, 0.3], [np.nan, 2.0, 30.0, -40.0]])
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_what_does_not_count(name: str, mask: str) -> None:
+    ours, theirs, where = getattr(nn, name), getattr(jax.nn, name), MASKS[mask]
+    x = np.where(where, np.nan_to_num(MASKED, posinf=5.0), MASKED) if mask != "none" else MASKED
+    for axis in (-1, 0, None):
+        expected = np.asarray(theirs(x, axis=axis, where=where))
+        for found in (
+            np.asarray(ours(x, axis=axis, where=where)),
+            trace_and_run(lambda x, w, axis=axis: ours(x, axis=axis, where=w), x, where)[0],
+        ):
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-15)
+
+    def loss(x: Any) -> Any:
+        return np.sum(np.exp(ours(x, axis=-1, where=where)) * np.arange(1.0, 5.0)[: 2 if name == "logsumexp" else 4])
+
+    with difc.disable_jit():
+        slope, change = difc.grad(loss)(x), difc.jvp(difc.grad(loss), (x,), (np.ones_like(x),))[1]
+        whole = np.nan_to_num(x, posinf=0.0)
+        np.testing.assert_allclose(slope, difc.grad(loss)(whole))
+        difc.testing.check_grads(loss, (whole,), order=2)
+    assert np.isfinite(change).all()
+    np.testing.assert_array_equal(slope[~np.broadcast_to(where, x.shape)], 0)
+
+
+def test_what_does_not_count_of_a_signed_sum() -> None:
+    x, b = np.array([1.0, np.nan, 2.0]), np.array([1.0, np.nan, -3.0])
+    found = nn.logsumexp(x, b=b, return_sign=True, where=~np.isnan(x))
+    expected = jax.nn.logsumexp(x[::2], b=b[::2], return_sign=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_one_hot() -> None:
