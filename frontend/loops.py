@@ -22,6 +22,7 @@ from difc.pytree import describe, flatten, flatten_with_names, unflatten
 from difc.source import shortened, user_frame_location
 from difc.tracer import DimTracer, Tracer, as_array, lift, wrap
 from difc.tracing import current_frame, is_tracing, new_frame
+from difc.unrolling import scan_unrolled, steps_at_once
 
 __all__ = ["fori_loop", "map", "scan"]
 
@@ -30,7 +31,12 @@ __all__ = ["fori_loop", "map", "scan"]
 
 
 def scan(
-    f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: Any = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
     """Run `carry, y = f(carry, x)` over the leading axis of `xs`; return the last carry and stacked ys. (jax.lax.scan)
 
@@ -40,11 +46,14 @@ def scan(
       xs: a pytree of arrays with equal leading axes, or None.
       length: the number of steps, needed where `xs` is None; it may be a traced integer, known only at run time.
       reverse: run from the last slice to the first; ys are stacked in the order of xs.
+      unroll: how many steps to write one after the other within a step of the loop; True leaves no loop. It changes no
+        number, and more than 1 needs a length that is known when the function is traced.
 
     Raises:
       ShapeError, DtypeError: if the carry changes its structure, shape or dtype, naming the leaf; if the length differs
         between leaves of xs, or is no integer.
-      InputError: if the length is not given, or `f` is no function of a carry and a slice that returns a pair.
+      InputError: if the length is not given, or `f` is no function of a carry and a slice that returns a pair; if
+        `unroll` is neither a bool nor a positive integer, or the length that it needs is known only at run time.
 
     Example: `difc.scan(lambda c, x: (c + x, c), 0.0, np.arange(3.0))` gives `(3.0, [0.0, 0.0, 1.0])`.
     """
@@ -62,20 +71,23 @@ def scan(
         return result
 
     step.__name__ = call_name(f)
-    return _loop("scan", "carry", step, init, xs, length, reverse)
+    return _loop("scan", "carry", step, init, xs, length, reverse, unroll)
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool = 1
+) -> Any:
     """Return the last `x` of `for i in range(lower, upper): x = body_fun(i, x)`. (jax.lax.fori_loop)
 
     Args:
       lower, upper: integers; they may be traced, and reverse mode works either way.
       body_fun: one step; it returns the next `x`, of the same structure, shapes and dtypes.
       init_val: the first `x`, a pytree of arrays.
+      unroll: as in `scan`.
 
     Raises:
       ShapeError, DtypeError: if `x` changes its structure, shape or dtype, naming the leaf; if a bound is no integer.
-      InputError: if `body_fun` is no function of `i` and `x`.
+      InputError: if `body_fun` is no function of `i` and `x`, or `unroll` is not what `scan` takes.
 
     Example: `difc.fori_loop(0, 10, lambda i, x: x * 2.0, 1.0)` is 1024.0.
     """
@@ -85,6 +97,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         return call_user("fori_loop: the body cannot be called with (i, x)", _FORI_BODY, body_fun, i, x)
 
     if not is_tracing():
+        steps_at_once("fori_loop", unroll, 0)
         value = init_val
         for i in range(lower, upper):
             value = body(i, value)
@@ -101,7 +114,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     count = upper - lower
     count = np.maximum(count, 0) if isinstance(count, Tracer) else max(count, 0)
     start = lower if isinstance(lower, Tracer) else np.int64(lower)
-    return _loop("fori_loop", "init_val", step, (start, init_val), None, count)[0][1]
+    return _loop("fori_loop", "init_val", step, (start, init_val), None, count, False, unroll)[0][1]
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
@@ -134,10 +147,18 @@ _MAP_BODY = "pass a function of one argument, which may be a tuple or dict of ar
 
 
 def _loop(
-    what: str, root: str, f: Callable[..., Any], init: Any, xs: Any, length: Any = None, reverse: bool = False
+    what: str,
+    root: str,
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any,
+    length: Any = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
     """Do `scan` with a step that returns a pair; `what` and `root` are what messages call the loop and its carry."""
     if not is_tracing():
+        steps_at_once(what, unroll, 0)
         try:
             return _in_python(what, f, init, xs, length, reverse)
         except Exception as error:
@@ -148,6 +169,8 @@ def _loop(
     x_names, x_leaves, x_tree = flatten_with_names(xs, "xs")
     x_values, x_avals, _ = values_of(x_leaves, x_names)
     trips = _length(what, x_names, x_avals, length)
+    static = trips if isinstance(trips, int) else -1
+    width = steps_at_once(what, unroll, static if static >= 0 else None)
     slices = [Aval(a.shape[1:], a.dtype) for a in x_avals]
     init_leaves = _settle_weak(what, f, init_leaves, carry_tree, x_tree, slices)
     values, avals, weak = values_of(init_leaves, names)
@@ -162,12 +185,16 @@ def _loop(
         y_values = [lift(y) for y in y_leaves]
         y_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in y_values]
         yield_(*outs, *y_values)
-    static = trips if isinstance(trips, int) else -1
-    run_time = [] if static >= 0 else [dif.dim(x_values[0], dimension=0) if trips is None else lift(trips)]
-    results = dif.scan(
-        *values, *x_values, *frame.captured, *run_time,
-        num_carry=len(values), num_xs=len(x_values), length=static, reverse=reverse, linear=(), regions=[frame.block],
-    )  # fmt: skip
+    consts = list(frame.captured)
+    if width:
+        results = tuple(scan_unrolled(frame.block, values, x_values, consts, static, reverse, width))
+    else:
+        run_time = [] if static >= 0 else [dif.dim(x_values[0], dimension=0) if trips is None else lift(trips)]
+        results = dif.scan(
+            *values, *x_values, *consts, *run_time,
+            num_carry=len(values), num_xs=len(x_values), length=static, reverse=reverse, linear=(),
+            regions=[frame.block],
+        )  # fmt: skip
     leading = static if static >= 0 else _named(trips, x_avals)
     stacked = [Aval((leading, *a.shape), a.dtype) for a in y_avals]
     found = results_as_tracers(results, [*avals, *stacked], [*weak, *[False] * len(stacked)])

@@ -130,6 +130,40 @@ def test_scan_with_pytrees_and_captured_values(reverse: bool) -> None:
     agree(make, x, rows)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("unroll", [True, False, 1, 2, 3, 4, 9])
+def test_scan_unrolled(unroll: Any, reverse: bool) -> None:
+    def make(lib: Lib) -> Callable[..., Any]:
+        def program(a: Any, rows: Any) -> Any:
+            def step(carry: Any, row: Any) -> Any:
+                u = lib.np.sin(carry["u"] * a + row["x"])
+                return {"u": u, "n": carry["n"] + 1}, (row["y"][0], [u], carry["n"])
+
+            return lib.scan(step, {"u": a, "n": 0}, {"x": rows, "y": rows * 2.0}, reverse=reverse, unroll=unroll)
+
+        return program
+
+    agree(make, x, rows)
+    agree(lambda lib: lib.grad(lambda a, r: lib.np.sum(make(lib)(a, r)[0]["u"]) + lib.np.sum(make(lib)(a, r)[1][0])),
+          x, rows)  # fmt: skip
+    agree(lambda lib: lib.vmap(make(lib), (0, None)), rows, rows)
+    same(make(OURS)(x, rows), make(THEIRS)(x, rows))
+
+
+def test_how_much_is_left_of_a_loop_that_is_unrolled() -> None:
+    def loops(unroll: Any) -> tuple[int, int]:
+        text = difc.trace(
+            lambda r: difc.scan(lambda c, v: (np.sin(c) + v, c), r[0] * 1.0, r, unroll=unroll), difc.f64[7, "n"]
+        ).ir("dif")
+        return text.count("fun.scan"), text.count("dif.sin")
+
+    assert [loops(u) for u in (1, False, 3, 6, 7, True)] == [(1, 1), (1, 1), (1, 4), (0, 7), (0, 7), (0, 7)]
+    total = difc.jit(lambda a: difc.fori_loop(2, 7, lambda i, c: c * a + i, a, unroll=2))
+    same(total(x), jax.lax.fori_loop(2, 7, lambda i, c: c * x + i, x))
+    with difc.disable_jit():
+        same(difc.fori_loop(2, 7, lambda i, c: c * x + i, x, unroll=2), total(x))
+
+
 def test_scan_without_xs_and_without_ys() -> None:
     agree(lambda lib: lambda a: lib.scan(lambda c, _: (c * 0.5 + 1.0, None), a, None, length=5), x)
     agree(lambda lib: lambda a: lib.scan(lambda c, _: (c * 0.5, c), a, None, length=0), x)
