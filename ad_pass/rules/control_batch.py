@@ -14,6 +14,7 @@ from difc import dialects as dif
 from difc.ad_pass.batch import batch_values, batched_as, choose, flows_in, move_dim
 from difc.ad_pass.registry import BATCH, Node
 from difc.ad_pass.rules.control import as_tuple, build_body
+from difc.ad_pass.zero import scalar, shape_of
 from difc.dialects import Aval, Builder, ScanParts, aval_of, new_block
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
@@ -108,11 +109,7 @@ def _scan_batch(
     parts = ScanParts.of(operands, a["num_carry"], a["num_xs"], a["length"])
     flags = ScanParts.of(batched, a["num_carry"], a["num_xs"], a["length"])
     if any(flags.length):
-        raise UnsupportedError(
-            "vmap: the number of steps of a scan differs between the mapped elements",
-            where=user_location(node.operation.location),
-            remedy="use one length for all, and select what the extra steps give with np.where",
-        )
+        return _scan_of_mapped_length(node, size, parts, flags)
     (body,) = node.bodies
     carry_flags, nc = list(flags.carry), len(parts.carry)
     while True:
@@ -156,6 +153,58 @@ def _scan_batch(
     )
     ys = [move_dim(y, 1, 0) if f else y for y, f in zip(results[nc:], out[nc:], strict=True)]
     return [*results[:nc], *ys], [*carry_flags, *out[nc:]]
+
+
+def _scan_of_mapped_length(
+    node: Node, size: Any, parts: ScanParts, flags: ScanParts
+) -> tuple[list[ir.Value], list[bool]]:
+    """Batch a loop whose number of steps differs from lane to lane: all go on until the last is done.
+
+    A lane keeps its carry from where it ends, and what it computes from there on has no derivative. What steps read or
+    stack would have different sizes.
+    """
+    # body: c, k -> c'   =>   n, c, k, limits -> n + 1, where(n < limits, c', c)
+    if parts.xs or len(node.results) > len(parts.carry) or node.attributes["linear"]:
+        raise UnsupportedError(
+            "vmap: the number of steps of a scan differs between the mapped elements, and so would the sizes of what "
+            "it stacks",
+            where=user_location(node.operation.location),
+            remedy="use one length for all, and select what the extra steps give with np.where; for derivatives, "
+            "differentiate the mapped function instead of mapping the derivative",
+        )
+    (body,), (limits,) = node.bodies, parts.length
+    longest = dif.max(dif.reduce_max(limits, axes=(0,)), scalar(0, dif.I64))
+    every = [True] * len(parts.carry)
+    carry = batched_as(every, parts.carry, flags.carry, size, node.taken)
+    passed = _Passed(size, node.taken)
+    count = 1 + len(carry)
+    given = [scalar(0, dif.I64), *carry, *parts.consts, limits, *passed.values]
+
+    def fill(arguments: list[ir.Value]) -> list[ir.Value]:
+        here, (step, *before) = passed.within(arguments), arguments[:count]
+        consts, ends = arguments[count : count + len(parts.consts)], arguments[count + len(parts.consts)]
+        sizes = tuple(shape_of(ends))
+        live = dif.compare(dif.broadcast_in_dim(step, shape=sizes, dimensions=()), ends, direction="lt")
+        taken = live if here.taken is None else dif.and_(live, here.taken)
+        ins = [flows_in(taken, x) if f else x for x, f in zip([*before, *consts], [*every, *flags.consts], strict=True)]
+        values, have = batch_values(body, here.size, ins, [*every, *flags.consts], taken)
+        after = batched_as(every, values, have, here.size, taken)
+        kept = [choose(live, a, b) for a, b in zip(after, before, strict=True)]
+        return [dif.add(step, scalar(1, dif.I64)), *kept]
+
+    results = as_tuple(
+        dif.scan(
+            *given,
+            longest,
+            num_carry=count,
+            num_xs=0,
+            length=-1,
+            reverse=node.attributes["reverse"],
+            linear=(),
+            regions=[build_body([v.type for v in given], fill)],
+        )
+    )
+    return results[1:], every
 
 
 BATCH["fun.cond"], BATCH["fun.scan"] = _cond_batch, _scan_batch

@@ -120,9 +120,17 @@ def test_the_gradient_of_vmap(sample: Sample, dynamic: bool) -> None:
     check_identity(mapped, stacked, tuple(map(is_real, stacked)), sample.name, 1e-11)
 
 
-def test_a_mapped_number_of_steps_is_refused_at_the_users_line() -> None:
-    module = traced(lambda x, n: difc.fori_loop(0, n, lambda i, x: x * x, x), difc.f64[2], difc.i64[()])
-    with pytest.raises(UnsupportedError, match="the number of steps of a scan differs") as error:
+def test_a_mapped_number_of_steps_is_refused_at_the_users_line_where_something_is_stacked() -> None:
+    module = traced(lambda x, n: difc.scan(lambda x, _: (x * x, x), x, length=n)[1][0], difc.f64[2], difc.i64[()])
+    with pytest.raises(UnsupportedError, match=r"steps of a scan differs .* sizes of what it stacks") as error:
         Program.of(module).vmap([-1, 0], [0], 4)
-    assert "difc.fori_loop(0, n" in str(error.value)
+    assert "difc.scan(lambda x, _" in str(error.value)
     assert "np.where" in error.value.remedy
+    module = traced(lambda x, n: difc.fori_loop(0, n, lambda i, x: x * x, x), difc.f64[2], difc.i64[()])
+    slope = Program.of(module).vjp((True, False), (True,))
+    with pytest.raises(UnsupportedError, match="steps of a scan differs") as error:
+        slope.vmap([-1, 0, -1], [0, 0], 4)
+    assert "differentiate the mapped function" in error.value.remedy
+    program = Program.of(module).vmap([-1, 0], [0], dif.DYN)
+    x, n = np.array([0.5, 1.5]), np.array([0, 3, 1])
+    np.testing.assert_allclose(program(x, n)[0], x ** (2.0 ** n[:, None]))

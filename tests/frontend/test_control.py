@@ -306,3 +306,47 @@ def test_python_control_flow_on_a_tracer() -> None:
         difc.jit(branchy)(x)
     with fails(ConcretizationError, "a Python index or range was asked for", at="range(n)", remedy="static_argnums"):
         difc.jit(lambda n: sum(range(n)))(3)
+
+
+BOUNDS = {
+    "upper": ((None, 0, 0, None), (0, np.array([3, 0, 5, 1]), np.linspace(0.2, 1, 4), 2.0)),
+    "lower": ((0, None, None, None), (np.array([0, 2, 1, 9]), 4, 0.5, 2.0)),
+    "both": ((0, 0, 0, 0), (np.array([0, 2, 1, 4]), np.array([3, 0, 5, 4]), np.linspace(0.2, 1, 4), np.ones(4))),
+    "no step": ((0, None, None, None), (np.array([7, 9]), 4, 0.5, 2.0)),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_fori_loop_with_mapped_bounds(name: str) -> None:
+    axes, arguments = BOUNDS[name]
+
+    def make(lib: Lib) -> Callable[..., Any]:
+        def program(lower: Any, upper: Any, a: Any, w: Any) -> Any:
+            return lib.fori_loop(lower, upper, lambda i, c: (c[0] * 0.5 + a * w * i, c[1] + 1), (a, 0))
+
+        return lib.vmap(program, axes)
+
+    agree(make, *arguments)
+
+
+def test_derivatives_of_lanes_that_end_before_others() -> None:
+    """What a lane computes beyond its end has an infinite slope here, which nobody asked for."""
+    ends, starts = np.array([2, 1, 3, 0]), np.array([30.0, 20.0, 300.0, 4.0])
+
+    def last(n: Any, start: Any, w: Any) -> Any:
+        return difc.fori_loop(0, n, lambda i, c: np.sqrt(c - w) + 4.0 * (i + 1), start)
+
+    def mapped(w: Any) -> Any:
+        return np.sum(difc.vmap(last, (0, 0, None))(ends, starts, w))
+
+    def looped(w: Any) -> Any:
+        return sum(last(int(n), s, w) for n, s in zip(ends, starts, strict=True))
+
+    with np.errstate(invalid="ignore"):
+        same(mapped(4.0), looped(4.0))
+    same(difc.grad(mapped)(4.0), difc.grad(looped)(4.0))
+    assert np.isfinite(difc.grad(mapped)(4.0))
+    second = [difc.grad(difc.grad(f))(4.0) for f in (mapped, looped)]
+    same(*second)
+    scaled = difc.vmap(difc.grad(lambda a, n: difc.fori_loop(0, n, lambda i, c: c * 0.5, a)), (None, 0))
+    same(scaled(2.0, ends), 0.5**ends)  # no step has to be kept for the way back
