@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import (  # noqa: F401 - register meanings
+    semantics_bessel,
     semantics_convolution,
     semantics_factor,
     semantics_moving,

@@ -19,7 +19,7 @@ from difc import dialects as dif
 from difc.dialects.base import OpDef
 from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 
-__all__ = ["MEANINGS", "Meaning", "in_f32", "meaning"]
+__all__ = ["MEANINGS", "Meaning", "in_f32", "in_f64", "meaning"]
 
 Meaning = Callable[..., Any]
 
@@ -48,6 +48,16 @@ def in_f32(compute: Meaning) -> Meaning:
         return np.asarray(compute(*[a.astype(F32) for a in arrays], **attributes)).astype(dtype)
 
     return widened
+
+
+def in_f64(compute: Meaning) -> Meaning:
+    """Compute in f64 and round to the dtype of the operands, which all have one."""
+
+    def wide(*arrays: np.ndarray, **attributes: Any) -> Any:
+        found = compute(*(a.astype(F64) for a in arrays), **attributes)
+        return np.asarray(found).astype(arrays[0].dtype)
+
+    return in_f32(wide)
 
 
 # ---- elementwise ---------------------------------------------------------------------------------

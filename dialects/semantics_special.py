@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects.semantics import Meaning, in_f32, meaning
+from difc.dialects.semantics import Meaning, in_f64, meaning
 from difc.dialects.types import F64
 
 __all__: list[str] = []
@@ -22,23 +22,13 @@ LONG = np.longdouble
 BERNOULLI = (1 / LONG(6), -1 / LONG(30), 1 / LONG(42), -1 / LONG(30), 5 / LONG(66), -691 / LONG(2730), 7 / LONG(6))
 
 
-def _in_f64(compute: Meaning) -> Meaning:
-    """Compute in f64 and round to the dtype of the operands, which all have one."""
-
-    def wide(*arrays: np.ndarray, **attributes: object) -> np.ndarray:
-        found = compute(*(a.astype(F64) for a in arrays), **attributes)
-        return np.asarray(found).astype(arrays[0].dtype)
-
-    return in_f32(wide)
-
-
 def _each(function: Callable[[float], float]) -> Meaning:
     """Apply a function of numbers to every element."""
 
     def apply(x: np.ndarray) -> np.ndarray:
         return np.fromiter(map(function, x.ravel().tolist()), F64, x.size).reshape(x.shape)
 
-    return _in_f64(apply)
+    return in_f64(apply)
 
 
 # ---- gamma functions -----------------------------------------------------------------------------
@@ -85,7 +75,7 @@ meaning(dif.gamma)(_each(_gamma))
 
 
 @meaning(dif.polygamma)
-@_in_f64
+@in_f64
 def _polygamma(x: np.ndarray, *, order: int) -> np.ndarray:
     sign = 1 if order % 2 else -1
     below = x < 0
@@ -129,7 +119,7 @@ def _cotangent(x: np.ndarray, order: int) -> np.ndarray:
 
 
 @meaning(dif.erfcx)
-@_in_f64
+@in_f64
 def _(x: np.ndarray) -> np.ndarray:
     near = np.where(x < 5, x, 0).astype(LONG)
     erfc = np.fromiter(map(math.erfc, near.ravel().tolist()), F64, x.size).reshape(x.shape)
@@ -177,35 +167,6 @@ def _erfinv(x: float) -> float:
 meaning(dif.erfinv)(_each(_erfinv))
 meaning(dif.erfcinv)(_each(_erfcinv))
 
-
-# ---- Bessel functions ----------------------------------------------------------------------------
-
-
-def _bessel(order: int) -> Meaning:
-    def scaled(x: np.ndarray) -> np.ndarray:
-        size = np.abs(np.where(np.isfinite(x), x, 0))
-        near = np.where(size < 500, size, 0)
-        angles = np.pi * (np.arange(400) + LONG(0.5)) / 400  # of a periodic function: the error vanishes exponentially
-        fall = -2 * np.sin(angles / 2) ** 2  # cos - 1
-        small = (np.exp(near[..., None] * fall) * np.cos(order * angles)).sum(-1) / 400
-        far = np.where(size < 500, 500, size)
-        term = total = np.ones_like(far)
-        for k in range(1, 12):
-            term = -term * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k * far)
-            total = total + term
-        large = total / np.sqrt(2 * np.pi * far)
-        result = np.where(size < 500, small, large)
-        result = np.where(np.isinf(x), 0.0, result)
-        if order == 1:
-            tiny = size < 0.01  # where the sum would cancel
-            result = np.where(tiny, size / 2 * np.exp(-size) * (1 + size**2 / 8 + size**4 / 192), result) * np.sign(x)
-        return np.where(np.isnan(x), x, result)
-
-    return _in_f64(scaled)
-
-
-meaning(dif.bessel_i0e)(_bessel(0))
-meaning(dif.bessel_i1e)(_bessel(1))
 
 # ---- incomplete gamma functions ------------------------------------------------------------------
 
@@ -292,7 +253,7 @@ def _of_pairs(function: Callable[[float, float], float]) -> Meaning:
     def compute(a: np.ndarray, x: np.ndarray) -> np.ndarray:
         return np.fromiter(map(function, a.ravel().tolist(), x.ravel().tolist()), F64, x.size).reshape(x.shape)
 
-    return _in_f64(compute)
+    return in_f64(compute)
 
 
 meaning(dif.gammainc)(_of_pairs(lambda a, x: _incomplete(a, x)[0]))

@@ -11,6 +11,12 @@ __all__ = [
     "SPECIAL",
     "bessel_i0e",
     "bessel_i1e",
+    "bessel_j0",
+    "bessel_j1",
+    "bessel_k0e",
+    "bessel_k1e",
+    "bessel_y0",
+    "bessel_y1",
     "erfcinv",
     "erfcx",
     "erfinv",
@@ -45,6 +51,12 @@ erfinv = _special("erfinv", "The inverse of erf; infinite at -1 and 1, NaN beyon
 erfcinv = _special("erfcinv", "The inverse of erfc; infinite at 0 and 2, NaN beyond.")
 bessel_i0e = _special("bessel_i0e", "e^-|x| I0(x), the scaled modified Bessel function of order 0.")
 bessel_i1e = _special("bessel_i1e", "e^-|x| I1(x), the scaled modified Bessel function of order 1.")
+bessel_j0 = _special("bessel_j0", "J0(x), the Bessel function of the first kind of order 0.")
+bessel_j1 = _special("bessel_j1", "J1(x), the Bessel function of the first kind of order 1.")
+bessel_y0 = _special("bessel_y0", "Y0(x), the Bessel function of the second kind of order 0; NaN below 0.")
+bessel_y1 = _special("bessel_y1", "Y1(x), the Bessel function of the second kind of order 1; NaN below 0.")
+bessel_k0e = _special("bessel_k0e", "e^x K0(x), the scaled modified Bessel function of the second kind of order 0.")
+bessel_k1e = _special("bessel_k1e", "e^x K1(x), the scaled modified Bessel function of the second kind of order 1.")
 
 
 @op

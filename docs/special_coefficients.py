@@ -85,6 +85,68 @@ def _bessel_far(order: int) -> Function:
     return scaled
 
 
+def _zeros_of_j(order: int) -> tuple[Any, ...]:
+    """Return the zeros of the Bessel function of an order between 0 and 8."""
+    return mp.besseljzero(order, 1), mp.besseljzero(order, 2)
+
+
+def _bessel_j(order: int) -> Function:
+    """Return x^-n Jn(x), without its zeros, by x^2."""
+
+    def smooth(z: Any) -> Any:
+        x = mp.sqrt(max(z, mpf(10) ** -40))
+        return mp.besselj(order, x) / x**order
+
+    return lambda z: _without(z, tuple(zero**2 for zero in _zeros_of_j(order)), smooth)
+
+
+def _bessel_y(order: int) -> Function:
+    """Return what Yn(x) is beside 2 / pi (log(x) Jn(x) - n / x), over x^n, by x^2."""
+
+    def smooth(z: Any) -> Any:
+        x = mp.sqrt(max(z, mpf(10) ** -12))
+        rest = mp.log(x) * mp.besselj(order, x) - order / x
+        return (mp.bessely(order, x) - 2 / mp.pi * rest) / x**order
+
+    return smooth
+
+
+def _bessel_k(order: int) -> Function:
+    """Return what Kn(x) is beside n / x - (-1)^n log(x / 2) In(x), over x^n, by x^2."""
+
+    def smooth(z: Any) -> Any:
+        x = mp.sqrt(max(z, mpf(10) ** -12))
+        rest = order / x - (-1) ** order * mp.log(x / 2) * mp.besseli(order, x)
+        return (mp.besselk(order, x) - rest) / x**order
+
+    return smooth
+
+
+def _bessel_wave(order: int, along: bool) -> Function:
+    """Return P (or x Q) by 1 / x^2, with Jn + i Yn = sqrt(2 / (pi x)) (P + i Q) exp(i (x - (2 n + 1) pi / 4))."""
+
+    def part(w: Any) -> Any:
+        square = mpf(4 * order**2)
+        if w < mpf(10) ** -14:
+            return 1 - (square - 1) * (square - 9) / 128 * w if along else (square - 1) / 8
+        x = 1 / mp.sqrt(w)
+        wave = (mp.besselj(order, x) + 1j * mp.bessely(order, x)) * mp.sqrt(mp.pi * x / 2)
+        turned = wave * mp.expj((2 * order + 1) * mp.pi / 4 - x)
+        return turned.real if along else x * turned.imag
+
+    return part
+
+
+def _bessel_k_far(order: int) -> Function:
+    def scaled(t: Any) -> Any:
+        if t < -1 + mpf(10) ** -8:
+            return mp.sqrt(mp.pi / 2) * (1 + (4 * mpf(order) - 1) * (t + 1) / 32)
+        x = 4 / (t + 1)
+        return mp.sqrt(x) * mp.exp(x) * mp.besselk(order, x)
+
+    return scaled
+
+
 def _root_of_digamma() -> Any:
     return mp.findroot(mp.digamma, mpf("1.4616321449683623"))
 
@@ -117,11 +179,25 @@ POLYNOMIALS: dict[str, tuple[Function, Any, Any, tuple[int, int], str]] = {
     "BESSEL_I1": (lambda z: mp.besseli(1, mp.sqrt(z)) / mp.sqrt(z), 1e-40, 64, (10, 19), "i1(x) / x, in x^2"),
     "BESSEL_I0_FAR": (_bessel_far(0), -1, 1, (6, 22), "sqrt(x) e^-x i0(x), in 16 / x - 1"),
     "BESSEL_I1_FAR": (_bessel_far(1), -1, 1, (6, 22), "sqrt(x) e^-x i1(x), in 16 / x - 1"),
+    "BESSEL_J0": (_bessel_j(0), 0, 64, (9, 15), "j0(x) over x^2 less the squares of its zeros, in x^2 - 64"),
+    "BESSEL_J1": (_bessel_j(1), 0, 64, (9, 15), "the same of j1(x) / x"),
+    "BESSEL_Y0": (_bessel_y(0), 0, 64, (11, 18), "y0(x) - 2 / pi log(x) j0(x), in x^2 - 32"),
+    "BESSEL_Y1": (_bessel_y(1), 0, 64, (11, 18), "(y1(x) - 2 / pi (log(x) j1(x) - 1 / x)) / x, in x^2 - 32"),
+    **{
+        f"BESSEL_{name}{order}": (_bessel_wave(order, name == "P"), 0, 0.015625, (4, 13), text)
+        for order in (0, 1)
+        for name, text in (("P", "P with j + i y = sqrt(2 / (pi x)) (P + i Q) exp(i ...), in 1 / x^2"), ("Q", "x Q"))
+    },
+    "BESSEL_K0": (_bessel_k(0), 0, 4, (6, 10), "k0(x) + log(x / 2) i0(x), in x^2"),
+    "BESSEL_K1": (_bessel_k(1), 0, 4, (6, 10), "(k1(x) - log(x / 2) i1(x) - 1 / x) / x, in x^2"),
+    "BESSEL_K0_FAR": (_bessel_k_far(0), -1, 1, (9, 25), "sqrt(x) e^x k0(x), in 4 / x - 1"),
+    "BESSEL_K1_FAR": (_bessel_k_far(1), -1, 1, (9, 25), "sqrt(x) e^x k1(x), in 4 / x - 1"),
 }  # fmt: skip
 #: Names of polynomials whose variable is moved, and by how much.
 CENTERS = {
     "LGAMMA": 1.75, "GAMMA": 2.0, "DIGAMMA": 1.5,
     "ERFCINV_1": 1.41625, "ERFCINV_2": 3.5, "ERFCINV_3": 8.5, "ERFCINV_4": 20.0,
+    "BESSEL_J0": 64.0, "BESSEL_J1": 64.0, "BESSEL_Y0": 32.0, "BESSEL_Y1": 32.0,
 }  # fmt: skip
 
 
@@ -161,9 +237,13 @@ def generated() -> str:
             for (key, dtype), degree in zip(kinds.items(), degrees, strict=True)
         }
         parts.append(_table(name, f"{meaning}; from {float(low):.4g} to {float(high):.4g}.", rows))
-    for name, number, meaning in (("DIGAMMA_ZERO", _root_of_digamma(), "The zero of digamma"),):
-        rows = {key: _split(dtype, number) for key, dtype in kinds.items()}
-        parts.append(_table(name, f"{meaning}, as two numbers.", rows))
+    for name, numbers, meaning in (
+        ("DIGAMMA_ZERO", [_root_of_digamma()], "The zero of digamma, as two numbers"),
+        ("BESSEL_J0_ZEROS", _zeros_of_j(0), "The zeros of j0 below 8, as two numbers each"),
+        ("BESSEL_J1_ZEROS", _zeros_of_j(1), "The zeros of j1 between 0 and 8, as two numbers each"),
+    ):
+        rows = {key: [text for n in numbers for text in _split(dtype, n)] for key, dtype in kinds.items()}
+        parts.append(_table(name, f"{meaning}.", rows))
     head = (
         '"""Constants of the special functions, by dtype. Written by `docs/special_coefficients.py`; do not edit.\n\n'
         'Polynomials begin with the constant term.\n"""\n\n# fmt: off\nfrom __future__ import annotations\n\n'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc import dialects as dif
@@ -124,23 +124,43 @@ def _i0e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
     return dif.mul(t, dif.sub(dif.bessel_i1e(x), dif.mul(dif.sign(x), y)))
 
 
-#: Coefficients of (2 / x) I1(x) as a series in (x / 2)^2.
+#: Coefficients of (2 / x) I1(x) as a series in (x / 2)^2, and, but for signs, of (2 / x) J1(x).
 _I1 = [1 / (math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
 
 
-def _i1e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
-    """i0e(x) - sign(x) i1e(x) - i1e(x) / x, the last by its series near 0, where derivatives of a quotient cancel."""
-    size, one = dif.abs(x), const_like(x, 1.0)
-    near = dif.compare(size, one, direction="lt")
+def _over_x(y: ir.Value, x: ir.Value, sign: int, scale: Callable[[ir.Value], ir.Value]) -> ir.Value:
+    """y / x for I1 (sign 1) or J1 (-1) times a scale: by its series near 0, where derivatives of a quotient cancel."""
+    one = const_like(x, 1.0)
+    near = dif.compare(dif.abs(x), one, direction="lt")
     inside = dif.select(near, x, one)
-    series = _polynomial(_times(dif.mul(inside, inside), 0.25), _I1)
-    series = dif.mul(_times(dif.exp(dif.neg(dif.select(near, size, one))), 0.5), series)
-    ratio = dif.select(near, series, dif.div(y, dif.select(near, one, x)))
+    series = _polynomial(_times(dif.mul(inside, inside), 0.25 * sign), _I1)
+    return dif.select(near, dif.mul(_times(scale(inside), 0.5), series), dif.div(y, dif.select(near, one, x)))
+
+
+def _i1e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """i0e(x) - sign(x) i1e(x) - i1e(x) / x."""
+    ratio = _over_x(y, x, 1, lambda x: dif.exp(dif.neg(dif.abs(x))))
     return dif.mul(t, dif.sub(dif.bessel_i0e(x), dif.add(dif.mul(dif.sign(x), y), ratio)))
+
+
+def _j1(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """j0(x) - j1(x) / x."""
+    return dif.mul(t, dif.sub(dif.bessel_j0(x), _over_x(y, x, -1, lambda x: const_like(x, 1.0))))
+
+
+def _k1e(t: ir.Value, y: ir.Value, x: ir.Value) -> ir.Value:
+    """k1e(x) - k0e(x) - k1e(x) / x."""
+    return dif.mul(t, dif.sub(dif.sub(y, dif.bessel_k0e(x)), dif.div(y, x)))
 
 
 defjvp(dif.bessel_i0e, _i0e)
 defjvp(dif.bessel_i1e, _i1e)
+defjvp(dif.bessel_j0, lambda t, y, x: dif.neg(dif.mul(t, dif.bessel_j1(x))))
+defjvp(dif.bessel_j1, _j1)
+defjvp(dif.bessel_y0, lambda t, y, x: dif.neg(dif.mul(t, dif.bessel_y1(x))))
+defjvp(dif.bessel_y1, lambda t, y, x: dif.mul(t, dif.sub(dif.bessel_y0(x), dif.div(y, x))))
+defjvp(dif.bessel_k0e, lambda t, y, x: dif.mul(t, dif.sub(y, dif.bessel_k1e(x))))
+defjvp(dif.bessel_k1e, _k1e)
 
 # ---- batching ------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Modified Bessel functions of the first kind, of orders 0 and 1. (scipy.special)"""
+"""Bessel functions of orders 0 and 1. (scipy.special)"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from difc.scipy.common import apply, floats, largest_logarithm, polynomial
 
-__all__ = ["i0", "i0e", "i1", "i1e"]
+__all__ = ["i0", "i0e", "i1", "i1e", "j0", "j1", "k0", "k0e", "k1", "k1e", "y0", "y1"]
 
 
 def _hankel(order: int) -> list[float]:
@@ -21,6 +21,73 @@ def _hankel(order: int) -> list[float]:
 
 
 HANKEL = (_hankel(0), _hankel(1))
+
+
+# ---- the first and the second kind ---------------------------------------------------------------
+
+
+def j0(x: Any) -> Any:
+    """Return the Bessel function of the first kind of order 0; 0 at infinity. (scipy.special.j0)
+
+    Example:
+      >>> j0(0.0)
+      np.float64(1.0)
+    """
+    return apply("bessel_j0", *floats(x))
+
+
+def j1(x: Any) -> Any:
+    """Return the Bessel function of the first kind of order 1; 0 at infinity. (scipy.special.j1)"""
+    return apply("bessel_j1", *floats(x))
+
+
+def y0(x: Any) -> Any:
+    """Return the Bessel function of the second kind of order 0; 0 at infinity, NaN below 0. (scipy.special.y0)"""
+    return apply("bessel_y0", *floats(x))
+
+
+def y1(x: Any) -> Any:
+    """Return the Bessel function of the second kind of order 1; 0 at infinity, NaN below 0. (scipy.special.y1)"""
+    return apply("bessel_y1", *floats(x))
+
+
+# ---- the second modified kind --------------------------------------------------------------------
+
+
+def k0e(x: Any) -> Any:
+    """Return exp(x) k0(x). (scipy.special.k0e)"""
+    return apply("bessel_k0e", *floats(x))
+
+
+def k1e(x: Any) -> Any:
+    """Return exp(x) k1(x). (scipy.special.k1e)"""
+    return apply("bessel_k1e", *floats(x))
+
+
+def _fallen(x: Any, scaled: Any) -> Any:
+    """Return e^-x scaled(x), twice by half of it, for it vanishes before the product does; NaN where that is."""
+    half = np.exp(np.where(np.isnan(scaled), np.zeros_like(x), -0.5 * x))
+    return (half * scaled * half)[()]
+
+
+def k0(x: Any) -> Any:
+    """Return the modified Bessel function of the second kind of order 0; NaN below 0. (scipy.special.k0)
+
+    Example:
+      >>> k0(0.0)
+      np.float64(inf)
+    """
+    (x,) = floats(x)
+    return _fallen(x, k0e(x))
+
+
+def k1(x: Any) -> Any:
+    """Return the modified Bessel function of the second kind of order 1; NaN below 0. (scipy.special.k1)"""
+    (x,) = floats(x)
+    return _fallen(x, k1e(x))
+
+
+# ---- the first modified kind ---------------------------------------------------------------------
 
 
 def i0e(x: Any) -> Any:

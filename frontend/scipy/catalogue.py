@@ -84,7 +84,7 @@ _GAPS: list[tuple[str, Gap]] = [
     ("hankel.*|h[12]vp|sph_harm.*|wofz|kelvin", Gap("complex numbers are not supported", _OUTSIDE)),
     (
         "[ijky](n|v|0|1|ve|vp|0e|1e|ne)|.*ai(ry|rye)|spherical_.*|riccati.*|it.*|[bk]e[ir]p?|.*struve.*|besselpoly|jnj.*",
-        Gap("Bessel functions but those of order 0 and 1 of the first modified kind are not traced", _OUTSIDE),
+        Gap("Bessel functions but those of order 0 and 1 are not traced", _OUTSIDE),
     ),
     (
         "(b|ch|f|g|n|nb|ncf|nct|p|st)dtr.*|chnd.*|btdtr.*|nrdtr.*|kolmog.*|smirn.*|owens_t|tklmbda|voigt.*",

@@ -4,9 +4,11 @@ A ufunc of SciPy's that meets a traced array finds the function of its name here
 
 Compiled code is the same on every target, in float32 and in float64. Measured against mpmath over the whole domains,
 in units of the dtype's epsilon: `gammaln`, `gamma`, `digamma`, `erfcx`, `erfinv`, `erfcinv`, `i0e` and `i1e` are off
-by less than 2.5, `polygamma(n, x)` by less than 4 + n, `gammainc`, `gammaincc` and their derivative by the order by
-less than 100 (where that is in the thousands). Near the zeros of `gammaln` and `digamma` at negative arguments, it is
-the absolute error that is small. Derivatives are functions of their own, not derivatives of approximations.
+by less than 2.5, `k0e` and `k1e` by less than 6, `polygamma(n, x)` by less than 4 + n, `gammainc`, `gammaincc` and
+their derivative by the order by less than 100 (where that is in the thousands). Near the zeros of `gammaln` and
+`digamma` at negative arguments, it is the absolute error that is small. So it is near the zeros of `y0` and `y1`, and
+of `j0` and `j1` above 8: less than 6 units of the waves' height, sqrt(2 / (pi x)); `j0` and `j1` below 8 are off by
+less than 4. Derivatives are functions of their own, not derivatives of approximations.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 from difc.errors import AbsentAttributeError
 from difc.numpy import surface
-from difc.scipy.bessel import i0, i0e, i1, i1e
+from difc.scipy.bessel import i0, i0e, i1, i1e, j0, j1, k0, k0e, k1, k1e, y0, y1
 from difc.scipy.elementary import (
     binom,
     boxcox,
@@ -99,6 +101,12 @@ __all__ = [
     "i1e",
     "inv_boxcox",
     "inv_boxcox1p",
+    "j0",
+    "j1",
+    "k0",
+    "k0e",
+    "k1",
+    "k1e",
     "kl_div",
     "log1p",
     "log_expit",
@@ -126,6 +134,8 @@ __all__ = [
     "tandg",
     "xlog1py",
     "xlogy",
+    "y0",
+    "y1",
     "zeta",
 ]
 

@@ -10,7 +10,7 @@ from difc import dialects as dif
 from difc.dialects.types import BF16, F16, F32
 from difc.pipelines.lowering.composition import composed
 from difc.pipelines.lowering.context import Context, Out, lowering
-from difc.pipelines.lowering.expansions.bessel import bessel_i0e, bessel_i1e
+from difc.pipelines.lowering.expansions import bessel
 from difc.pipelines.lowering.expansions.error_inverse import erfcinv, erfcx, erfinv
 from difc.pipelines.lowering.expansions.gamma import gamma, lgamma, polygamma
 from difc.pipelines.lowering.expansions.incomplete_gamma import (
@@ -38,8 +38,14 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.erfcx: erfcx,
     dif.erfinv: erfinv,
     dif.erfcinv: erfcinv,
-    dif.bessel_i0e: bessel_i0e,
-    dif.bessel_i1e: bessel_i1e,
+    dif.bessel_i0e: bessel.bessel_i0e,
+    dif.bessel_i1e: bessel.bessel_i1e,
+    dif.bessel_j0: bessel.bessel_j0,
+    dif.bessel_j1: bessel.bessel_j1,
+    dif.bessel_k0e: bessel.bessel_k0e,
+    dif.bessel_k1e: bessel.bessel_k1e,
+    dif.bessel_y0: bessel.bessel_y0,
+    dif.bessel_y1: bessel.bessel_y1,
 }
 
 

@@ -26,7 +26,15 @@ FUNCTIONS: dict[str, tuple[Any, Any, np.ndarray]] = {
     "erfcinv": (dif.erfcinv, scipy.special.erfcinv, np.append(UNIT, 2 - UNIT)),
     "bessel_i0e": (dif.bessel_i0e, scipy.special.i0e, np.append(X, -X)),
     "bessel_i1e": (dif.bessel_i1e, scipy.special.i1e, np.append(X, -X)),
-}
+    **{
+        f"bessel_{name}": (
+            dif.OPS[f"dif.bessel_{name}"],
+            getattr(scipy.special, name),
+            np.append(X[np.isfinite(X)], [13.7, 47.1, 1003.0]),
+        )
+        for name in ("j0", "j1", "y0", "y1", "k0e", "k1e")
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

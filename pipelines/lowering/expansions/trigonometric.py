@@ -9,7 +9,7 @@ from difc.pipelines.lowering.expansions.doubled import Doubled, choose, normal, 
 from difc.pipelines.lowering.expansions.quadrants import reduced
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals, Word
 
-__all__ = ["cos", "sin", "tan"]
+__all__ = ["cos", "sin", "sine_and_cosine", "tan"]
 
 
 def _sine(f: Reals, r: Doubled) -> Doubled:
@@ -52,23 +52,33 @@ def cos(f: Reals, x: Real) -> Real:
     return _wave(f, x, 1)
 
 
+def sine_and_cosine(f: Reals, x: Real) -> tuple[Real, Real]:
+    """Return both of a number that is not negative; NaN for infinity."""
+    size, finite = _finite(x)
+    angle = reduced(f, size)
+    sine, cosine = (_turned(f, angle.rest, angle.quadrant + quarter) for quarter in (0, 1))
+    return finite.choose(sine, math.nan), finite.choose(cosine, math.nan)
+
+
 def _wave(f: Reals, x: Real, quarter: int) -> Real:
     size, finite = _finite(x)
     angle = reduced(f, size)
-    quadrant = angle.quadrant + quarter
-    r = angle.rest
+    result = _turned(f, angle.rest, angle.quadrant + quarter)
+    if quarter == 0:
+        result = f.with_high(result, f.high(result) ^ (f.high(x) & (1 << 31)))
+    return finite.choose(result, math.nan)
+
+
+def _turned(f: Reals, r: Doubled, quadrant: Word) -> Real:
+    """Return the sine of an angle up to pi/4 and so many quarter turns."""
     square = r.high * r.high
     sine = r.high + (square * r.high * f.polynomial(square, table.SIN[f.dtype]) + r.low)
     start = total(f.real(1.0), square * -0.5)
     small = square * square * f.polynomial(square, table.COS[f.dtype]) - r.high * r.low
     cosine = start.high + (start.low + small)
     result = _is_odd(quadrant).choose(cosine, sine)
-    sign = quadrant << 30
-    if quarter == 0:
-        sign = sign ^ f.high(x)
-    # The sign bit of `result` is changed where that of `sign` is set: also that of 0.
-    result = f.with_high(result, f.high(result) ^ (sign & (1 << 31)))
-    return finite.choose(result, math.nan)
+    # The sign bit is changed where the second last one of the quadrant is set: also that of 0.
+    return f.with_high(result, f.high(result) ^ ((quadrant << 30) & (1 << 31)))
 
 
 def tan(f: Reals, x: Real) -> Real:

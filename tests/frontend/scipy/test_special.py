@@ -33,7 +33,9 @@ ARGUMENTS: dict[str, tuple[np.ndarray, ...]] = {
     "erfinv": (2 * UNIT - 1,), "expit": (X,), "gamma": (LINE,), "gammainc": (HALF[0] / 9, HALF[1]),
     "gammaincc": (HALF[0] / 9, HALF[1]), "gammaln": (LINE[LINE > -INF],), "gammasgn": (LINE[:-7],),
     "huber": (HALF[0], HALF[1] - 3), "i0": (LINE[~np.isinf(LINE)],), "i0e": (LINE,),
-    "i1": (LINE[~np.isinf(LINE)],), "i1e": (LINE,),
+    "i1": (LINE[~np.isinf(LINE)],), "i1e": (LINE,), "j0": (LINE[~np.isinf(LINE)],), "j1": (LINE[~np.isinf(LINE)],),
+    "k0": (np.append(LINE, 705),), "k0e": (LINE,), "k1": (np.append(LINE, 705),), "k1e": (LINE,),
+    "y0": (LINE[~np.isinf(LINE)],), "y1": (LINE[~np.isinf(LINE)],),
     "kl_div": (P[:4], Q[:4]), "log_expit": (X,), "log_ndtr": (np.append(3 * LINE[:-7], [-1e3, -1e5, INF, -INF]),),
     "log_softmax": (X,), "logit": (np.array([0, 0.1, 0.5, 1]),), "logsumexp": (X,), "ndtr": (LINE,), "ndtri": (UNIT,),
     "pseudo_huber": (HALF[0], HALF[1] - 3), "psi": (LINE,), "rel_entr": (P, Q), "rgamma": (LINE[:-2],),
@@ -154,6 +156,18 @@ def test_derivatives_of_bessel_functions_that_overflow(dtype: Any, limit: float,
             )
 
 
+def test_bessel_functions_at_infinity_and_their_slopes_at_zero() -> None:
+    ends = np.array([INF, -INF])
+    for function in (special.j0, special.j1):
+        np.testing.assert_array_equal(function(ends), 0)  # SciPy has NaN
+    for function in (special.y0, special.y1, special.k0, special.k1, special.k0e, special.k1e):
+        np.testing.assert_array_equal(function(ends), [0, NAN])
+    at = np.array([0.0, 1e-9])
+    np.testing.assert_allclose(_slopes(special.j0, at, 2), -0.5)
+    np.testing.assert_allclose(_slopes(special.j1, at, 1), 0.5)
+    np.testing.assert_allclose(_slopes(special.j1, at, 3), -3 / 8)
+
+
 def test_rgamma_has_no_slope_at_infinity() -> None:
     np.testing.assert_array_equal(_slopes(special.rgamma, np.array([300.0, INF]), 1), 0)
 
@@ -227,7 +241,7 @@ def test_derivatives() -> None:
     u, v = np.array([0.3, 1.7, 6.0]), np.array([0.6, 2.5, 9.5])
     functions = [
         special.gammaln, special.gamma, special.rgamma, special.digamma, special.erfcx, special.ndtr, special.log_ndtr,
-        special.i0, special.i1,
+        special.i0, special.i1, special.j0, special.j1, special.y0, special.y1, special.k0, special.k1,
         lambda x: special.polygamma(2, x), lambda x: special.log_ndtr(-4 * x), lambda x: special.i1e(x - 2),
         lambda x: special.erfinv(x / 7), lambda x: special.erfcinv(x / 4), lambda x: special.ndtri(x / 7),
     ]  # fmt: skip
@@ -239,6 +253,8 @@ def test_derivatives() -> None:
     with difc.disable_jit():
         difc.testing.check_grads(f, (u, v), order=1)
         difc.testing.check_grads(lambda x: np.sum(special.ndtri(x / 7) + special.log_ndtr(-x)), (u,), order=2)
+        for g in (special.j0, special.j1, special.y0, special.y1, special.k0e, special.k1e, special.k0, special.k1):
+            difc.testing.check_grads(lambda x, g=g: np.sum(g(x)), (u,), order=2)
 
 
 def test_derivatives_keep_their_digits() -> None:

@@ -60,6 +60,7 @@ N = 60
 POSITIVE = np.concatenate([_powers(-250, 250, N), _powers(-30, 30, N), _line(0.01, 12, N), _near(1.0), _near(2.0)])
 BELOW = -_line(0.01, 15, N)
 BOTH = np.concatenate([_line(-20, 20, N), _powers(-30, 4, N), -_powers(-30, 4, N)])
+WAVES = np.concatenate([BOTH, _line(-60, 60, N), *(_near(zero) for zero in (2.404825557695773, 7.015586669815619))])
 FUNCTIONS: dict[str, tuple[Any, tuple[np.ndarray, ...], Callable[..., np.ndarray], float]] = {
     "lgamma": (dif.lgamma, (POSITIVE,), _numbers(mpmath.loggamma), 3),
     "gamma": (dif.gamma, (np.concatenate([_line(0.01, 34, N), _powers(-30, 0, N), BELOW]),), _numbers(mpmath.gamma), 4),
@@ -82,6 +83,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[np.ndarray, ...], Callable[..., np.ndarray
     "erfcinv": (dif.erfcinv, (np.append(_line(0, 2, N), _powers(-300, -1, N)),), scipy.special.erfcinv, 8),
     "bessel_i0e": (dif.bessel_i0e, (BOTH,), scipy.special.i0e, 8),
     "bessel_i1e": (dif.bessel_i1e, (BOTH,), scipy.special.i1e, 8),
+    "bessel_j0": (dif.bessel_j0, (WAVES[np.abs(WAVES) < 8],), _numbers(mpmath.j0), 4),
+    "bessel_j1": (dif.bessel_j1, (WAVES[np.abs(WAVES) < 8],), _numbers(mpmath.j1), 4),
+    "bessel_k0e": (dif.bessel_k0e, (np.abs(BOTH),), _numbers(lambda x: mpmath.besselk(0, x) * mpmath.exp(x)), 6),
+    "bessel_k1e": (dif.bessel_k1e, (np.abs(BOTH),), _numbers(lambda x: mpmath.besselk(1, x) * mpmath.exp(x)), 5),
     "gammainc": (dif.gammainc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammainc, 100),
     "gammaincc": (dif.gammaincc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammaincc, 100),
     "gammainc_by_order": (dif.gammainc_by_order, (_powers(-4, 2, N), _powers(-2, 2, N)), _by_order, 100),
@@ -103,6 +108,23 @@ def test_functions_keep_their_digits(dtype: np.dtype) -> None:
         wanted = reference(*(x.astype(np.float64) for x in arguments[name]))
         inside = (np.abs(wanted) > info.tiny) & (np.abs(wanted) < info.max)
         np.testing.assert_allclose(found[inside], wanted[inside], rtol=limit * info.eps, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32], ids=str)
+def test_errors_of_waves_are_small_beside_their_height(dtype: np.dtype) -> None:
+    """Also at zeros, where they are not small beside the value."""
+    x = np.concatenate([WAVES, _powers(0, 5, N), -_powers(0, 5, N), [8.0, np.nextafter(dtype.type(8.0), 0)]]).astype(
+        dtype
+    )
+    x = x[np.abs(x) > np.finfo(dtype).tiny]
+    names = {"j0": mpmath.j0, "j1": mpmath.j1, "y0": partial(mpmath.bessely, 0), "y1": partial(mpmath.bessely, 1)}
+    points = {name: x if name[0] == "j" else np.abs(x) for name in names}
+    program = together({name: (dif.OPS[f"dif.bessel_{name}"], [Aval((DYN,), dtype)]) for name in names})
+    for name, (found,) in program({name: [p] for name, p in points.items()}).items():
+        wanted = _numbers(names[name], 60)(points[name].astype(np.float64))
+        height = np.sqrt(2 / np.pi / np.maximum(np.abs(points[name]), 1).astype(np.float64))
+        error = np.abs(found - wanted) / np.maximum(np.abs(wanted), height)
+        assert error.max() < 7 * np.finfo(dtype).eps, name
 
 
 @pytest.mark.slow
