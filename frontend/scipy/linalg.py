@@ -1,4 +1,5 @@
-"""scipy.linalg for traced code: triangular solves, Cholesky and LU factors, the matrix exponential; and `spectral.py`.
+"""scipy.linalg for traced code: triangular solves, Cholesky and LU factors, the matrix exponential. More is in
+`spectral.py` and `matrix_equations.py`.
 
 Each function works on NumPy arrays outside a trace as well; importing this module does not import MLIR. Flags of SciPy
 that only save copies or checks (`overwrite_a`, `check_finite`) are taken and ignored. Matrices are in the last two
@@ -16,6 +17,7 @@ from difc import numpy as dnp
 from difc.errors import AbsentAttributeError
 from difc.numpy import surface
 from difc.scipy.common import constant
+from difc.scipy.matrix_equations import solve_sylvester, sqrtm
 from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "lu_solve",
     "pinv",
     "qr",
+    "solve_sylvester",
     "solve_triangular",
+    "sqrtm",
     "svd",
     "svdvals",
 ]

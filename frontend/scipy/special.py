@@ -8,7 +8,7 @@ by less than 2.5, `k0e` and `k1e` by less than 6, `polygamma(n, x)` by less than
 their derivative by the order by less than 100 (where that is in the thousands). Near the zeros of `gammaln` and
 `digamma` at negative arguments, it is the absolute error that is small. So it is near the zeros of `y0` and `y1`, and
 of `j0` and `j1` above 8: less than 6 units of the waves' height, sqrt(2 / (pi x)); `j0` and `j1` below 8 are off by
-less than 4. Derivatives are functions of their own, not derivatives of approximations.
+less than 5. Derivatives are functions of their own, not derivatives of approximations.
 """
 
 from __future__ import annotations

@@ -48,6 +48,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "qr_economic": (lambda a: (*dl.qr(a, mode="economic"), *dl.qr(a, mode="r")), (B,)),
     "pinv": (dl.pinv, (B,)),
     "expm": (dl.expm, (A,)),
+    "sqrtm": (dl.sqrtm, (STACK @ STACK,)),
+    "solve_sylvester": (dl.solve_sylvester, (A, STACK[0, :2, :2] + 3 * np.eye(2), B)),
+    "solve_sylvester_of_stacks": (dl.solve_sylvester, (STACK, DEFINITE, A)),
     "expm_large": (dl.expm, (STACK * np.array([0.01, 1.0, 30.0])[:, None, None],)),
 }
 
@@ -60,10 +63,10 @@ def test_traced_as_outside(name: str) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "lu_indices", "expm"])
+@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "lu_indices", "expm", "sqrtm"])
 def test_of_run_time_size(name: str) -> None:
     function, arrays = FUNCTIONS[name]
-    dynamic = [(0, 0), (0, 1), *((1, 0) for _ in arrays[1:])]
+    dynamic = [(0, -2 + arrays[0].ndim), (0, -1 + arrays[0].ndim), *((1, 0) for _ in arrays[1:])]
     found, wanted = trace_and_run(function, *arrays, dynamic=dynamic), function(*arrays)
     for x, y in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
@@ -83,13 +86,18 @@ def test_as_scipy_has_it() -> None:
         (dl.pinv, sl.pinv, (B,)),
         (dl.expm, sl.expm, (30 * A,)),
         (dl.expm, sl.expm, (STACK,)),
+        (dl.sqrtm, sl.sqrtm, (STACK @ STACK,)),
+        (dl.sqrtm, sl.sqrtm, (np.diag([1e-6, 1.0, 1e7]) + np.triu(np.ones((3, 3)), 1),)),
+        (dl.solve_sylvester, sl.solve_sylvester, (A, B[:2] + 3 * np.eye(2), B)),
     ):
         found, wanted = function(*arrays), peer(*arrays)
         for x, y in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, wanted)), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "expm"])
+@pytest.mark.parametrize(
+    "name", ["solve_triangular", "cho_solve_lower", "lu_solve", "expm", "sqrtm", "solve_sylvester"]
+)
 def test_gradients_to_second_order(name: str) -> None:
     function, arrays = FUNCTIONS[name]
     check_grads(function, arrays)
@@ -107,6 +115,25 @@ def test_expm_in_f32_and_out_of_range() -> None:
     assert np.isnan(found[1]).all()
 
 
+def test_roots_that_are_not_real() -> None:
+    turned = np.array([[0.0, -1.0], [1.0, 0.0]])
+    matrices = np.stack([-turned, turned, np.diag([-1.0, 2.0]), np.eye(2)])
+    for found in (dl.sqrtm(matrices), trace_and_run(dl.sqrtm, matrices)[0]):
+        np.testing.assert_array_equal(np.isnan(found).all((1, 2)), [False, False, True, False])
+        np.testing.assert_allclose(found[1] @ found[1], turned, atol=1e-12)
+    (single,) = trace_and_run(dl.sqrtm, DEFINITE.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single @ single, DEFINITE, rtol=1e-4)
+    assert np.isnan(trace_and_run(dl.sqrtm, np.zeros((2, 2)))[0]).all()
+
+
+def test_the_slope_of_a_root_solves_sylvesters_equation() -> None:
+    direction = np.arange(16.0).reshape(4, 4) / 16
+    with difc.disable_jit():
+        root, slope = difc.jvp(dl.sqrtm, (DEFINITE,), (direction,))
+    np.testing.assert_allclose(slope, dl.solve_sylvester(root, root, direction), rtol=1e-11, atol=1e-12)
+
+
 def test_messages() -> None:
     square = Aval((3, 3), np.dtype(float))
     with pytest.raises(InputError, match="qr: mode is 'raw'"):
@@ -118,6 +145,8 @@ def test_messages() -> None:
     for function, message in (
         (lambda a: dl.solve_triangular(a, np.ones(2)), r"solve_triangular: .*\[3, 3\].*\[2\] do not fit"),
         (lambda a: dl.expm(a[:2]), "expm needs square matrices, not 2 by 3"),
+        (lambda a: dl.sqrtm(a[:2]), "sqrtm needs square matrices, not 2 by 3"),
+        (lambda a: dl.solve_sylvester(a, a, a[:2]), r"solve_sylvester: .*\[3, 3\], \[3, 3\], \[2, 3\] do not fit"),
         (lambda a: dl.lu(a[0]), r"lu needs a matrix, not an array of shape \[3\]"),
     ):
         with pytest.raises(ShapeError, match=f"(?s){message}"):

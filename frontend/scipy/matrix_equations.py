@@ -1,0 +1,117 @@
+"""Matrix equations of scipy.linalg: X X = A and A X + X B = Q; part of `difc.scipy.linalg`.
+
+Each function works on NumPy arrays outside a trace as well; importing this module does not import MLIR. Matrices are in
+the last two axes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from difc import numpy as dnp
+from difc.numpy import surface
+from difc.scipy.common import constant
+
+__all__ = ["solve_sylvester", "sqrtm"]
+
+#: With scaling, matrices whose eigenvalues are as far apart as the dtype allows take about ten steps.
+STEPS = 16
+
+
+def _matrices(name: str, *arrays: Any) -> list[Any]:
+    """Return operands as matrices of one dtype, float32 or float64."""
+    if surface.has_tracer(*arrays):
+        from difc.numpy import factor
+        from difc.tracer import wrap
+
+        return [wrap(v) for v in factor.matrices(name, *arrays)]
+    given = [np.asarray(a) for a in arrays]
+    dtype = np.result_type(*given)
+    return [a.astype(np.float32 if dtype == np.float32 else np.float64) for a in given]
+
+
+# ---- square roots --------------------------------------------------------------------------------
+
+
+def sqrtm(A: Any) -> Any:
+    """Return the principal square roots of square matrices: X with X @ X = A. (scipy.linalg.sqrtm)
+
+    By Denman and Beavers' iteration, scaled by determinants (Higham, "Functions of Matrices", 2008, section 6.3). NaN
+    where there is no real root that it finds: with eigenvalues on the negative real axis, where SciPy's result is
+    complex, and for singular matrices (numpy.linalg.LinAlgError outside a trace). The error grows with the condition of
+    the root.
+
+    Example:
+      >>> sqrtm(np.array([[4.0, 0.0], [0.0, 9.0]])).round(12)
+      array([[2., 0.],
+             [0., 3.]])
+    """
+    (A,) = _matrices("sqrtm", A)
+    identity = dnp.eye(np.shape(A)[-1], dtype=A.dtype)
+    size = np.shape(A)[-1]
+
+    def step(_: Any, parts: tuple[Any, Any]) -> tuple[Any, Any]:
+        root, product = parts  # of which the second goes to the identity
+        scale = constant(np.exp(np.linalg.slogdet(product)[1] * (-0.5 / size)))[..., None, None].astype(A.dtype)
+        inverse = np.linalg.inv(product) / (scale * scale)
+        product = 0.5 * (identity + 0.5 * (scale * scale * product + inverse))
+        return 0.5 * scale * root @ (identity + inverse), product
+
+    if surface.has_tracer(A):
+        from difc.loops import fori_loop
+
+        root = fori_loop(0, STEPS, step, (A, A))[0]
+    else:
+        parts = (A, A)
+        for i in range(STEPS):
+            parts = step(i, parts)
+        root = parts[0]
+    error, height = (np.max(np.abs(constant(x)), (-2, -1)) for x in (root @ root - A, A))
+    found = error <= np.sqrt(np.finfo(A.dtype).eps).astype(A.dtype) * height
+    return np.where(found[..., None, None], root, np.full_like(root, np.nan))
+
+
+# ---- Sylvester's equation ------------------------------------------------------------------------
+
+
+def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+    """Return X with a X + X b = q. (scipy.linalg.solve_sylvester)
+
+    It is solved as one system of all m n elements of X, which takes (m n)^2 numbers: for small matrices.
+
+    Args:
+      a, b, q: matrices, m by m, n by n and m by n; no eigenvalue of a is the negative of one of b.
+
+    Raises:
+      ShapeError: if they do not fit each other.
+
+    Example:
+      >>> solve_sylvester(np.array([[1.0]]), np.array([[2.0]]), np.array([[6.0]]))
+      array([[2.]])
+    """
+    a, b, q = _matrices("solve_sylvester", a, b, q)
+    shapes = [np.shape(x)[-2:] for x in (a, b, q)]
+    wanted = [(shapes[0][-1],) * 2, (shapes[1][-1],) * 2, (shapes[0][-1], shapes[1][-1])]
+    if [len(s) for s in shapes] != [2, 2, 2] or any(
+        isinstance(d, int) and isinstance(e, int) and d != e
+        for s, w in zip(shapes, wanted, strict=True)
+        for d, e in zip(s, w, strict=True)
+    ):
+        from difc.errors import ShapeError
+        from difc.source import user_frame_location
+
+        raise ShapeError(
+            f"solve_sylvester: matrices of shapes {', '.join(str(list(np.shape(x))) for x in (a, b, q))} do not fit",
+            where=user_frame_location(),
+            remedy="pass matrices that are m by m, n by n and m by n",
+        )
+    m, n = shapes[2]
+    # element (i, j) of the left side is the sum of a[i, k] x[k, j] and x[i, l] b[l, j]
+    first = a[..., :, None, :, None] * dnp.eye(n, dtype=a.dtype)[:, None, :]
+    second = dnp.eye(m, dtype=a.dtype)[:, None, :, None] * np.swapaxes(b, -1, -2)[..., None, :, None, :]
+    system = first + second
+    stack = np.shape(system)[:-4]
+    x = np.linalg.solve(np.reshape(system, (*stack, m * n, m * n)), np.reshape(q, (*np.shape(q)[:-2], m * n, 1)))
+    return np.reshape(x, (*np.shape(x)[:-2], m, n))
