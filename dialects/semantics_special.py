@@ -249,13 +249,56 @@ def _incomplete_by_order(a: float, x: float) -> float:
     return -_scale(a, x) * fraction * (away + 1 / a + fraction * (1 - slope))
 
 
-def _of_pairs(function: Callable[[float, float], float]) -> Meaning:
-    def compute(a: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return np.fromiter(map(function, a.ravel().tolist(), x.ravel().tolist()), F64, x.size).reshape(x.shape)
+def _of_numbers(function: Callable[..., float]) -> Meaning:
+    def compute(*arrays: np.ndarray) -> np.ndarray:
+        rows = (a.ravel().tolist() for a in arrays)
+        return np.fromiter(map(function, *rows), F64, arrays[0].size).reshape(arrays[0].shape)
 
     return in_f64(compute)
 
 
-meaning(dif.gammainc)(_of_pairs(lambda a, x: _incomplete(a, x)[0]))
-meaning(dif.gammaincc)(_of_pairs(lambda a, x: _incomplete(a, x)[1]))
-meaning(dif.gammainc_by_order)(_of_pairs(_incomplete_by_order))
+meaning(dif.gammainc)(_of_numbers(lambda a, x: _incomplete(a, x)[0]))
+meaning(dif.gammaincc)(_of_numbers(lambda a, x: _incomplete(a, x)[1]))
+meaning(dif.gammainc_by_order)(_of_numbers(_incomplete_by_order))
+
+
+# ---- the incomplete beta function ----------------------------------------------------------------
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return I(a, b, x)."""
+    if not (a >= 0 and b >= 0 and 0 <= x <= 1) or a == b == 0 or a == b == math.inf:
+        return math.nan
+    if x in (0, 1):
+        return x
+    if 0 in (a, b) or math.inf in (a, b):
+        return 1.0 if a == 0 or b == math.inf else 0.0
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta_series(b, a, LONG(1) - LONG(x))
+    return _beta_series(a, b, LONG(x))
+
+
+def _long_lgamma(x: LONG) -> LONG:
+    """Return lgamma of a positive number, by Stirling's series above 30, in extended precision."""
+    steps = LONG(0)
+    while x < 30:
+        steps, x = steps + np.log(x), x + 1
+    tail = sum(number / (2 * k * (2 * k - 1) * x ** (2 * k - 1)) for k, number in enumerate(BERNOULLI, start=1))
+    return (
+        (x - LONG(0.5)) * np.log(x) - x + np.log(2 * LONG("3.14159265358979323846264338327950288")) / 2 + tail - steps
+    )
+
+
+def _beta_series(a: float, b: float, x: LONG) -> float:
+    """Return I(a, b, x): a factor, and a series of positive terms."""
+    exponent = a * np.log(x) + b * np.log1p(-x) - _long_lgamma(LONG(a) + 1) - _long_lgamma(LONG(b))
+    exponent = exponent + _long_lgamma(LONG(a) + LONG(b))
+    term = total = LONG(1)
+    k = 0
+    while term > total * 1e-20 and k < 100000:
+        term *= (LONG(a) + b + k) / (LONG(a) + 1 + k) * x
+        total, k = total + term, k + 1
+    return min(float(np.exp(exponent) * total), 1.0)
+
+
+meaning(dif.betainc)(_of_numbers(_incomplete_beta))

@@ -17,6 +17,7 @@ __all__ = [
     "bessel_k1e",
     "bessel_y0",
     "bessel_y1",
+    "betainc",
     "erfcinv",
     "erfcx",
     "erfinv",
@@ -86,3 +87,15 @@ def _incomplete(name: str, doc: str) -> OpDef:
 gammainc = _incomplete("gammainc", "Regularized lower incomplete gamma function P(a, x): 0 to 1 as x grows from 0.")
 gammaincc = _incomplete("gammaincc", "Regularized upper incomplete gamma function Q(a, x) = 1 - P(a, x).")
 gammainc_by_order = _incomplete("gammainc_by_order", "The derivative of P(a, x) by a; at a = 0 that from above.")
+
+
+@op
+def betainc(a: Aval, b: Aval, x: Aval) -> Aval:
+    """Regularized incomplete beta function I(a, b, x): 0 to 1 as x grows from 0 to 1."""
+    if not a.dtype == b.dtype == x.dtype:
+        raise DtypeError(f"betainc: operand dtypes differ: {a}, {b} and {x}")
+    check_dtype("betainc", x.dtype, "float")
+    return Aval(same_shape("betainc", a, b, x), x.dtype)
+
+
+SPECIAL.append(betainc)

@@ -48,7 +48,13 @@ def special_functions() -> Iterator[Case]:
     for name in ("gammainc", "gammaincc", "gammainc_by_order"):  # orders from integers, for second derivatives
         pair = (Input((2, 3), "i32", 1, 9), Input((2, 3), "T", 0.3, 12.0))
         yield Case(name, f"dif.{name}", partial(_of_integers, dif.OPS[f"dif.{name}"]), pair, FLOAT)
+    shape = Input((2, 3), "i32", 1, 9)
+    yield Case("betainc", "dif.betainc", _betainc, (shape, shape, Input((2, 3), "T", 0.1, 0.9)), FLOAT)
 
 
 def _of_integers(op: dif.OpDef, n: ir.Value, x: ir.Value) -> ir.Value:
     return op(dif.convert(n, dtype=aval_of(x).dtype), x)
+
+
+def _betainc(m: ir.Value, n: ir.Value, x: ir.Value) -> ir.Value:
+    return dif.betainc(*(dif.convert(v, dtype=aval_of(x).dtype) for v in (m, n)), x)

@@ -88,6 +88,31 @@ defjvp(dif.gammainc, _gammainc_by_a, _gammainc_by_x)
 defjvp(dif.gammaincc, *(lambda *args, by=by: dif.neg(by(*args)) for by in (_gammainc_by_a, _gammainc_by_x)))
 defjvp(dif.gammainc_by_order, _twice_by_order, _density_by_order)
 
+# ---- the incomplete beta function ----------------------------------------------------------------
+
+
+def _betainc_by_shape(*_: Any) -> ir.Value:
+    raise UnsupportedError(
+        "betainc has no derivative by its first two arguments",
+        where=user_location(current_builder().location),
+        remedy="take the derivative by x alone, with difc.stop_gradient of the others",
+    )
+
+
+def _betainc_by_x(t: ir.Value, y: ir.Value, a: ir.Value, b: ir.Value, x: ir.Value) -> ir.Value:
+    """x^(a - 1) (1 - x)^(b - 1) / beta(a, b)."""
+    one = const_like(x, 1.0)
+    exponent = dif.sub(dif.sub(dif.lgamma(dif.add(a, b)), dif.lgamma(a)), dif.lgamma(b))
+    for power, logarithm, end in ((a, dif.log, zeros_like(x)), (b, lambda v: dif.log1p(dif.neg(v)), one)):
+        less_one = dif.sub(power, one)
+        is_one, at_end = dif.compare(less_one, zeros_like(x), direction="eq"), dif.compare(x, end, direction="eq")
+        safe = dif.select(dif.and_(is_one, at_end), const_like(x, 0.5), x)  # where the logarithm must not matter
+        exponent = dif.add(exponent, dif.mul(less_one, logarithm(safe)))
+    return dif.mul(t, dif.exp(exponent))
+
+
+defjvp(dif.betainc, _betainc_by_shape, _betainc_by_shape, _betainc_by_x)
+
 # ---- error functions -----------------------------------------------------------------------------
 
 

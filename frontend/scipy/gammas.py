@@ -16,8 +16,8 @@ from difc.scipy.common import apply, constant, floats, polynomial
 from difc.source import user_frame_location
 
 __all__ = [
-    "beta", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "is_pole", "polygamma", "psi",
-    "rgamma", "sign_of_gamma", "zeta",
+    "beta", "betainc", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "is_pole",
+    "polygamma", "psi", "rgamma", "sign_of_gamma", "zeta",
 ]  # fmt: skip
 
 #: B(2), B(4), ...: Bernoulli numbers.
@@ -208,6 +208,19 @@ def beta(a: Any, b: Any) -> Any:
     sign = sign_of_gamma(a) * sign_of_gamma(b) * sign_of_gamma(total)
     far = sign * np.exp(_betaln(np.where(direct, one, a), np.where(direct, one, b)))
     return (parity * np.where(infinite, np.exp(top), np.where(direct, product, far)))[()]
+
+
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    """Return the regularized incomplete beta function, the integral of the beta density up to x.
+
+    It can be differentiated by x; by a and b that is an error, which `difc.stop_gradient` avoids where they vary.
+    (scipy.special.betainc)
+
+    Example:
+      >>> float(betainc(1.0, 1.0, 0.25))
+      0.25
+    """
+    return apply("betainc", *floats(a, b, x))
 
 
 # ---- zeta function -------------------------------------------------------------------------------

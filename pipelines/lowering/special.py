@@ -13,6 +13,7 @@ from difc.pipelines.lowering.context import Context, Out, lowering
 from difc.pipelines.lowering.expansions import bessel
 from difc.pipelines.lowering.expansions.error_inverse import erfcinv, erfcx, erfinv
 from difc.pipelines.lowering.expansions.gamma import gamma, lgamma, polygamma
+from difc.pipelines.lowering.expansions.incomplete_beta import beta_fraction, regularized_beta
 from difc.pipelines.lowering.expansions.incomplete_gamma import (
     continued_fraction,
     fraction_by_order,
@@ -61,8 +62,8 @@ for _opdef, _function in TABLE.items():
 Apply = Callable[..., Value]
 
 
-def _incomplete_gamma(program: Callable[[Apply, Apply, Value, Value], Value]) -> Callable[..., Value]:
-    """Return the rule of an incomplete gamma function: `program(apply, loop, a, x)`, where `loop` applies a loop.
+def _with_loops(program: Callable[..., Value]) -> Callable[..., Value]:
+    """Return the rule of a function of `program(apply, loop, *operands)`, where `loop` applies a loop.
 
     Each loop is a kernel that holds nothing else, and carries at most four numbers: else IREE (3.13) keeps whole arrays
     on the stack, where sizes are known at run time and there are loops on the host as well.
@@ -76,8 +77,9 @@ def _incomplete_gamma(program: Callable[[Apply, Apply, Value, Value], Value]) ->
             opdef, dtype = dif.OPS[out.operation.name], out.dtype
             wide = lambda *values: opdef(*(dif.convert(v, dtype=F32) for v in values))  # noqa: E731
             return composed(c, lambda *values: dif.convert(wide(*values), dtype=dtype), *xs)[0]
-        a, x = (_alone(c, x) for x in xs)
-        return program(apply, lambda function, *operands: _alone(c, apply(function, *operands)), a, x)
+        return program(
+            apply, lambda function, *operands: _alone(c, apply(function, *operands)), *(_alone(c, x) for x in xs)
+        )
 
     return rule
 
@@ -106,6 +108,11 @@ def _by_order(apply: Apply, loop: Apply, a: Value, x: Value) -> Value:
     return apply(regularized_by_order, a, x, *parts, slope)
 
 
-lowering(dif.gammainc)(_incomplete_gamma(_lower))
-lowering(dif.gammaincc)(_incomplete_gamma(_upper))
-lowering(dif.gammainc_by_order)(_incomplete_gamma(_by_order))
+def _beta(apply: Apply, loop: Apply, a: Value, b: Value, x: Value) -> Value:
+    return apply(regularized_beta, a, b, x, loop(beta_fraction, a, b, x))
+
+
+lowering(dif.gammainc)(_with_loops(_lower))
+lowering(dif.gammaincc)(_with_loops(_upper))
+lowering(dif.gammainc_by_order)(_with_loops(_by_order))
+lowering(dif.betainc)(_with_loops(_beta))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -58,7 +59,19 @@ def test_incomplete_gamma_functions_add_up_to_one() -> None:
     np.testing.assert_allclose(q, scipy.special.gammaincc(a, x), rtol=1e-11, atol=1e-300)
 
 
+def test_the_incomplete_beta_function_and_its_edges() -> None:
+    ends = [0.0, 1.0, 2.5, np.inf, -1.0]
+    edges = np.array(list(itertools.product(ends, ends, [0.0, 0.3, 1.0, -0.1, 1.1, np.nan]))).T
+    np.testing.assert_allclose(evaluate(dif.betainc, *edges), scipy.special.betainc(*edges), rtol=1e-13)
+    rng = np.random.default_rng(0)
+    a, b = 10.0 ** rng.uniform(-2, 3, (2, 60))
+    x = np.clip(a / (a + b) + rng.normal(size=60) / np.sqrt(a + b + 1) / 4, 1e-5, 1 - 1e-5)
+    np.testing.assert_allclose(evaluate(dif.betainc, a, b, x), scipy.special.betainc(a, b, x), rtol=1e-11, atol=1e-14)
+
+
 def test_what_is_refused() -> None:
+    with pytest.raises(DtypeError, match="betainc: operand dtypes differ"):
+        dif.betainc.infer(Aval((2,), F64), Aval((2,), F32), Aval((2,), F64))
     with pytest.raises(DtypeError, match="lgamma takes float elements, not int64"):
         dif.lgamma.infer(Aval((2,), I64))
     with pytest.raises(DtypeError, match="polygamma: the order 21 is not between 0 and 20"):

@@ -27,12 +27,16 @@ __all__ = [
     "continued_fraction",
     "fraction_by_order",
     "fraction_terms",
+    "log_gamma",
     "order_from_above",
+    "plus",
     "power_series",
     "regularized",
     "regularized_by_order",
+    "repeated",
     "series_by_order",
     "series_of_complement",
+    "tolerance",
 ]
 
 #: After so many terms the loops end, whatever they have reached.
@@ -41,7 +45,7 @@ MOST_TERMS = 50000.0
 MORE_FOR_SLOPE = 1.25
 
 
-def _repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: Callable[..., list[Real]]) -> list[Real]:
+def repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: Callable[..., list[Real]]) -> list[Real]:
     """Repeat a step on numbers as long as a condition on them holds."""
     c = f.c
     types = [x.value.type for x in start]
@@ -55,29 +59,33 @@ def _repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: C
     return [Real(f, v) for v in loop.results]
 
 
-def _plus(x: Doubled, y: Doubled) -> Doubled:
+def plus(x: Doubled, y: Doubled) -> Doubled:
     """Return x + y, of any order of size."""
     first: Flag = abs(x.high) >= abs(y.high)
     both = total(first.choose(x.high, y.high), first.choose(y.high, x.high))
     return normal(Doubled(both.high, both.low + (x.low + y.low)))
 
 
-def _factor(f: Reals, a: Real, x: Real) -> Real:
-    """Return x^a e^-x / gamma(a)."""
-    none = f.real(0.0)
-    power = _plus(normal(product(f, a, log_as_sum(f, x))), Doubled(-x, none))
+def log_gamma(f: Reals, a: Real) -> Doubled:
+    """Return the logarithm of gamma(a) for a > 0, with twice the digits where it is large."""
     far = a >= FAR
     large, small = far.choose(a, FAR), far.choose(1.0, a)
     inverse = 1.0 / large
     series = inverse * f.polynomial(inverse * inverse, table.STIRLING[f.dtype]) + LOG_ROOT_TWO_PI[0]
-    stirling = _plus(normal(product(f, large - 0.5, log_as_sum(f, large))), Doubled(-large, none))
-    stirling = _plus(stirling, Doubled(series, f.real(LOG_ROOT_TWO_PI[1])))
+    stirling = plus(normal(product(f, large - 0.5, log_as_sum(f, large))), Doubled(-large, f.real(0.0)))
+    stirling = plus(stirling, Doubled(series, f.real(LOG_ROOT_TWO_PI[1])))
     near, _ = lgamma_by_steps(f, small)
-    gamma = Doubled(far.choose(stirling.high, near), far.choose(stirling.low, 0.0))
-    return exp_of_sum(f, _plus(power, -gamma))
+    return Doubled(far.choose(stirling.high, near), far.choose(stirling.low, 0.0))
 
 
-def _tolerance(f: Reals) -> float:
+def _factor(f: Reals, a: Real, x: Real) -> Real:
+    """Return x^a e^-x / gamma(a)."""
+    power = plus(normal(product(f, a, log_as_sum(f, x))), Doubled(-x, f.real(0.0)))
+    return exp_of_sum(f, plus(power, -log_gamma(f, a)))
+
+
+def tolerance(f: Reals) -> float:
+    """Return a quarter of the unit in the last place of 1."""
     return 2.0**-54 if f.is_double else 2.0**-25
 
 
@@ -92,8 +100,8 @@ def power_series(f: Reals, a: Real, x: Real) -> Real:
     """Return the sum of x^k / ((a + 1) ... (a + k)), where x < a + 1."""
     _, a, x, below = _arguments(a, x)
     a, x = below.choose(a, 1.0), below.choose(x, 0.0)
-    one, limit = f.real(1.0), _tolerance(f)
-    _, result, _ = _repeated(
+    one, limit = f.real(1.0), tolerance(f)
+    _, result, _ = repeated(
         f,
         [one, one, f.real(0.0)],
         lambda term, sum_, k: (term > sum_ * limit) & (k < MOST_TERMS),
@@ -115,7 +123,7 @@ def fraction_terms(f: Reals, a: Real, x: Real) -> Real:
 def _lentz(f: Reals, a: Real, x: Real) -> tuple[Real, Real]:
     _, a, x, below = _arguments(a, x)
     a, x = below.choose(1.0, a), below.choose(4.0, x)
-    limit, tiny = 2.0 * _tolerance(f), 1e-30
+    limit, tiny = 2.0 * tolerance(f), 1e-30
 
     def step(c: Real, d: Real, result: Real, k: Real) -> list[Real]:
         number = (k > 0.0).choose(-k * (k - a), 1.0)
@@ -124,7 +132,7 @@ def _lentz(f: Reals, a: Real, x: Real) -> tuple[Real, Real]:
         c = b + number / c
         return [c, d, result * (c * d), k + 1.0]
 
-    _, _, result, terms = _repeated(
+    _, _, result, terms = repeated(
         f,
         [f.real(tiny), f.real(0.0), f.real(tiny), f.real(0.0)],
         lambda c, d, result, k: (abs(c * d - 1.0) > limit) & (k < MOST_TERMS),
@@ -142,8 +150,8 @@ def series_of_complement(f: Reals, a: Real, x: Real) -> Real:
     _, a, x, below = _arguments(a, x)
     small = _is_small(a, below)
     a, x = small.choose(a, 0.5), small.choose(x, 1.0)
-    limit = _tolerance(f) * 2.0**-8
-    _, result, _ = _repeated(
+    limit = tolerance(f) * 2.0**-8
+    _, result, _ = repeated(
         f,
         [f.real(1.0), f.real(0.0), f.real(1.0)],
         lambda term, sum_, k: (abs(term) > limit) & (k < 100.0),
@@ -176,21 +184,21 @@ def regularized(f: Reals, a: Real, x: Real, series: Real, fraction: Real, rest: 
 
 def order_from_above(f: Reals, a: Real, x: Real) -> Real:
     """Return a, and a small number for 0 where x > 0."""
-    return (a.is_("eq", 0.0) & (x > 0.0)).choose(_tolerance(f) * 2.0**-16, a)
+    return (a.is_("eq", 0.0) & (x > 0.0)).choose(tolerance(f) * 2.0**-16, a)
 
 
 def series_by_order(f: Reals, a: Real, x: Real) -> Real:
     """Return less the derivative of `power_series` by a: each term times 1 / (a + 1) + ... + 1 / (a + k)."""
     _, a, x, below = _arguments(a, x)
     a, x = below.choose(a, 1.0), below.choose(x, 0.0)
-    none, limit = f.real(0.0), _tolerance(f)
+    none, limit = f.real(0.0), tolerance(f)
 
     def step(term: Real, sum_: Real, harmonic: Real, k: Real) -> list[Real]:
         k = k + 1.0
         term, harmonic = term * (x / (a + k)), harmonic + 1.0 / (a + k)
         return [term, sum_ + term * harmonic, harmonic, k]
 
-    _, result, _, _ = _repeated(
+    _, result, _, _ = repeated(
         f,
         [f.real(1.0), none, none, none],
         lambda term, sum_, harmonic, k: (k < 1.0) | ((term * harmonic > sum_ * limit) & (k < MOST_TERMS)),
@@ -214,7 +222,7 @@ def fraction_by_order(f: Reals, a: Real, x: Real, terms: Real) -> Real:
 
     none = f.real(0.0)
     start = (terms * MORE_FOR_SLOPE).floor() + 8.0
-    rest, slope, _ = _repeated(f, [none, none, start], lambda rest, slope, k: k > 0.0, step)
+    rest, slope, _ = repeated(f, [none, none, start], lambda rest, slope, k: k > 0.0, step)
     return (1.0 - slope) / (x + 1.0 - a + rest)
 
 

@@ -55,11 +55,29 @@ def _by_order(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.array([slope(*pair) for pair in zip(a.tolist(), x.tolist(), strict=True)])
 
 
+def _beta(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """I(a, b, x) by its series of positive terms, or by that of its complement."""
+
+    def series(a: Any, b: Any, x: Any) -> Any:
+        term = total = mpmath.mpf(1)
+        k = 0
+        while term > mpmath.mpf(10) ** -30 * total:
+            term *= (a + b + k) / (a + 1 + k) * x
+            total, k = total + term, k + 1
+        return x**a * (1 - x) ** b / (a * mpmath.beta(a, b)) * total
+
+    def value(a: Any, b: Any, x: Any) -> Any:
+        return 1 - series(b, a, 1 - x) if x > (a + 1) / (a + b + 2) else series(a, b, x)
+
+    return _numbers(value, 50)(a, b, x)
+
+
 #: name -> op, arguments (f32 leaves out what it does not hold), reference, tolerance in units of the last place
 N = 60
 POSITIVE = np.concatenate([_powers(-250, 250, N), _powers(-30, 30, N), _line(0.01, 12, N), _near(1.0), _near(2.0)])
 BELOW = -_line(0.01, 15, N)
 BOTH = np.concatenate([_line(-20, 20, N), _powers(-30, 4, N), -_powers(-30, 4, N)])
+SHAPES = 10.0 ** np.random.default_rng(2).uniform(0, 3, (2, N))
 WAVES = np.concatenate([BOTH, _line(-60, 60, N), *(_near(zero) for zero in (2.404825557695773, 7.015586669815619))])
 FUNCTIONS: dict[str, tuple[Any, tuple[np.ndarray, ...], Callable[..., np.ndarray], float]] = {
     "lgamma": (dif.lgamma, (POSITIVE,), _numbers(mpmath.loggamma), 3),
@@ -87,6 +105,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[np.ndarray, ...], Callable[..., np.ndarray
     "bessel_j1": (dif.bessel_j1, (WAVES[np.abs(WAVES) < 8],), _numbers(mpmath.j1), 4),
     "bessel_k0e": (dif.bessel_k0e, (np.abs(BOTH),), _numbers(lambda x: mpmath.besselk(0, x) * mpmath.exp(x)), 6),
     "bessel_k1e": (dif.bessel_k1e, (np.abs(BOTH),), _numbers(lambda x: mpmath.besselk(1, x) * mpmath.exp(x)), 5),
+    "betainc": (dif.betainc, (SHAPES[0], SHAPES[1], SHAPES[0] / SHAPES.sum(0) * _line(0.5, 1, N)), _beta, 40),
     "gammainc": (dif.gammainc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammainc, 100),
     "gammaincc": (dif.gammaincc, (_powers(-4, 2, N), _powers(-2, 2, N)), scipy.special.gammaincc, 100),
     "gammainc_by_order": (dif.gammainc_by_order, (_powers(-4, 2, N), _powers(-2, 2, N)), _by_order, 100),
