@@ -105,7 +105,8 @@ def _written_out(
     reverse: bool,
 ) -> list[ir.Value]:
     """Return the last carry and the stacked ys of some steps, at least one, written one after the other."""
-    arrays, rows = [wrap(x) for x in xs], []
+    arrays = [wrap(x) for x in xs]
+    rows: list[list[Any]] = []
     for t in reversed(range(count)) if reverse else range(count):
         results = inline_block(body, [*carry, *(lift(x[t]) for x in arrays), *consts])
         carry, ys = results[: len(carry)], results[len(carry) :]

@@ -15,7 +15,7 @@ __all__ = ["expit", "log_expit", "log_softmax", "logit", "logsumexp", "softmax"]
 
 def _peak(x: Any, axis: Any) -> Any:
     """Return the maximum, which is subtracted before exp; its derivative cancels, so it is taken as none."""
-    empty = {"initial": -np.inf} if 0 in np.shape(x) else {}  # of nothing, np.max has no value
+    empty: dict[str, Any] = {"initial": -np.inf} if 0 in np.shape(x) else {}  # of nothing, np.max has no value
     peak = constant(np.max(x, axis=axis, keepdims=True, **empty))
     return np.where(np.isfinite(peak), peak, np.zeros_like(peak))
 
