@@ -15,11 +15,13 @@ from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, ide
 from difc.pipelines.lowering.tensors import TensorEmitter
 
 __all__ = [
+    "CONTROL",
     "arrange_reductions",
     "carry_bytes",
     "is_array",
     "is_empty",
     "nested",
+    "on_arrays",
     "select_elements",
     "spell_out_copies",
     "stack_bytes",
@@ -34,6 +36,7 @@ _LANES = 4  # how many elements a processor computes at once, roughly
 _BYTES = 8  # of an index
 Sizes = Mapping[tuple[ir.Value, int], int]
 NONE: Sizes = {}
+CONTROL = ("scf.for", "scf.if", "scf.while")
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
 
 
@@ -44,6 +47,16 @@ def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
             for child in block.operations:
                 yield child.operation
                 yield from nested(child.operation)
+
+
+def on_arrays(operation: ir.Operation) -> Iterator[ir.Operation]:
+    """Return the operations in the regions of one, in order, without those that linalg ops do on single numbers."""
+    for region in operation.regions:
+        for block in region.blocks:
+            for child in block.operations:
+                yield child.operation
+                if child.operation.name in CONTROL:
+                    yield from on_arrays(child.operation)
 
 
 # ---- copies --------------------------------------------------------------------------------------
@@ -65,7 +78,9 @@ def spell_out_copies(function: ir.Operation) -> None:
         %y = tensor.insert_slice %b into %some[2] [3] [1]
     """
     e = _pen(function)
-    for op in [op for op in nested(function) if op.name in ("tensor.concat", "tensor.pad") and _has_known_places(op)]:
+    for op in [
+        op for op in on_arrays(function) if op.name in ("tensor.concat", "tensor.pad") and _has_known_places(op)
+    ]:
         type_ = op.results[0].type
         offsets, e.location = [0] * type_.rank, op.location
         with e.within(op):
@@ -130,7 +145,7 @@ def carry_bytes(function: ir.Operation) -> None:
             for index in [i for i, operand in enumerate(user.operands) if operand == x]:
                 user.operands[index] = bools
 
-    for op in [op for op in nested(function) if op.name in ("scf.for", "scf.if")]:
+    for op in [op for op in on_arrays(function) if op.name in ("scf.for", "scf.if")]:
         e.location = op.location
         ends = [list(region.blocks[0].operations)[-1].operation for region in op.regions]
         handed_on = dict(_copied_carries(op)) if op.name == "scf.for" else dict(enumerate(op.results))
@@ -164,7 +179,7 @@ def yield_in_place(function: ir.Operation) -> None:
     another one still reads it.)
     """
     e = _pen(function)
-    for loop in [op for op in nested(function) if op.name == "scf.for"]:
+    for loop in [op for op in on_arrays(function) if op.name == "scf.for"]:
         end = list(loop.regions[0].blocks[0].operations)[-1].operation
         e.location = end.location
         with e.within(end):
@@ -188,7 +203,7 @@ def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
 def yield_from_memory(function: ir.Operation) -> None:
     """Let the arrays that a branch yields lie in memory of its own: IREE wants equal strides of both."""
     e = _pen(function)
-    for branch in [op for op in nested(function) if op.name == "scf.if"]:
+    for branch in [op for op in on_arrays(function) if op.name == "scf.if"]:
         for region in branch.regions:
             end = list(region.blocks[0].operations)[-1].operation
             e.location = end.location
@@ -221,7 +236,7 @@ def select_elements(function: ir.Operation) -> None:
     MLIR's canonicalizer makes such choices of branches that compute nothing.
     """
     e = _pen(function)
-    for op in [op for op in nested(function) if op.name == "arith.select" and is_array(op.results[0])]:
+    for op in [op for op in on_arrays(function) if op.name == "arith.select" and is_array(op.results[0])]:
         condition, *arrays = op.operands
         type_, e.location = op.results[0].type, op.location
         inputs = [(x, identity_map(type_.rank)) for x in arrays]
@@ -240,7 +255,7 @@ def arrange_reductions(function: ir.Operation) -> None:
 
     Each element's terms are added in the same order as before.
     """
-    for op in nested(function):
+    for op in on_arrays(function):
         if op.name != "linalg.generic" or any(child.name == "linalg.index" for child in nested(op)):
             continue
         kinds = list(op.attributes["iterator_types"])
@@ -270,7 +285,7 @@ def stack_bytes(function: ir.Operation, given: Sizes = NONE) -> float:
       given: sizes that arrays, and dims of them, shall have in the place of their own.
     """
     total = 0.0
-    for op in nested(function):
+    for op in on_arrays(function):
         made: list[ir.Value] = []
         if op.name in _MAKERS:
             made = [v for v in op.results if is_array(v)]

@@ -12,6 +12,7 @@ from typing import Any
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
+from difc.pipelines.loop_fences import FENCE
 from difc.pipelines.loop_sizes import Known, kept_dims, made_with, number_of, origin, sizes_in
 
 __all__ = ["Dims", "carries_of", "is_splat"]
@@ -94,7 +95,7 @@ def _relate(dims: Dims, op: ir.Operation) -> None:
         _relate_slice(dims, op)
     elif op.name in ("tensor.expand_shape", "tensor.collapse_shape"):
         _relate_groups(dims, op)
-    elif op.name == "tensor.cast":
+    elif op.name in ("tensor.cast", FENCE):
         _join_all(dims, [op.operands[0], op.results[0]])
     elif op.name == "tensor.extract":
         _relate_element(dims, op)

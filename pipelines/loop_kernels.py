@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
+    CONTROL,
     arrange_reductions,
     carry_bytes,
     is_array,
     nested,
+    on_arrays,
     select_elements,
     spell_out_copies,
     stack_bytes,
@@ -28,6 +30,7 @@ from difc.pipelines.loop_bodies import (
     yield_in_place,
 )
 from difc.pipelines.loop_factors import is_small_factorisation, write_out_factorisations
+from difc.pipelines.loop_fences import compute_once, keep_results_apart, split_reductions
 from difc.pipelines.loop_lanes import Lanes, lanes_of
 from difc.pipelines.loop_parts import accesses, count_of, joined, made, narrow, shares
 from difc.pipelines.loop_sizes import NOTES, Known, made_with, origin
@@ -52,7 +55,6 @@ _PASSES = ",".join(
         *("canonicalize", "cse", "loop-invariant-code-motion"),
     )
 )
-_CONTROL = ("scf.for", "scf.if", "scf.while")
 _ALLOWED = frozenset(
     (
         *("scf.for", "scf.if", "scf.yield", "tensor.cast", "tensor.collapse_shape", "tensor.dim", "tensor.empty"),
@@ -60,6 +62,7 @@ _ALLOWED = frozenset(
         *("tensor.concat", "tensor.insert_slice", "tensor.pad", "tensor.yield", *NOTES),
     )
 )
+_FAMILIES = ("arith.", "iree_linalg_ext.", "linalg.", "math.")
 _ELEMENTS = frozenset(("f32", "f64", "i1", "i8", "i16", "i32", "i64"))
 _CASTS = {"i1": "arith.index_castui", **dict.fromkeys(("i8", "i16", "i32", "i64"), "arith.index_cast")}
 
@@ -75,7 +78,7 @@ def loops_as_kernels(block: ir.Block, module_block: ir.Block, unit: VectorUnit) 
     for operation in [op.operation for op in block.operations]:
         if operation.name == "scf.for" and (kernel := _outlined(operation, unit)) is not None:
             _replace(operation, kernel, module_block)
-        elif operation.name in _CONTROL:
+        elif operation.name in CONTROL:
             for region in operation.regions:
                 for inner in region.blocks:
                     loops_as_kernels(inner, module_block, unit)
@@ -104,7 +107,7 @@ class _Kernel:
 def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     """Return a copy of a loop as a kernel, or None if it cannot be one or is better off as it is."""
     results = [i for i, result in enumerate(loop.results) if list(result.uses)]
-    if not all(is_array(loop.results[i]) for i in results) or not all(_is_allowed(op) for op in nested(loop)):
+    if not all(is_array(loop.results[i]) for i in results) or not _is_allowed(loop):
         return None
     used = _captured(loop)
     constants = [v for v in used if _is_constant(v)]
@@ -117,6 +120,7 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     if not all(str(v.type) == "index" or str(v.type) in _CASTS for v in scalars) or not _varies([*arrays, *scalars]):
         return None
     kernel = _copied(loop, constants, arrays, scalars, results)
+    split_reductions(kernel.function)
     passmanager.PassManager.parse(f"builtin.module(func.func({_PASSES}))").run(kernel.module.operation)
     function = kernel.function
     select_elements(function)
@@ -127,10 +131,12 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
             return None
         narrow(function, lanes)
         kernel = replace(kernel, lanes=lanes)
-    write_out_factorisations(function, [op for op in nested(function) if is_small_factorisation(op)], unit.fma)
+    write_out_factorisations(function, [op for op in on_arrays(function) if is_small_factorisation(op)], unit.fma)
     carry_bytes(function)
     yield_from_memory(function)
     yield_in_place(function)
+    compute_once(function)
+    keep_results_apart(function)
     return kernel
 
 
@@ -147,10 +153,17 @@ def _known(kernel: _Kernel) -> Known:
 
 
 def _is_allowed(op: ir.Operation) -> bool:
-    """Say whether IREE's plain pipeline takes an operation; arrays without elements make it crash."""
-    known = op.name in _ALLOWED or op.name.startswith(("arith.", "iree_linalg_ext.", "linalg.", "math."))
-    known = known or is_small_factorisation(op)
-    return known and not any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results))
+    """Say whether IREE's plain pipeline takes an operation and what is in it; arrays without elements make it crash."""
+    if not _is_known(op) or any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results)):
+        return False
+    if op.name in CONTROL:
+        return all(_is_allowed(child.operation) for r in op.regions for b in r.blocks for child in b.operations)
+    return all(map(_is_known, nested(op)))
+
+
+def _is_known(op: ir.Operation) -> bool:
+    name = op.name
+    return name.startswith(_FAMILIES) or name in _ALLOWED or is_small_factorisation(op)
 
 
 def _is_constant(value: ir.Value) -> bool:
@@ -172,7 +185,7 @@ def _varies(values: Sequence[ir.Value]) -> bool:
     waiting, seen = list(values), set(values)
     while waiting:
         maker = waiting.pop().owner
-        if isinstance(maker, ir.Block) or maker.name in _CONTROL:
+        if isinstance(maker, ir.Block) or maker.name in CONTROL:
             return True
         new = [v for v in maker.operands if v not in seen]
         waiting += new
@@ -226,7 +239,7 @@ def _copied(
         ir.Operation.create(
             "func.return", operands=[_converted(copy.results[i], t) for i, t in zip(results, found, strict=True)]
         )
-    for op in [op for op in nested(copy) if op.name in NOTES]:
+    for op in [op for op in on_arrays(copy) if op.name in NOTES]:
         op.results[0].replace_all_uses_with(op.operands[0])
         op.erase()
     spell_out_copies(function)
