@@ -23,6 +23,7 @@ __all__ = [
     "nested",
     "on_arrays",
     "select_elements",
+    "sizes_of_loops",
     "spell_out_copies",
     "stack_bytes",
     "work_of",
@@ -333,7 +334,7 @@ def work_of(block: ir.Block, given: Sizes = NONE) -> tuple[float, float]:
     work, kernels = 0.0, 0.0
     for op in [op.operation for op in block.operations]:
         if op.name in ("linalg.generic", "linalg.fill"):
-            work += _steps(_sizes_of_loops(op, given)) * (_ACCESS + _operations(op))
+            work += _steps(sizes_of_loops(op, given)) * (_ACCESS + _operations(op))
             kernels += op.name == "linalg.generic"
         elif op.name == "tensor.insert_slice":
             work += _ACCESS * _steps(_sizes(op.operands[0], given))
@@ -362,7 +363,7 @@ def _steps(sizes: Sequence[float]) -> float:
     return math.prod(sizes) / (_LANES if sizes and sizes[-1] >= _LANES else 1)
 
 
-def _sizes_of_loops(op: ir.Operation, given: Sizes) -> list[float]:
+def sizes_of_loops(op: ir.Operation, given: Sizes = NONE) -> list[float]:
     """Return the sizes of the loops of a linalg op, the innermost last."""
     if op.name == "linalg.fill":
         return _sizes(op.results[0], given)

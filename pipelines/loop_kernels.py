@@ -41,7 +41,7 @@ from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
 
-__all__ = ["loops_as_kernels"]
+__all__ = ["is_allowed", "loops_as_kernels", "move_into_kernel"]
 
 _WORK = 8000.0  # of one step, in operations on numbers for each kernel that the step would call otherwise
 _STACK = 60000  # bytes of all arrays that a step makes; of IREE it may be 65536
@@ -104,10 +104,25 @@ class _Kernel:
     lanes: Lanes | None = None
 
 
-def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
+def move_into_kernel(loop: ir.Operation, module_block: ir.Block, unit: VectorUnit, most_work: float) -> bool:
+    """Move a loop into a kernel of one workgroup, and say whether that was done.
+
+    Args:
+      loop: `scf.for`; what it does not carry it only reads.
+      module_block: of the module, where the kernel goes.
+      unit: what the processor has.
+      most_work: in operations on numbers, more of which are better left where they are.
+    """
+    kernel = _outlined(loop, unit, most_work)
+    if kernel is not None:
+        _replace(loop, kernel, module_block)
+    return kernel is not None
+
+
+def _outlined(loop: ir.Operation, unit: VectorUnit, most_work: float | None = None) -> _Kernel | None:
     """Return a copy of a loop as a kernel, or None if it cannot be one or is better off as it is."""
     results = [i for i, result in enumerate(loop.results) if list(result.uses)]
-    if not all(is_array(loop.results[i]) for i in results) or not _is_allowed(loop):
+    if not all(is_array(loop.results[i]) for i in results) or not is_allowed(loop):
         return None
     used = _captured(loop)
     constants = [v for v in used if _is_constant(v)]
@@ -126,8 +141,8 @@ def _outlined(loop: ir.Operation, unit: VectorUnit) -> _Kernel | None:
     select_elements(function)
     arrange_reductions(function)
     work, kernels = work_of(function.regions[0].blocks[0])
-    if work > _WORK * kernels or stack_bytes(function) > _STACK:
-        if (lanes := lanes_of(function, len(arrays), _known(kernel), _STACK, _WORK)) is None:
+    if work > (_WORK * kernels if most_work is None else most_work) or stack_bytes(function) > _STACK:
+        if most_work is not None or (lanes := lanes_of(function, len(arrays), _known(kernel), _STACK, _WORK)) is None:
             return None
         narrow(function, lanes)
         kernel = replace(kernel, lanes=lanes)
@@ -152,12 +167,12 @@ def _known(kernel: _Kernel) -> Known:
     return known
 
 
-def _is_allowed(op: ir.Operation) -> bool:
+def is_allowed(op: ir.Operation) -> bool:
     """Say whether IREE's plain pipeline takes an operation and what is in it; arrays without elements make it crash."""
     if not _is_known(op) or any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results)):
         return False
     if op.name in CONTROL:
-        return all(_is_allowed(child.operation) for r in op.regions for b in r.blocks for child in b.operations)
+        return all(is_allowed(child.operation) for r in op.regions for b in r.blocks for child in b.operations)
     return all(map(_is_known, nested(op)))
 
 

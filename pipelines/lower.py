@@ -32,6 +32,7 @@ from difc.pipelines.lowering.context import Context, declared_type
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.reductions import separate_reductions
 from difc.pipelines.scalars import join_scalars
+from difc.pipelines.small_runs import join_small_runs
 from difc.pipelines.target import VectorUnit
 from difc.pipelines.updates import join_updates
 
@@ -70,6 +71,8 @@ def lower(
                 loops_as_kernels(entry, lowered.body, vectors)
             if vectors is not None:
                 join_updates(entry, vectors)
+            if vectors is not None and loop_kernels:
+                join_small_runs(entry, lowered.body, vectors)
             join_scalars(entry)
             if target_kind == "cpu":
                 separate_reductions(entry)
