@@ -10,7 +10,7 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc import config
-from difc.pipelines import loop_kernels
+from difc.pipelines import loop_kernels, lower
 
 
 def generics(f: Any, *arguments: Any) -> list[int]:
@@ -18,6 +18,11 @@ def generics(f: Any, *arguments: Any) -> list[int]:
     text = difc.trace(f, *arguments).ir("linalg")
     lines = [line for line in text.splitlines() if "linalg.generic" in line and "iterator_types = []" in line]
     return [int(head.partition(":")[2] or 1) for head in (line.partition("=")[0].strip() for line in lines)]
+
+
+@pytest.fixture(autouse=True)
+def _no_kernels_of_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower, "join_small_runs", lambda *_: None)
 
 
 def test_scalars_between_other_operations_are_joined() -> None:
