@@ -192,11 +192,13 @@ def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     (x,) = operands
     if aval_of(x).dtype == attributes["dtype"]:
         return x
-    constant = producer(x, "dif.constant")
-    if constant is not None and not aval_of(x).shape:
-        with np.errstate(all="ignore"):
-            return dif.constant(value=attributes_of(constant)["value"].astype(attributes["dtype"]))
-    return None
+    number, shape = uniform(x), aval_of(x).shape
+    if number is None or not aval_of(x).is_static:
+        return None
+    # IREE (3.13) computes sums of converted constants wrongly: of five times True, 1
+    with np.errstate(all="ignore"):
+        value = dif.constant(value=np.asarray(number).astype(attributes["dtype"]))
+    return dif.broadcast_in_dim(value, shape=shape, dimensions=()) if shape else value
 
 
 @_fold_for("dot_general")

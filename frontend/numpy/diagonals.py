@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import I32, aval_of
+from difc.dialects import I32, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import axes_of, fill, integer, rank_of, reshaped, shape_error, shape_of
 from difc.numpy.registry import implements
@@ -131,6 +131,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     count = shape_of(value)[0] if N is None else integer(N, "N")
     if not isinstance(count, int):
         raise shape_error("vander needs a known number of columns", "pass N")
-    base = wrap(value) if aval_of(value).dtype.kind != "b" else wrap(to_dtype(value, np.int64))
+    dtype = aval_of(value).dtype
+    base = wrap(value if is_float(dtype) else to_dtype(value, np.promote_types(dtype, np.int64)))
     powers = [base**i for i in range(count)]
     return np.stack(powers if increasing else powers[::-1], axis=1)

@@ -457,3 +457,16 @@ def test_second_derivatives_of_factors_in_loops() -> None:
     with difc.disable_jit():
         wanted = slope(a)
     np.testing.assert_allclose(slope(a), wanted, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+def test_sums_of_converted_constants(target: str) -> None:
+    """IREE computes them when it compiles, and wrongly: of five times True it made 1."""
+    x = np.arange(20, dtype=np.int32).reshape(4, 5)
+
+    def program(x: Any) -> Any:
+        every, narrow = np.ones_like(x, dtype=bool), np.full_like(x, 3, dtype=np.int16)
+        return np.sum(every), np.sum(every, axis=1), np.sum(narrow, axis=0), np.nanmean(x, axis=1)
+
+    for got, want in zip(difc.compile(program, x, target=target)(x), program(x), strict=True):
+        np.testing.assert_array_equal(got, want)
