@@ -174,9 +174,9 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
     cuts = let(
         f"for_tiles = min(min(m, n), k) >= {SMALLEST}",
         f"part_step = {either(STEP, t.tile_rows)}",
-        f"fewest = ceil(m, {either(ROWS, t.rows)})",
+        f"fewest = max(ceil(m, {either(ROWS, t.rows)}), 1)",  # they are divided by
         f"even_columns = min(ceil(n, ceil({either(unit.threads, 2 * unit.threads)}, fewest)), {_WIDEST})",
-        f"part_columns = ceil(even_columns, {t.columns}) * {t.columns}",
+        f"part_columns = max(ceil(even_columns, {t.columns}), 1) * {t.columns}",
     )
     done, begun, columns_left = "", "%part_", "width"
     if with_tiles:

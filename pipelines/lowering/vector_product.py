@@ -83,7 +83,7 @@ def kernel_text(name: str, element: str, unit: VectorUnit, *, down: bool) -> str
     vector = Array("vector", "read", element, ("batch", "k"))
     matrix = Array("matrix", "read", element, ("batch", "matrix_size"))
     out = Array("out", "write", element, ("batch", "n"))
-    cuts = let(f"even = min(ceil(n, {unit.threads}), {most})", f"part = ceil(even, {4 * lanes}) * {4 * lanes}")
+    cuts = let(f"even = min(ceil(n, {unit.threads}), {most})", f"part = max(ceil(even, {4 * lanes}), 1) * {4 * lanes}")
     place = let(
         f"n0 = strip // {HANDED_OUT} * part",
         f"works = strip % {HANDED_OUT} == 0",

@@ -470,3 +470,13 @@ def test_sums_of_converted_constants(target: str) -> None:
 
     for got, want in zip(difc.compile(program, x, target=target)(x), program(x), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_products_of_matrices_without_rows_or_columns() -> None:
+    """Sizes that are 0 at run time were divisors in the kernel, which ended the process."""
+    product = difc.compile(lambda x, y: x @ y, difc.f32["m", "k"], difc.f32["k", "n"])
+    of_vector = difc.compile(lambda x, v: (x @ v, v @ x.T), difc.f64["m", "k"], difc.f64["k"])
+    for m, k, n in ((0, 5, 3), (2, 3, 0), (2, 0, 3), (0, 0, 0), (70, 66, 65)):
+        np.testing.assert_array_equal(product(np.ones((m, k), "f4"), np.ones((k, n), "f4")), np.full((m, n), k))
+        for found in of_vector(np.ones((m, k)), np.ones(k)):
+            np.testing.assert_array_equal(found, np.full(m, k))
