@@ -43,17 +43,19 @@ def packages() -> dict[str, str]:
 
 def table(rows: list[Row]) -> str:
     """Return the rows as a markdown table."""
-    lines = ["| case | difc / jax | goal | difc / numpy | goal | reached |", "|---|---|---|---|---|---|"]
+    peers = ("jax", "numpy", "primal")
+    heads = ["case", *(head for peer in peers for head in (f"difc / {peer}", "goal")), "reached"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
 
     def shown(number: float | None) -> str:
         return "" if number is None else f"{number:.2f}"
 
     for row in rows:
-        ratios = [(row.ratio.get("jax"), row.goal), (row.ratio.get("numpy"), row.numpy_goal)]
+        ratios = [(row.ratio.get(peer), row.goals.get(peer)) for peer in peers]
         reached = {None: "", True: "yes", False: "no"}[row.reached]
         cells = [row.name, *(shown(number) for pair in ratios for number in pair), reached]
         lines.append(f"| {' | '.join(cells)} |")
-        lines += [f"| ({note}) | | | | | |" for note in row.notes]
+        lines += [f"| ({note}) {'| ' * len(heads)}" for note in row.notes]
     return "\n".join(lines)
 
 

@@ -28,22 +28,20 @@ class Case:
 
     Attributes:
       name: what is measured.
-      goal: the largest ratio difc / jax that counts as reached, or None.
-      numpy_goal: the same of difc / numpy.
-      run: contestant -> a call that waits for its result.
+      goals: contestant -> the largest ratio of difc's time to its own that counts as reached.
+      run: contestant -> a call that waits for its result. "primal" is difc's own call of what a gradient is of.
       result: contestant -> a call that returns what must agree between contestants, or None.
       repeat: how often each contestant has its turn.
       notes: contestants that are missing, and why.
     """
 
     name: str
-    goal: float | None
+    goals: dict[str, float]
     run: dict[str, Callable[[], object]]
     result: dict[str, Callable[[], list[np.ndarray]]] = field(default_factory=dict)
     repeat: int = 15
     tolerance: float = 1e-3
     notes: list[str] = field(default_factory=list)
-    numpy_goal: float | None = None
 
 
 @dataclass
@@ -51,27 +49,24 @@ class Row:
     """The measured line of a case: medians in microseconds, and ratios difc / peer."""
 
     name: str
-    goal: float | None
+    goals: dict[str, float]
     median_us: dict[str, float]
     ratio: dict[str, float]
     notes: list[str]
-    numpy_goal: float | None = None
 
     @classmethod
     def of(cls, case: Case, times: dict[str, list[float]]) -> Row:
         """Return the row of measured seconds."""
         medians = {name: statistics.median(values) * 1e6 for name, values in times.items()}
         ratios = {name: medians["difc"] / value for name, value in medians.items() if name != "difc"}
-        return cls(case.name, case.goal, medians, ratios, case.notes, case.numpy_goal)
+        return cls(case.name, case.goals, medians, ratios, case.notes)
 
     @property
     def reached(self) -> bool | None:
         """Say whether every goal is reached; None where there is none, or a peer is missing."""
-        goals = {"jax": self.goal, "numpy": self.numpy_goal}
-        wanted = {name: goal for name, goal in goals.items() if goal is not None}
-        if not wanted or not set(wanted) <= set(self.ratio):
+        if not self.goals or not self.goals.keys() <= self.ratio.keys():
             return None
-        return all(self.ratio[name] <= goal for name, goal in wanted.items())
+        return all(self.ratio[name] <= goal for name, goal in self.goals.items())
 
 
 def check_equal(case: Case) -> None:

@@ -35,6 +35,7 @@ from difc.pipelines.branches import separate_values
 from difc.pipelines.diagnostics import compile_error
 from difc.pipelines.invocation import Invocation, StageFailure, is_forked, quiet
 from difc.pipelines.ownership import has_shared_updates
+from difc.pipelines.reduced_numbers import spread_numbers
 from difc.pipelines.staged import has_host_control_flow, to_commands
 from difc.pipelines.target import LESS_FUSION, PLAIN_LOOPS, PLAIN_LOOPS_FLAGS, Target
 from difc.pipelines.tiles import fit_tiles
@@ -129,8 +130,9 @@ def _run(text: str, target: Target, flags: tuple[str, ...]) -> bytes:
                 fit_commands(run.module)
             check_bindings(run.module)
         run.to_phase("executable-configurations", after="stream")
-        if target.vectors is not None:
-            with run.context:
+        with run.context:
+            spread_numbers(run.module)
+            if target.vectors is not None:
                 fit_tiles(run.module, target.vectors.bytes)
         run.to_phase("executable-targets", after="executable-configurations")
         run.to_phase("vm", after="executable-targets")

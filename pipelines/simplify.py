@@ -195,7 +195,6 @@ def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     number, shape = uniform(x), aval_of(x).shape
     if number is None or not aval_of(x).is_static:
         return None
-    # IREE (3.13) computes sums of converted constants wrongly: of five times True, 1
     with np.errstate(all="ignore"):
         value = dif.constant(value=np.asarray(number).astype(attributes["dtype"]))
     return dif.broadcast_in_dim(value, shape=shape, dimensions=()) if shape else value

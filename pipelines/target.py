@@ -196,6 +196,7 @@ class Target:
             f"--iree-opt-level=O{opt_level}",
             "--iree-input-type=none",  # with others' input dialects loaded, all of IREE's passes are a tenth slower
             "--iree-input-demote-f64-to-f32=false",
+            "--iree-opt-const-eval=false",  # what it would compile for that goes past `compile.py` (reduced_numbers.py)
             "--iree-dispatch-creation-fuse-multi-use=false",  # see the top
             # An artifact names no file of whoever compiled it, and is a fifth smaller. For processors see _CPU_OPTIONS.
             "--iree-vm-bytecode-module-strip-source-map=true",

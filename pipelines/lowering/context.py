@@ -19,7 +19,7 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.dialects.types import I64
 from difc.errors import UnsupportedError
-from difc.pipelines.lowering.emitter import Size, projection, scalar_attribute, tensor_type_of
+from difc.pipelines.lowering.emitter import Size, identity_map, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
@@ -253,12 +253,16 @@ class Context(TensorEmitter):
         """Return a value as a tensor whose elements a kernel may read by position.
 
         Of a part of an array of run-time size IREE (3.13) forgets the strides, or cannot compile the kernel; nor can it
-        for a column, or every other element, of any array.
+        for a column, or every other element, of any array. An array of one number and of run-time size it would put on
+        the stack.
         """
         tensor = self.tensor(x)
         maker = _maker(tensor)
-        is_part = maker is not None and maker.name == "tensor.extract_slice"
-        return self.fence(tensor) if is_part and _is_scattered(maker) else tensor
+        if x.scalar is not None:
+            is_apart = not tensor.type.has_static_shape
+        else:
+            is_apart = maker is not None and maker.name == "tensor.extract_slice" and _is_scattered(maker)
+        return self.fence(tensor) if is_apart else tensor
 
     def _settle(self, x: Value, sizes: Sequence[Size | None]) -> ir.Value:
         """Give the tensor under a value the static sizes that are known by now, and return it."""
@@ -283,12 +287,11 @@ class Context(TensorEmitter):
             remaining = iter(elements)
             return body(*(next(remaining) if x.scalar is None else x.scalar for x in xs))
 
-        if not arrays:  # one number, computed once
-            one = self.pointwise([], out.element, inner)
-            return Value(out.aval, base=one, dims=(None,) * len(sizes), sizes=sizes)
-        result = self.pointwise(sizes, out.element, inner, arrays)
+        if is_one := all(base.type.rank == 0 for base, _ in arrays):  # one number, computed once
+            arrays = [(base, identity_map(0)) for base, _ in arrays]
+        result = self.pointwise([] if is_one else sizes, out.element, inner, arrays)
         self._chains[result] = depth + 1, sources
-        return out.value(result)
+        return Value(out.aval, base=result, dims=(None,) * len(sizes) if is_one else None, sizes=sizes)
 
     def _cut(self, xs: Sequence[Value]) -> tuple[int, frozenset[ir.Value]]:
         """Return how deep the operands are, and the arrays that they are computed from; fence what is too deep or wide.

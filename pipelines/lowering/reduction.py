@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from difc.pipelines.lowering.context import Context, Out, element_type, is_compu
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, SIGNED, Size, identity_map, projection
 from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
 from difc.pipelines.lowering.points import blocks_of, minus
+from difc.pipelines.lowering.powers import power
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import ScalarFunction, compare, convert, number
 from difc.pipelines.lowering.values import Value
@@ -42,14 +44,29 @@ _NOWHERE = 2**31 - 1
 #: Sums of f32 over more elements than this are accumulated in f64 on CPUs.
 _LONG_SUM = 1024
 
-#: Op -> combining function, its neutral element, and whether it accumulates in a wider dtype.
-_TABLE: dict[dif.OpDef, tuple[ScalarFunction, Callable[[np.dtype], float], bool]] = {
-    dif.reduce_sum: (scalars.add, lambda _: 0, True),
-    dif.reduce_prod: (scalars.mul, lambda _: 1, True),
-    dif.reduce_max: (scalars.maximum, scalars.lowest, False),
-    dif.reduce_min: (scalars.minimum, scalars.highest, False),
-    dif.reduce_and: (scalars.bitwise("andi"), lambda dtype: 1 if dtype == np.bool_ else -1, False),
-    dif.reduce_or: (scalars.bitwise("ori"), lambda _: 0, False),
+
+class _Reduction(NamedTuple):
+    """How elements are combined.
+
+    Attributes:
+      function: of two elements.
+      neutral: the number, for a dtype, that changes nothing.
+      of_equals: gives the result for equal elements, of an element and their count; None: it is the element. Such a
+        reduction accumulates in a wider dtype.
+    """
+
+    function: ScalarFunction
+    neutral: Callable[[np.dtype], float]
+    of_equals: ScalarFunction | None = None
+
+
+_TABLE: dict[dif.OpDef, _Reduction] = {
+    dif.reduce_sum: _Reduction(scalars.add, lambda _: 0, scalars.mul),
+    dif.reduce_prod: _Reduction(scalars.mul, lambda _: 1, power),
+    dif.reduce_max: _Reduction(scalars.maximum, scalars.lowest),
+    dif.reduce_min: _Reduction(scalars.minimum, scalars.highest),
+    dif.reduce_and: _Reduction(scalars.bitwise("andi"), lambda dtype: 1 if dtype == np.bool_ else -1),
+    dif.reduce_or: _Reduction(scalars.bitwise("ori"), lambda _: 0),
 }
 
 
@@ -73,8 +90,7 @@ def combine(
             element = c.value("math.copysign", [element, element], element.type)
         return [function(c, dtype, accumulated, element)]
 
-    # Loop bounds come from operands: an axis along which a tensor is only repeated would have none.
-    source_view = (c.tensor(x), identity_map(rank)) if any(x.dims[d] is None for d in axes) else c.view(x)
+    source_view = c.view(x)
     if c.target_kind == "cuda" and len(axes) > 1 and not all(isinstance(sizes[d], int) for d in axes):
         # IREE (3.13) can share out such a reduction among threads only where nothing of another shape is fused with it.
         source_view = c.fence(source_view[0]), source_view[1]
@@ -91,7 +107,7 @@ def _is_product(x: Value) -> bool:
 def _first_level(c: Context, x: Value, axes: Sequence[int]) -> tuple[Value, list[int], list[int]] | None:
     """Cut a large reduction to few results in two: what to reduce, over which axes first, and over which in all."""
     shape = x.aval.shape
-    if not x.aval.is_static or x.scalar is not None:
+    if not x.aval.is_static:
         return None
     results = math.prod(d for i, d in enumerate(shape) if i not in axes)
     count = math.prod(shape[i] for i in axes)
@@ -138,7 +154,7 @@ class _Lanes:
         """Return how to reduce over axes, or None where lanes do not pay."""
         sizes = c.sizes(x)
         count = c.product([sizes[d] for d in axes])
-        if c.target_kind == "cpu" or x.scalar is not None or (isinstance(count, int) and count < _LONG_ROW):
+        if c.target_kind == "cpu" or (isinstance(count, int) and count < _LONG_ROW):
             return None
         results = c.product([sizes[d] for d in range(x.aval.ndim) if d not in axes])
         room = _ALL_LANES // max(results, 1) if isinstance(results, int) else _ROW_LANES // 8
@@ -187,11 +203,16 @@ def _accumulator(c: Context, x: Value, axes: Sequence[int], dtype: np.dtype) -> 
 
 
 def _reduce(c: Context, out: Out, x: Value, *, axes: tuple[int, ...]) -> Value:
-    function, neutral, widen = _TABLE[dif.OPS[out.operation.name]]
+    function, neutral, of_equals = _TABLE[dif.OPS[out.operation.name]]
     if not axes:
         return x
     axes = tuple(sorted(axes))
-    dtype = _accumulator(c, x, axes, out.dtype) if widen else out.dtype
+    if repeats := [d for d in axes if x.scalar is not None or x.dims[d] is None]:
+        kept = [d for d in range(x.aval.ndim) if d not in repeats]
+        one = _reduce(c, out, _along(c, x, kept), axes=tuple(kept.index(d) for d in axes if d not in repeats))
+        count = c.product([c.size(x, d) for d in repeats])
+        return c.elementwise(out, [one], lambda element: _of_equals(c, out, element, count))
+    dtype = _accumulator(c, x, axes, out.dtype) if of_equals is not None else out.dtype
     start = neutral(dtype)
     if (level := _first_level(c, x, axes)) is not None:
         x, first, every = level
@@ -209,6 +230,27 @@ def _reduce(c: Context, out: Out, x: Value, *, axes: tuple[int, ...]) -> Value:
         (x,), axes = lanes.reduced([(dtype, start)], step), (lanes.axis,)
     total = Value(Aval(out.aval.shape, dtype), base=combine(c, x, axes, dtype, function, start), sizes=out.sizes)
     return total if dtype == out.dtype else c.elementwise(out, [total], lambda a: convert(c, dtype, a, out.dtype))
+
+
+def _along(c: Context, x: Value, dimensions: Sequence[int]) -> Value:
+    """Return a value without the dims, along which it is repeated, that are not given."""
+    aval = Aval(tuple(x.aval.shape[d] for d in dimensions), x.aval.dtype)
+    dims = tuple(x.dims[d] for d in dimensions)
+    return Value(aval, base=x.base, scalar=x.scalar, dims=dims, sizes=[c.size(x, d) for d in dimensions])
+
+
+def _of_equals(c: Context, out: Out, element: ir.Value, count: Size) -> ir.Value:
+    """Return what equal elements are reduced to."""
+    _, neutral, function = _TABLE[dif.OPS[out.operation.name]]
+    found = element
+    if function is not None:  # integers wrap around, whatever their width
+        dtype = out.dtype if out.dtype in (F32, F64) else F32 if is_float(out.dtype) else I64
+        times = convert(c, I64, c.index_cast(c.index(count), c.i64), dtype)
+        found = convert(c, dtype, function(c, dtype, convert(c, out.dtype, element, dtype), times), out.dtype)
+    if isinstance(count, int) and count:
+        return found
+    is_empty = c.compare(SIGNED["eq"], c.index(count), c.index(0))
+    return c.select(is_empty, number(c, out.dtype, neutral(out.dtype)), found)
 
 
 lowering(*_TABLE)(_reduce)
@@ -232,6 +274,8 @@ def _arg_reduce(direction: str) -> Callable[..., Value]:
 
     def rule(c: Context, out: Out, x: Value, *, axis: int) -> Value:
         dtype = x.aval.dtype
+        if x.scalar is not None or x.dims[axis] is None:  # all equal
+            return c.splat(out.aval, 0, out.sizes)
         if c.target_kind == "cpu":
             return composed(c, partial(_first_extreme, axis=axis, largest=direction == "gt"), x)[0]
         worst = scalars.lowest(dtype) if direction == "gt" else scalars.highest(dtype)

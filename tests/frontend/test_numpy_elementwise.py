@@ -31,13 +31,13 @@ DOMAINS = {
 }  # fmt: skip
 
 
-def _numbers(ufunc: np.ufunc, dtype: np.dtype, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+def numbers_for(ufunc: np.ufunc, dtype: np.dtype, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     low, high = DOMAINS.get(ufunc, (-4, 4))
     low = max(low, 0) if dtype.kind in "ub" else low
     return np.random.default_rng(seed).uniform(low, high, shape).round(3).astype(dtype)
 
 
-def _has_loop(ufunc: np.ufunc, dtypes: tuple[Any, ...]) -> bool:
+def has_loop(ufunc: np.ufunc, dtypes: tuple[Any, ...]) -> bool:
     try:
         return all(d.kind != "O" and d.itemsize <= 8 for d in ufunc.resolve_dtypes((*dtypes, *[None] * ufunc.nout)))
     except TypeError:
@@ -56,8 +56,8 @@ def _tolerance(ufunc: np.ufunc, *arrays: Any) -> float | None:
 def test_dtypes(ufunc: np.ufunc) -> None:
     tried = 0
     for dtypes in itertools.product(DTYPES, repeat=ufunc.nin):
-        if _has_loop(ufunc, dtypes):
-            arrays = [_numbers(ufunc, d, (2, 3), i) for i, d in enumerate(dtypes)]
+        if has_loop(ufunc, dtypes):
+            arrays = [numbers_for(ufunc, d, (2, 3), i) for i, d in enumerate(dtypes)]
             if ufunc in (np.divmod, np.floor_divide, np.remainder, np.fmod) and dtypes[0] == np.float16:
                 continue  # NumPy rounds the steps of half precision; here they are float32
             if ufunc is np.spacing and ufunc(*arrays).dtype == np.float16:
@@ -71,8 +71,8 @@ def test_dtypes(ufunc: np.ufunc) -> None:
 def test_python_numbers_are_weak(ufunc: np.ufunc) -> None:
     for dtype, number in itertools.product(DTYPES, (True, 2, 1.5)):
         weak = np.dtype(bool) if number is True else type(number)
-        if _has_loop(ufunc, (dtype, weak)) and _has_loop(ufunc, (weak, dtype)):
-            x = _numbers(ufunc, dtype, (3,))
+        if has_loop(ufunc, (dtype, weak)) and has_loop(ufunc, (weak, dtype)):
+            x = numbers_for(ufunc, dtype, (3,))
             if dtype == np.float16 and ufunc in (np.divmod, np.floor_divide, np.remainder, np.fmod):
                 continue
             check(lambda a, n=number: ufunc(a, n), x, tolerance=_tolerance(ufunc, x, number))
@@ -84,7 +84,7 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.
 
 @pytest.mark.parametrize("ufunc", ELEMENTWISE, ids=lambda u: u.__name__)
 def test_special_values(ufunc: np.ufunc) -> None:
-    if not _has_loop(ufunc, (np.dtype(float),) * ufunc.nin):
+    if not has_loop(ufunc, (np.dtype(float),) * ufunc.nin):
         return
     pairs = np.array(list(itertools.product(SPECIAL, repeat=ufunc.nin)))
     arrays = [np.ascontiguousarray(column) for column in pairs.T]
@@ -143,12 +143,12 @@ def test_operators_and_functions_of_difc_numpy() -> None:
     check(lambda a: dnp.sum(dnp.where(a > 1, dnp.sin(a), 0.5)), x)
 
 
-def test_python_numbers_beyond_the_dtype_compare_as_numbers() -> None:
+def test_python_numbers_beyond_the_dtype_compare_asnumbers_for() -> None:
     check(lambda x: [x < 300, x > -1, x == 300, x >= -5], np.uint8([0, 200, 255]))
     check(lambda x, y: [x < y, x == y, y >= x, y != x], np.array([-1, 0, 5]), np.array([2**64 - 1, 0, 5], np.uint64))
 
 
-def test_python_numbers_that_come_at_run_time_compare_as_numbers() -> None:
+def test_python_numbers_that_come_at_run_time_compare_asnumbers_for() -> None:
     """NumPy's rule for Python integers, which need not fit the dtype that they are compared in."""
     f = lambda n, x: [x < n, n == x, x >= n, len(x) > x]  # noqa: E731
     with config.override(interpret=True):

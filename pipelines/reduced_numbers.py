@@ -1,0 +1,88 @@
+"""Reductions of a number, which IREE (3.13) would take into account once, whatever the count of elements.
+
+Where fusion and folding leave a number in the place of a reduction's elements (to count what is true of all of them),
+the body of the kernel is `total + 1`, whatever is read. MLIR's vectorizer makes vectors of what is read, finds none to
+reduce, and adds the number once for each result. It does the same with what depends on the position alone, where that
+is the last one of several. A number that is chosen by an element becomes a vector.
+
+Works on a module after IREE's phase that configures kernels. Imports no MLIR but IREE's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["spread_numbers"]
+
+_GENERIC, _AT_MOST = "linalg.generic", 3  # the predicate `sle`
+_LONGEST = 64
+
+
+def spread_numbers(module: Any) -> None:
+    """Let all that reductions reduce depend on the elements that they read, by a condition that always holds.
+
+    Before and after, where `%zero` is of the type of the number, and each bit pattern has at most 64 bits set:
+
+        %next = arith.addi %total, %number
+
+        %bits = math.ctpop %element
+        %is_any = arith.cmpi sle, %bits, %longest
+        %chosen = arith.select %is_any, %number, %zero
+        %next = arith.addi %total, %chosen
+    """
+    from iree.compiler import ir
+
+    reductions = []
+
+    def visit(op: Any) -> Any:
+        if op.name == _GENERIC and "reduction" in str(op.attributes["iterator_types"]):
+            reductions.append(op)
+        return ir.WalkResult.SKIP if op.name in (_GENERIC, "util.func") else ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
+    for reduction in reductions:
+        _spread(reduction)
+
+
+def _spread(reduction: Any) -> None:
+    body = reduction.regions[0].blocks[0]
+    arguments = list(body.arguments)
+    count = len(arguments) - len(reduction.results)
+    elements, totals = arguments[:count], set(arguments[count:])
+    read = set(elements)
+    for op in [op.operation for op in body.operations]:
+        operands = list(op.operands)
+        if op.name == "tensor.extract" or not read.isdisjoint(operands):
+            read.update(op.results)
+        elif len(operands) == 2 and sum(operand in totals for operand in operands) == 1:
+            number = next(i for i, operand in enumerate(operands) if operand not in totals)
+            op.operands[number] = _chosen(max(elements, key=_rank(reduction)), operands[number], op)
+
+
+def _rank(reduction: Any) -> Any:
+    """Return the function that says of how many dims the operand is that an element of a reduction is read from."""
+    return lambda element: getattr(reduction.operands[element.arg_number].type, "rank", 0)
+
+
+def _chosen(element: Any, number: Any, before: Any) -> Any:
+    """Return the number, as what is chosen by the bits of an element."""
+    from iree.compiler import ir
+
+    i1, i64 = ir.IntegerType.get_signless(1), ir.IntegerType.get_signless(64)
+
+    def made(name: str, operands: list[Any], type_: Any, **attributes: Any) -> Any:
+        return ir.Operation.create(name, [type_], operands, attributes).result
+
+    def constant(value: int, type_: Any) -> Any:
+        kind = ir.IntegerAttr if isinstance(type_, ir.IntegerType) else ir.FloatAttr
+        return made("arith.constant", [], type_, value=kind.get(type_, value))
+
+    with ir.InsertionPoint(before), before.location:
+        if not isinstance(element.type, ir.IntegerType):
+            element = made("arith.bitcast", [element], ir.IntegerType.get_signless(element.type.width))
+        if element.type.width < _LONGEST:
+            element = made("arith.extui", [element], i64)
+        bits = made("math.ctpop", [element], i64)
+        predicate = ir.IntegerAttr.get(i64, _AT_MOST)
+        is_any = made("arith.cmpi", [bits, constant(_LONGEST, i64)], i1, predicate=predicate)
+        return made("arith.select", [is_any, number, constant(0, number.type)], number.type)
