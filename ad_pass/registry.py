@@ -12,7 +12,7 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate
-from difc.dialects import Aval, OpDef, aval_of, clone_op, is_float
+from difc.dialects import Aval, OpDef, as_list, aval_of, clone_op, is_float
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 
@@ -184,8 +184,7 @@ def defbatch(opdef: OpDef, rule: Callable[..., Any]) -> None:
     """
 
     def full(node: Node, size: Any, operands: list[ir.Value], batched: list[bool]) -> tuple[list[ir.Value], list[bool]]:
-        found = rule(size, batched, *operands, **node.attributes)
-        results = list(found) if isinstance(found, tuple) else [found]
+        results = as_list(rule(size, batched, *operands, **node.attributes))
         return results, [True] * len(results)
 
     BATCH[opdef.name] = full

@@ -15,7 +15,9 @@ from difc.dialects.types import Aval, tensor_type
 
 __all__ = [
     "add_function",
+    "as_list",
     "block_locations",
+    "build_body",
     "clone_op",
     "copy_function",
     "copy_module",
@@ -37,6 +39,19 @@ def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] 
     holder = ir.Operation.create("fun.holder", regions=1, loc=unknown)
     types = [a if isinstance(a, ir.Type) else tensor_type(a) for a in avals]
     return ir.Block.create_at_start(holder.regions[0], types, list(locations) if locations else [unknown] * len(types))
+
+
+def build_body(avals: Sequence[Aval | ir.Type], fill: Callable[[list[ir.Value]], Any]) -> ir.Block:
+    """Return a body with arguments of given types that yields what `fill(arguments)` returns, some values or one."""
+    block = new_block(avals)
+    with use_builder(Builder(block, current_builder().location)):
+        yield_(*as_list(fill(list(block.arguments))))
+    return block
+
+
+def as_list(results: Any) -> list[ir.Value]:
+    """Return some values, or a lone one, as a list: builders of ops return a lone result bare."""
+    return list(results) if isinstance(results, tuple | list) else [results]
 
 
 def block_locations(block: ir.Block) -> list[ir.Location]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from optree import PyTreeSpec
 
-from difc.dialects import Aval, aval_of
+from difc.dialects import Aval, as_list, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.errors import ConcretizationError, InputError, MutationError, SourceLocation
@@ -170,7 +170,7 @@ def values_of(
 def results_as_tracers(results: Any, avals: Sequence[Aval], weak: Sequence[bool]) -> list[Any]:
     """Return tracers of the results of a call or request, whose run-time sizes have the names of `avals`."""
     frame = current_frame()
-    values = list(results) if isinstance(results, tuple) else [results]
+    values = as_list(results)
     for value, aval in zip(values, avals, strict=True):
         frame.builder.adopt(value, aval.shape)
     return [wrap(v, w) for v, w in zip(values, weak, strict=True)]

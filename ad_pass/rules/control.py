@@ -23,10 +23,10 @@ from difc.ad_pass.registry import (
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.transpose import transpose_block
 from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, instantiate_in, shape_of, zeros_of
-from difc.dialects import Builder, aval_of, inline_block, new_block, yield_
+from difc.dialects import Builder, as_list, aval_of, build_body, inline_block, new_block, yield_
 from difc.dialects.mlir import ir
 
-__all__ = ["as_tuple", "build_body", "inline_linear", "marked", "nonzero_mask", "take_sizes", "transpose_sorted"]
+__all__ = ["inline_linear", "marked", "nonzero_mask", "take_sizes", "transpose_sorted"]
 
 
 def nonzero_mask(tangents: Sequence[Tangent]) -> list[bool]:
@@ -37,19 +37,6 @@ def nonzero_mask(tangents: Sequence[Tangent]) -> list[bool]:
 def marked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
     """Return the values where the mask holds."""
     return [v for v, m in zip(values, mask, strict=True) if m]
-
-
-def build_body(avals: Sequence[Any], fill: Callable[[list[ir.Value]], Sequence[ir.Value]]) -> ir.Block:
-    """Return a body with arguments of the given types that yields what `fill(arguments)` returns."""
-    block = new_block(avals)
-    with dif.use_builder(Builder(block, dif.current_builder().location)):
-        yield_(*fill(list(block.arguments)))
-    return block
-
-
-def as_tuple(results: Any) -> list[ir.Value]:
-    """Return the results of an op with bodies, whose builder returns a lone result bare."""
-    return list(results) if isinstance(results, tuple) else [results]
 
 
 # ---- cond ----------------------------------------------------------------------------------------
@@ -75,7 +62,7 @@ def _cond_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
 
     given = [*args, *marked(ts, nz)]
     bodies = [build_body([v.type for v in given], branch(body)) for body in node.bodies]
-    results = as_tuple(dif.cond(primals[0], *given, linear=(), regions=bodies))
+    results = as_list(dif.cond(primals[0], *given, linear=(), regions=bodies))
     outs, dots = results[: len(nz_out)], results[len(nz_out) :]
     return outs, with_zeros(outs, dots, nz_out)
 
@@ -98,7 +85,7 @@ def _cond_linearize(
         with dif.use_builder(Builder(part.primal, node.operation.location)):
             mine, others = computed[i], _placeholders(computed[1 - i], parts[1 - i].primal, part.primal)
             yield_(*part.outs, *(mine if i == 0 else others), *(others if i == 0 else mine))
-    results = as_tuple(dif.cond(pred, *args, linear=(), regions=[p.primal for p in parts]))
+    results = as_list(dif.cond(pred, *args, linear=(), regions=[p.primal for p in parts]))
     outs = results[: len(nz_out)]
     first, second = results[len(nz_out) : len(nz_out) + len(computed[0])], results[len(nz_out) + len(computed[0]) :]
     given = [marked(ts, nz), [], []]
@@ -117,7 +104,7 @@ def _cond_linearize(
 
     bodies = [build_body([v.type for v in operands], branch(i)) for i in range(2)]
     linear = [True] * sum(nz) + [False] * (len(operands) - sum(nz))
-    dots = as_tuple(dif.cond(pred, *operands, linear=linear, regions=bodies))
+    dots = as_list(dif.cond(pred, *operands, linear=linear, regions=bodies))
     return outs, with_zeros(outs, dots, nz_out)
 
 
@@ -169,7 +156,7 @@ def _cond_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list
         return fill
 
     bodies = [build_body([v.type for v in given], branch(body)) for body in node.bodies]
-    found = iter(as_tuple(dif.cond(pred, *given, linear=(), regions=bodies)))
+    found = iter(as_list(dif.cond(pred, *given, linear=(), regions=bodies)))
     return [None, *(next(found) if mark else None for mark in linear)]
 
 

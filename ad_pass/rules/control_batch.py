@@ -13,9 +13,8 @@ from typing import Any
 from difc import dialects as dif
 from difc.ad_pass.batch import batch_values, batched_as, choose, flows_in, move_dim
 from difc.ad_pass.registry import BATCH, Node
-from difc.ad_pass.rules.control import as_tuple, build_body
 from difc.ad_pass.zero import scalar, shape_of
-from difc.dialects import Aval, Builder, ScanParts, aval_of, new_block
+from difc.dialects import Aval, Builder, ScanParts, as_list, aval_of, build_body, new_block
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
@@ -80,7 +79,7 @@ def _cond_batch(
     linear = node.attributes["linear"]
     marks = [*linear, *[False] * len(passed.values)] if linear else ()
     results = dif.cond(pred, *args, *passed.values, linear=marks, regions=[branch(body) for body in node.bodies])
-    return as_tuple(results), out
+    return as_list(results), out
 
 
 def _branch_of_all(
@@ -136,7 +135,7 @@ def _scan_batch(
         return batched_as([*carry_flags, *have[nc:]], values, have, here.size, here.taken)
 
     linear = a["linear"]
-    results = as_tuple(
+    results = as_list(
         dif.scan(
             *carry,
             *xs,
@@ -192,7 +191,7 @@ def _scan_of_mapped_length(
         kept = [choose(live, a, b) for a, b in zip(after, before, strict=True)]
         return [dif.add(step, scalar(1, dif.I64)), *kept]
 
-    results = as_tuple(
+    results = as_list(
         dif.scan(
             *given,
             longest,

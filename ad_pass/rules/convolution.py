@@ -16,7 +16,7 @@ from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defbilinear
 from difc.ad_pass.rules._common import move_dim, range_along
 from difc.ad_pass.zero import Linear, scalar, shape_of
-from difc.dialects import I64, Aval, Builder, aval_of, current_builder, dilated_size, new_block, use_builder
+from difc.dialects import I64, Aval, aval_of, build_body, dilated_size
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, product
 
@@ -240,10 +240,9 @@ def _one_by_one(size: Size, batched: list[bool], x: ir.Value, w: ir.Value, **for
     lanes = [aval_of(v) for v in (x, w)]
     lanes = [Aval(a.shape[1:], a.dtype) if mark else a for a, mark in zip(lanes, batched, strict=True)]
     order = [i for i in (0, 1) if batched[i]] + [i for i in (0, 1) if not batched[i]]
-    body = new_block([lanes[i] for i in order])
-    with use_builder(Builder(body, current_builder().location)):
-        values = dict(zip(order, body.arguments, strict=True))
-        dif.yield_(dif.conv(values[0], values[1], **form))
+    body = build_body(
+        [lanes[i] for i in order], lambda values: dif.conv(*(values[order.index(i)] for i in (0, 1)), **form)
+    )
     given = [(x, w)[i] for i in order]
     return dif.scan(*given, size, num_carry=0, num_xs=sum(batched), length=-1, reverse=False, linear=(), regions=[body])
 

@@ -12,7 +12,7 @@ from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defjvp, deflinear, defzero
 from difc.ad_pass.rules._common import move_dim, shifted, slice_along
 from difc.ad_pass.zero import const_like, scalar, shape_of, zeros_like
-from difc.dialects import DYN, I32, Aval, Builder, OpDef, aval_of, current_builder, free_dims, new_block, use_builder
+from difc.dialects import DYN, I32, Aval, OpDef, aval_of, build_body, free_dims
 from difc.dialects.mlir import ir
 
 __all__: list[str] = []
@@ -70,10 +70,7 @@ def _product_before(x: ir.Value, reverse: bool) -> ir.Value:
     """The product of the elements before each one along dim 0 (after it, if `reverse`), by a loop."""
     sizes, aval = shape_of(x), aval_of(x)
     element = Aval(aval.shape[1:], aval.dtype)
-    body = new_block([element, element])
-    with use_builder(Builder(body, current_builder().location)):
-        before, each = body.arguments
-        dif.yield_(dif.mul(before, each), before)
+    body = build_body([element, element], lambda values: [dif.mul(*values), values[0]])
     start = dif.broadcast_in_dim(scalar(1.0, aval.dtype), shape=tuple(sizes[1:]), dimensions=())
     _, found = dif.scan(
         start, x, sizes[0], num_carry=1, num_xs=1, length=-1, reverse=reverse, linear=(), regions=[body]

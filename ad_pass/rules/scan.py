@@ -14,8 +14,6 @@ from difc.ad_pass.linearize import LinearizeBuilder, linearize_block
 from difc.ad_pass.registry import JVP, LINEAR_SLOTS, LINEARIZE, NONZERO, TRANSPOSE, Node, nonzero_outputs
 from difc.ad_pass.residual import Recomputation
 from difc.ad_pass.rules.control import (
-    as_tuple,
-    build_body,
     inline_linear,
     marked,
     nonzero_mask,
@@ -24,7 +22,7 @@ from difc.ad_pass.rules.control import (
 )
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, instantiate_in, shape_of, zeros_like
-from difc.dialects import Aval, Builder, ScanParts, aval_of, needed_first, yield_
+from difc.dialects import Aval, Builder, ScanParts, as_list, aval_of, build_body, needed_first, yield_
 from difc.dialects.mlir import ir
 
 __all__: list[str] = []
@@ -76,7 +74,7 @@ def _scan(
         linear=linear,
         regions=[body],
     )
-    return as_tuple(results)
+    return as_list(results)
 
 
 def _slice_aval(x: Any) -> Aval:

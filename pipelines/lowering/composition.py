@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.dialects import Aval, Builder, aval_of, current_builder, new_block
-from difc.dialects.control import yield_
+from difc.dialects import Aval, Builder, as_list, aval_of, build_body, new_block
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.values import Value
@@ -30,7 +29,7 @@ def composed_used(c: Context, used: Sequence[bool], program: Callable[..., Any],
     """
 
     def needed(*values: ir.Value) -> tuple[ir.Value, ...]:
-        block = _block([aval_of(v) for v in values], lambda arguments: program(*arguments))
+        block = build_body([aval_of(v) for v in values], lambda arguments: program(*arguments))
         return tuple(prune_into(block, values, used))
 
     found = iter(composed(c, needed, *operands))
@@ -50,7 +49,7 @@ def composed(c: Context, program: Callable[..., Any], *operands: Value) -> list[
     """
     avals = [_known(c, x) for x in operands]
     with dif.use_builder(Builder(new_block([]), c.location)):
-        block = _block(avals, lambda arguments: program(*arguments))
+        block = build_body(avals, lambda arguments: program(*arguments))
     arguments = [_as(x, aval) for x, aval in zip(operands, avals, strict=True)]
     return c.lower_block(block, arguments)
 
@@ -67,19 +66,6 @@ def _as(x: Value, aval: Aval) -> Value:
 
 
 # ---- bodies of programs --------------------------------------------------------------------------
-
-
-def _block(types: Sequence[Aval | ir.Type], fill: Callable[[Values], Any]) -> ir.Block:
-    """Return a block that ends with what `fill` makes of its arguments."""
-    block = new_block(types)
-    with dif.use_builder(Builder(block, current_builder().location)):
-        found = fill(list(block.arguments))
-        yield_(*(found if isinstance(found, tuple | list) else (found,)))
-    return block
-
-
-def _several(found: Any) -> Values:
-    return list(found) if isinstance(found, tuple) else [found]
 
 
 def loop(
@@ -103,9 +89,9 @@ def loop(
         new, stacked = step(arguments[:nc], arguments[nc : nc + nx], arguments[nc + nx :])
         return [*new, *stacked]
 
-    body = _block([*map(aval_of, carry), *slices, *map(aval_of, consts)], fill)
+    body = build_body([*map(aval_of, carry), *slices, *map(aval_of, consts)], fill)
     trips = [] if isinstance(length, int) else [length]
-    return _several(
+    return as_list(
         dif.scan(
             *carry,
             *xs,
