@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import Aval, aval_of, yield_
+from difc.dialects import Aval, ScanParts, aval_of, yield_
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError, InputError, ShapeError
 from difc.functions import call_name, call_user, results_as_tracers, values_of
@@ -170,7 +170,7 @@ def _loop(
     x_values, x_avals, _ = values_of(x_leaves, x_names)
     trips = _length(what, x_names, x_avals, length)
     static = trips if isinstance(trips, int) else -1
-    width = steps_at_once(what, unroll, static if static >= 0 else None)
+    width = steps_at_once(what, unroll, trips if isinstance(trips, int) else None)
     slices = [Aval(a.shape[1:], a.dtype) for a in x_avals]
     init_leaves = _settle_weak(what, f, init_leaves, carry_tree, x_tree, slices)
     values, avals, weak = values_of(init_leaves, names)
@@ -186,8 +186,9 @@ def _loop(
         y_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in y_values]
         yield_(*outs, *y_values)
     consts = list(frame.captured)
+    results: Any
     if width:
-        results = tuple(scan_unrolled(frame.block, values, x_values, consts, static, reverse, width))
+        results = scan_unrolled(frame.block, ScanParts(values, x_values, consts, []), static, reverse, width)
     else:
         run_time = [] if static >= 0 else [dif.dim(x_values[0], dimension=0) if trips is None else lift(trips)]
         results = dif.scan(

@@ -120,20 +120,20 @@ def test_numbers_of_steps_that_are_no_integers(run: Any) -> None:
 
 
 @both
-def test_unrolling_that_is_no_number_of_steps(run: Any) -> None:
-    for unroll in (0, -1, 2.0, None, "all"):
-        message = f"unroll is {unroll!r}, neither a bool nor a positive integer"
-        with fails(InputError, f"scan: {message}", at="difc.scan", remedy="True for all"):
-            run(lambda a: difc.scan(lambda c, s: (c, s), a, rows, unroll=unroll))(x)  # type: ignore[arg-type] # noqa: B023
-        with fails(InputError, f"fori_loop: {message}", at="difc.fori_loop", remedy="True for all"):
-            run(lambda a: difc.fori_loop(0, 2, lambda i, c: c, a, unroll=unroll))(x)  # type: ignore[arg-type] # noqa: B023
+@pytest.mark.parametrize("unroll", [0, -1, 2.0, None, "all"])
+def test_unrolling_that_is_no_number_of_steps(run: Any, unroll: Any) -> None:
+    message = f"unroll is {unroll!r}, neither a bool nor a positive integer"
+    with fails(InputError, f"scan: {message}", at="difc.scan", remedy="True for all"):
+        run(lambda a: difc.scan(lambda c, s: (c, s), a, rows, unroll=unroll))(x)
+    with fails(InputError, f"fori_loop: {message}", at="difc.fori_loop", remedy="True for all"):
+        run(lambda a: difc.fori_loop(0, 2, lambda i, c: c, a, unroll=unroll))(x)
 
 
-def test_unrolling_a_loop_of_run_time_length() -> None:
-    for unroll in (2, True):
-        message = f"scan: unroll={unroll}, but the number of steps is known only at run time"
-        with fails(InputError, message, at="difc.scan", remedy="leave unroll out"):
-            difc.trace(lambda a: difc.scan(lambda c, s: (c, s), 0.0, a, unroll=unroll), difc.f64["n"])  # noqa: B023
+@pytest.mark.parametrize("unroll", [2, True])
+def test_unrolling_a_loop_of_run_time_length(unroll: int | bool) -> None:
+    message = f"scan: unroll={unroll}, but the number of steps is known only at run time"
+    with fails(InputError, message, at="difc.scan", remedy="leave unroll out"):
+        difc.trace(lambda a: difc.scan(lambda c, s: (c, s), 0.0, a, unroll=unroll), difc.f64["n"])
 
 
 def test_integers_of_all_kinds_are_numbers_of_steps() -> None:
