@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
 from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested, on_arrays
 
 __all__ = [
-    "CONTROL",
     "arrange_reductions",
     "carry_bytes",
-    "is_array",
-    "is_empty",
-    "nested",
-    "on_arrays",
     "select_elements",
     "sizes_of_loops",
     "spell_out_copies",
@@ -37,27 +33,7 @@ _LANES = 4  # how many elements a processor computes at once, roughly
 _BYTES = 8  # of an index
 Sizes = Mapping[tuple[ir.Value, int], int]
 NONE: Sizes = {}
-CONTROL = ("scf.for", "scf.if", "scf.while")
 _MAKERS = ("flow.dispatch", "linalg.generic", "linalg.fill", "scf.if", "tensor.from_elements")
-
-
-def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
-    """Return the operations in the regions of one, in order."""
-    for region in operation.regions:
-        for block in region.blocks:
-            for child in block.operations:
-                yield child.operation
-                yield from nested(child.operation)
-
-
-def on_arrays(operation: ir.Operation) -> Iterator[ir.Operation]:
-    """Return the operations in the regions of one, in order, without those that linalg ops do on single numbers."""
-    for region in operation.regions:
-        for block in region.blocks:
-            for child in block.operations:
-                yield child.operation
-                if child.operation.name in CONTROL:
-                    yield from on_arrays(child.operation)
 
 
 # ---- copies --------------------------------------------------------------------------------------
@@ -148,7 +124,7 @@ def carry_bytes(function: ir.Operation) -> None:
 
     for op in [op for op in on_arrays(function) if op.name in ("scf.for", "scf.if")]:
         e.location = op.location
-        ends = [list(region.blocks[0].operations)[-1].operation for region in op.regions]
+        ends = [end_of(region.blocks[0]) for region in op.regions]
         handed_on = dict(_copied_carries(op)) if op.name == "scf.for" else dict(enumerate(op.results))
         for index, value in handed_on.items():
             if not is_array(value) or element_of(value) != e.i1:
@@ -181,7 +157,7 @@ def yield_in_place(function: ir.Operation) -> None:
     """
     e = _pen(function)
     for loop in [op for op in on_arrays(function) if op.name == "scf.for"]:
-        end = list(loop.regions[0].blocks[0].operations)[-1].operation
+        end = end_of(loop.regions[0].blocks[0])
         e.location = end.location
         with e.within(end):
             for index, carry in _copied_carries(loop):
@@ -196,7 +172,7 @@ def yield_in_place(function: ir.Operation) -> None:
 def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:
     """Return the carries, with their places, whose next values are made elsewhere."""
     body = loop.regions[0].blocks[0]
-    yielded, carries = list(body.operations)[-1].operands, list(body.arguments)[1:]
+    yielded, carries = end_of(body).operands, list(body.arguments)[1:]
     pairs = enumerate(zip(yielded, carries, strict=True))
     return [(i, carry) for i, (value, carry) in pairs if is_array(value) and _memory_of(value) != carry]
 
@@ -206,7 +182,7 @@ def yield_from_memory(function: ir.Operation) -> None:
     e = _pen(function)
     for branch in [op for op in on_arrays(function) if op.name == "scf.if"]:
         for region in branch.regions:
-            end = list(region.blocks[0].operations)[-1].operation
+            end = end_of(region.blocks[0])
             e.location = end.location
             with e.within(end):
                 for index, value in enumerate(end.operands):
@@ -292,7 +268,7 @@ def stack_bytes(function: ir.Operation, given: Sizes = NONE) -> float:
             made = [v for v in op.results if is_array(v)]
         elif op.name == "tensor.insert_slice":
             target = op.operands[1]
-            is_update = isinstance(target.owner, ir.Block) or _is_made_by(target, "tensor.insert_slice")
+            is_update = isinstance(target.owner, ir.Block) or is_made_by(target, "tensor.insert_slice")
             made = [] if is_update and len(list(target.uses)) == 1 else [target]
         elif op.name == "scf.for":
             is_outer = op.parent.operation == function
@@ -307,21 +283,8 @@ def _bytes_of(element: ir.Type) -> int:
     return -(-element.width // 8) if isinstance(element, ir.IntegerType | ir.FloatType) else _BYTES
 
 
-def is_array(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.RankedTensorType)
-
-
 def _is_stacked_in_place(start: ir.Value) -> bool:
     return is_array(start) and is_empty(start) and str(element_of(start)) != "i1"
-
-
-def is_empty(value: ir.Value) -> bool:
-    """Say whether an array was made without contents."""
-    return _is_made_by(value, "tensor.empty")
-
-
-def _is_made_by(value: ir.Value, name: str) -> bool:
-    return not isinstance(value.owner, ir.Block) and value.owner.name == name
 
 
 def work_of(block: ir.Block, given: Sizes = NONE) -> tuple[float, float]:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_array, nested
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_fences import FENCE
 from difc.pipelines.loop_sizes import Known, kept_dims, made_with, number_of, origin, sizes_in
+from difc.pipelines.upstream import end_of, is_array, nested
 
 __all__ = ["Dims", "carries_of", "is_splat"]
 
@@ -29,7 +29,7 @@ def is_splat(op: ir.Operation) -> bool:
 def carries_of(loop: ir.Operation) -> Iterator[tuple[ir.Value, ...]]:
     """Return start, argument, next value and result of each carry of a loop."""
     body = loop.regions[0].blocks[0]
-    ends = list(body.operations)[-1].operands
+    ends = end_of(body).operands
     return zip(list(loop.operands)[3:], list(body.arguments)[1:], ends, loop.results, strict=True)
 
 
@@ -86,7 +86,7 @@ def _relate(dims: Dims, op: ir.Operation) -> None:
         for values in carries_of(op):
             _join_all(dims, values)
     elif op.name == "scf.if" and len(op.results):
-        ends = [list(region.blocks[0].operations)[-1].operands for region in op.regions]
+        ends = [end_of(region.blocks[0]).operands for region in op.regions]
         for values in zip(op.results, *ends, strict=True):
             _join_all(dims, values)
     elif op.name in ("linalg.generic", "linalg.fill"):

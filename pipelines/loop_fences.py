@@ -13,9 +13,9 @@ import math
 from collections.abc import Callable
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import nested, on_arrays
 from difc.pipelines.lowering.emitter import REDUCTION
 from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.upstream import end_of, is_made_by, nested, on_arrays
 
 __all__ = ["FENCE", "compute_once", "keep_results_apart", "split_reductions"]
 
@@ -54,10 +54,10 @@ def keep_results_apart(function: ir.Operation) -> None:
     IREE (3.13) computes a result in the memory where it is returned. What several results begin with, as the zeros of
     two sums, is there as well, and a result that is copied there can overwrite another one before that is returned.
     """
-    end = list(function.regions[0].blocks[0].operations)[-1].operation
+    end = end_of(function.regions[0].blocks[0])
     e = TensorEmitter(end.block, end.location)
     for i, value in enumerate(end.operands):
-        if isinstance(value.owner, ir.Block) or value.owner.name != "scf.for":
+        if not is_made_by(value, "scf.for"):
             with e.within(end):
                 end.operands[i] = e.value(FENCE, [value], value.type)
 

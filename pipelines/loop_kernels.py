@@ -16,12 +16,8 @@ from dataclasses import dataclass, replace
 
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
-    CONTROL,
     arrange_reductions,
     carry_bytes,
-    is_array,
-    nested,
-    on_arrays,
     select_elements,
     spell_out_copies,
     stack_bytes,
@@ -40,6 +36,17 @@ from difc.pipelines.lowering.kernel_calls import dispatch
 from difc.pipelines.lowering.kernel_text import Array, executable
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import PLAIN_LOOPS, VectorUnit
+from difc.pipelines.upstream import (
+    CONTROL,
+    blocks_of,
+    copied,
+    end_of,
+    is_array,
+    is_empty,
+    is_made_by,
+    nested,
+    on_arrays,
+)
 
 __all__ = ["is_allowed", "loops_as_kernels", "move_into_kernel"]
 
@@ -79,9 +86,8 @@ def loops_as_kernels(block: ir.Block, module_block: ir.Block, unit: VectorUnit) 
         if operation.name == "scf.for" and (kernel := _outlined(operation, unit)) is not None:
             _replace(operation, kernel, module_block)
         elif operation.name in CONTROL:
-            for region in operation.regions:
-                for inner in region.blocks:
-                    loops_as_kernels(inner, module_block, unit)
+            for inner in blocks_of(operation):
+                loops_as_kernels(inner, module_block, unit)
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def is_allowed(op: ir.Operation) -> bool:
     if not _is_known(op) or any(is_array(v) and 0 in v.type.shape for v in (*op.operands, *op.results)):
         return False
     if op.name in CONTROL:
-        return all(is_allowed(child.operation) for r in op.regions for b in r.blocks for child in b.operations)
+        return all(is_allowed(child.operation) for block in blocks_of(op) for child in block.operations)
     return all(map(_is_known, nested(op)))
 
 
@@ -183,10 +189,8 @@ def _is_known(op: ir.Operation) -> bool:
 
 def _is_constant(value: ir.Value) -> bool:
     """Say whether a value is better made in the kernel than read."""
-    if isinstance(value.owner, ir.Block):
-        return False
-    if value.owner.name != "arith.constant":
-        return bool(value.owner.name == "tensor.empty")
+    if not is_made_by(value, "arith.constant"):
+        return is_empty(value)
     numbers = value.owner.attributes["value"]
     return not is_array(value) or numbers.is_splat or len(numbers) <= _WRITTEN_OUT
 
@@ -211,7 +215,7 @@ def _varies(values: Sequence[ir.Value]) -> bool:
 def _captured(loop: ir.Operation) -> list[ir.Value]:
     """Return the values from outside that a loop uses, in order."""
     own = {v for op in nested(loop) for v in op.results}
-    own |= {a for op in (loop, *nested(loop)) for region in op.regions for b in region.blocks for a in b.arguments}
+    own |= {a for op in (loop, *nested(loop)) for block in blocks_of(op) for a in block.arguments}
     return list(dict.fromkeys(v for op in (loop, *nested(loop)) for v in op.operands if v not in own))
 
 
@@ -247,10 +251,8 @@ def _copied(
                 cast = ir.Operation.create(_CASTS[str(value.type)], results=[value.type], operands=[argument])
                 values[value] = cast.results[0]
         for value in constants:
-            values[value] = _with(value.owner.operation.clone().operation, values).results[0]
-        copy = loop.clone().operation
-        for op in (copy, *nested(copy)):
-            _with(op, values)
+            values[value] = copied(value.owner.operation, values).results[0]
+        copy = copied(loop, values)
         ir.Operation.create(
             "func.return", operands=[_converted(copy.results[i], t) for i, t in zip(results, found, strict=True)]
         )
@@ -273,14 +275,6 @@ def _converted(tensor: ir.Value, type_: ir.RankedTensorType) -> ir.Value:
         return tensor
     name = "arith.extui" if str(tensor.type.element_type) == "i1" else "arith.trunci"
     return ir.Operation.create(name, results=[type_], operands=[tensor]).results[0]
-
-
-def _with(op: ir.Operation, values: dict[ir.Value, ir.Value]) -> ir.Operation:
-    """Let an operation use the kernel's values in the place of those outside."""
-    for i, operand in enumerate(op.operands):
-        if operand in values:
-            op.operands[i] = values[operand]
-    return op
 
 
 # ---- the kernel in the place of the loop ---------------------------------------------------------
@@ -341,7 +335,7 @@ def _text(
         count, tile, groups = share
         across = str(groups).removeprefix("%")
         body, stores = accesses(kernel.lanes, read, write, count, tile)
-    results = list(kernel.function.regions[0].blocks[0].operations)[-1].operands
+    results = end_of(kernel.function.regions[0].blocks[0]).operands
     body += [f'%to_{a.name} = "difc.result"() : () -> {v.type}' for a, v in zip(write, results, strict=True)]
     return executable(
         name,
@@ -391,7 +385,7 @@ def _entry_of(op: ir.Operation) -> ir.Block:
 
 def _sizes(e: TensorEmitter, array: ir.Value) -> list[Size]:
     """Return the sizes of an array: those that it was made with, where it was made empty."""
-    if isinstance(array.owner, ir.Block) or array.owner.name != "tensor.empty":
+    if not is_empty(array):
         return [e.size_of(array, d) for d in range(array.type.rank)]
     given = iter(array.owner.operands)
     return [next(given) if array.type.is_dynamic_dim(d) else size for d, size in enumerate(array.type.shape)]

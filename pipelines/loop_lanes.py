@@ -19,11 +19,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_array, is_empty, nested, stack_bytes, work_of
+from difc.pipelines.loop_bodies import stack_bytes, work_of
 from difc.pipelines.loop_dims import Dims, carries_of
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_sizes import Known
 from difc.pipelines.lowering.tensors import RESHAPES
+from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested
 
 __all__ = ["PARTS", "SAME", "Lanes", "lanes_of"]
 
@@ -95,7 +96,7 @@ def lanes_of(function: ir.Operation, arrays: int, known: Known, most_bytes: int,
         if tile is None or (sums := _sums(function, indexed)) is None:
             continue
         arguments = [values.get(a) for a in list(block.arguments)[:arrays]]
-        results = [values.get(v, PARTS if v in sums else SAME) for v in list(block.operations)[-1].operands]
+        results = [values.get(v, PARTS if v in sums else SAME) for v in end_of(block).operands]
         if any(isinstance(d, int) for d in (*arguments, *results)):
             return Lanes(count if count > 0 else None, tile, arguments, results, values)
     return None
@@ -201,7 +202,7 @@ def _is_sum(op: ir.Operation, sums: set[ir.Value], loops: dict[ir.Operation, int
         return False
     if not _adds_lanes(op, loops):
         return all(v in sums for v in inputs) and all(child.name in _ADDITIONS for child in nested(op))
-    last = list(body.operations)[-1].operands[0].owner
+    last = end_of(body).operands[0].owner
     adds = not isinstance(last, ir.Block) and last.name in ("arith.addf", "arith.addi") and out in list(last.operands)
     return adds and len(list(out.uses)) == 1 and not any(v in sums for v in inputs)
 
@@ -217,7 +218,7 @@ def _is_zero(value: ir.Value) -> bool:
     if maker.name == "linalg.fill":
         return _is_zero_number(maker.operands[0])
     is_fill = maker.name == "linalg.generic" and len(maker.operands) == 1
-    return is_fill and _is_zero_number(list(maker.regions[0].blocks[0].operations)[-1].operands[0])
+    return is_fill and _is_zero_number(end_of(maker.regions[0].blocks[0]).operands[0])
 
 
 def _begins_with_nothing(value: ir.Value) -> bool:
@@ -234,5 +235,4 @@ def _begins_with_nothing(value: ir.Value) -> bool:
 
 
 def _is_zero_number(value: ir.Value) -> bool:
-    maker = value.owner
-    return not isinstance(maker, ir.Block) and maker.name == "arith.constant" and maker.attributes["value"].value == 0
+    return is_made_by(value, "arith.constant") and value.owner.attributes["value"].value == 0

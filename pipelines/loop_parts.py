@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_empty, nested
 from difc.pipelines.loop_dims import is_splat
 from difc.pipelines.loop_lanes import PARTS, SAME, Lanes
 from difc.pipelines.loop_sizes import SIZED, number_of, segments, sizes_in
@@ -24,6 +23,7 @@ from difc.pipelines.lowering.emitter import (
 )
 from difc.pipelines.lowering.kernel_text import Array
 from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.upstream import end_of, is_empty, nested
 
 __all__ = ["accesses", "count_of", "joined", "made", "narrow", "shares"]
 
@@ -45,7 +45,7 @@ def narrow(function: ir.Operation, lanes: Lanes) -> None:
     for op in ops:
         if op.name == "tensor.dim" and lanes.dims.get(op.operands[0], -1) == number_of(op.operands[1]):
             op.results[0].replace_all_uses_with(count)
-    results = list(block.operations)[-1].operands
+    results = end_of(block).operands
     for value, kind in zip(results, lanes.results, strict=True):
         if kind == PARTS:
             _begin_with_nothing(value)
@@ -70,7 +70,7 @@ def narrow(function: ir.Operation, lanes: Lanes) -> None:
         shape = list(value.type.shape)
         shape[d] = ir.ShapedType.get_dynamic_size()
         value.set_type(ir.RankedTensorType.get(shape, value.type.element_type))
-    ends = list(block.operations)[-1].operands
+    ends = end_of(block).operands
     whole = ir.FunctionType.get([a.type for a in block.arguments], [v.type for v in ends])
     function.attributes["function_type"] = ir.TypeAttr.get(whole)
 

@@ -10,8 +10,8 @@ Works on the modules that `lower.py` makes, in place; of other modules it knows 
 from __future__ import annotations
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import is_array
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
+from difc.pipelines.upstream import blocks_of, is_array
 
 __all__ = ["separate_reductions"]
 
@@ -51,9 +51,8 @@ def separate_reductions(block: ir.Block) -> None:
             if found:
                 leads[operation.operands[0]] = any(found) or leads.get(operation.operands[0], False)
         else:
-            for region in operation.regions:
-                for inner in region.blocks:
-                    separate_reductions(inner)
+            for inner in blocks_of(operation):
+                separate_reductions(inner)
         following = operation
 
 

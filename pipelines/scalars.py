@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from difc.dialects.mlir import ir
+from difc.pipelines.upstream import ancestor, blocks_of
 
 __all__ = ["join_scalars"]
 
@@ -41,20 +42,11 @@ def join_scalars(block: ir.Block) -> None:
         if is_scalar:
             waiting.append(operation)
             for use in operation.results[0].uses:
-                user = _ancestor(use.owner.operation, block)
+                user = ancestor(use.owner.operation, block)
                 users[user] = users.get(user, False) or user != use.owner.operation
         elif operation.name != _GENERIC:
-            for region in operation.regions:
-                for inner in region.blocks:
-                    join_scalars(inner)
-
-
-def _ancestor(op: ir.Operation, block: ir.Block) -> ir.Operation:
-    """Return the operation of a block that is `op`, or that has it in its regions."""
-    owner = block.owner.operation
-    while op.parent.operation != owner:
-        op = op.parent.operation
-    return op
+            for inner in blocks_of(operation):
+                join_scalars(inner)
 
 
 def _is_scalar(op: ir.Operation) -> bool:

@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import CONTROL, is_array, nested, on_arrays, sizes_of_loops
+from difc.pipelines.loop_bodies import sizes_of_loops
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_kernels import is_allowed, move_into_kernel
 from difc.pipelines.loop_sizes import NOTES
 from difc.pipelines.lowering.emitter import REDUCTION, element_of
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.target import VectorUnit
+from difc.pipelines.upstream import CONTROL, ancestor, blocks_of, copied, is_array, is_made_by, nested, on_arrays
 
 __all__ = ["join_small_runs"]
 
@@ -64,17 +65,16 @@ def join_small_runs(block: ir.Block, module_block: ir.Block, unit: VectorUnit) -
     for op in operations:
         if op.name in _COPIED:
             continue
-        code = 1 + sum(1 for _ in nested(op))
         is_small = _is_small(op)
+        code = 1 + sum(1 for _ in nested(op)) if is_small else 0
         if run.code + code > _CODE if is_small else run.is_read(op):
             _join(run.members, op, module_block, unit)
             run = _Run()
         if is_small:
             run.add(op, code)
         elif op.name in CONTROL:
-            for region in op.regions:
-                for inner in region.blocks:
-                    join_small_runs(inner, module_block, unit)
+            for inner in blocks_of(op):
+                join_small_runs(inner, module_block, unit)
     _join(run.members, end, module_block, unit)
 
 
@@ -160,7 +160,7 @@ def _is_fused(op: ir.Operation, members: set[ir.Operation]) -> bool:
     users = [use.owner.operation for v in op.results for use in v.uses]
     if len(users) == 1 and users[0].name == _GENERIC:
         return True
-    makers = [v.owner for v in op.operands if not isinstance(v.owner, ir.Block) and v.owner.name == _GENERIC]
+    makers = [v.owner for v in op.operands if is_made_by(v, _GENERIC)]
     return any(maker.operation not in members or _is_reduction(maker.operation) for maker in makers)
 
 
@@ -226,22 +226,14 @@ def _kept(members: Sequence[ir.Operation], block: ir.Block) -> dict[ir.Value, li
         for v in op.results:
             source[v] = source[op.operands[0]] if op.name in NOTES else v
             uses = [(u.owner.operation, u.operand_number, v) for u in v.uses]
-            if uses := [use for use in uses if _ancestor(use[0], block) not in inside]:
+            if uses := [use for use in uses if ancestor(use[0], block) not in inside]:
                 kept.setdefault(source[v], []).extend(uses)
     return kept
 
 
 def _users(op: ir.Operation, block: ir.Block) -> set[ir.Operation]:
     """Return the operations of a block that use the results of one, or have a user in their regions."""
-    return {_ancestor(use.owner.operation, block) for v in op.results for use in v.uses}
-
-
-def _ancestor(op: ir.Operation, block: ir.Block) -> ir.Operation:
-    """Return the operation of a block that is `op`, or that has it in its regions."""
-    owner = block.owner.operation
-    while op.parent.operation != owner:
-        op = op.parent.operation
-    return op
+    return {ancestor(use.owner.operation, block) for v in op.results for use in v.uses}
 
 
 def _loop_of_one_step(members: Sequence[ir.Operation], kept: Sequence[ir.Value], before: ir.Operation) -> ir.Operation:
@@ -256,11 +248,6 @@ def _loop_of_one_step(members: Sequence[ir.Operation], kept: Sequence[ir.Value],
     values: dict[ir.Value, ir.Value] = {}
     with ir.InsertionPoint(body), location:
         for op in members:
-            copy = op.clone().operation
-            for part in (copy, *nested(copy)):
-                for i, operand in enumerate(part.operands):
-                    if operand in values:
-                        part.operands[i] = values[operand]
-            values.update(zip(op.results, copy.results, strict=True))
+            values.update(zip(op.results, copied(op, values).results, strict=True))
         ir.Operation.create("scf.yield", operands=[values[v] for v in kept])
     return loop

@@ -17,6 +17,7 @@ from difc.pipelines.lowering.matmul_kernel import SIZES
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.target import VectorUnit
+from difc.pipelines.upstream import is_array, is_made_by
 
 __all__ = ["join_updates"]
 
@@ -76,7 +77,7 @@ class _Arithmetic(NamedTuple):
 
     @property
     def is_scaling(self) -> bool:
-        return self.name == "arith.mulf" and not (_is_tensor(self.other) and self.other.type.rank)
+        return self.name == "arith.mulf" and not (is_array(self.other) and self.other.type.rank)
 
     @property
     def is_sum(self) -> bool:
@@ -135,7 +136,7 @@ def _use_of(value: ir.Value) -> _Arithmetic | None:
     if (second[0] == value) == (first[0] == value):
         return None
     (_, found), (other, at) = (first, second) if first[0] == value else (second, first)
-    is_known = _is_constant(other) if at is None else at == same or other.type.rank == 0
+    is_known = is_made_by(other, _CONSTANT) if at is None else at == same or other.type.rank == 0
     if found != same or not is_known:
         return None
     return _Arithmetic(user, code[0].name, first[0] == value, other)
@@ -148,7 +149,7 @@ def _only_user(value: ir.Value) -> ir.Operation | None:
 
 def _as_factor(e: TensorEmitter, scale: ir.Value | None, like: ir.Value) -> ir.Value:
     """Return a factor as a tensor of one element: a scalar tensor, a constant, or one where there is none."""
-    if scale is not None and _is_tensor(scale):
+    if scale is not None and is_array(scale):
         return e.expand(scale, [], [1, 1])
     element = like.type.element_type
     number = ir.FloatAttr.get(element, 1.0) if scale is None else scale.owner.attributes["value"]
@@ -156,18 +157,10 @@ def _as_factor(e: TensorEmitter, scale: ir.Value | None, like: ir.Value) -> ir.V
 
 
 def _size(value: ir.Value) -> int | ir.Value:
-    return int(value.owner.attributes["value"].value) if _is_constant(value) else value
-
-
-def _is_tensor(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.RankedTensorType)
-
-
-def _is_constant(value: ir.Value) -> bool:
-    return not isinstance(value.owner, ir.Block) and value.owner.name == _CONSTANT
+    return int(value.owner.attributes["value"].value) if is_made_by(value, _CONSTANT) else value
 
 
 def _lies_in_memory(value: ir.Value) -> bool:
-    while not isinstance(value.owner, ir.Block) and value.owner.name in RESHAPES:
+    while is_made_by(value, *RESHAPES):
         value = value.owner.operands[0]
-    return isinstance(value.owner, ir.Block) or value.owner.name in _MAKERS
+    return isinstance(value.owner, ir.Block) or is_made_by(value, *_MAKERS)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Emitter, Size, dynamic_sizes, element_of, tensor_type_of
+from difc.pipelines.upstream import is_made_by
 
 __all__ = ["RESHAPES", "TensorEmitter"]
 
@@ -37,7 +38,7 @@ class TensorEmitter(Emitter):
         A constant is in no kernel. IREE would compute a fenced one when the module is loaded, and keep it: all zeros of
         an embedding's gradient.
         """
-        if not isinstance(x.owner, ir.Block) and x.owner.name == "arith.constant":
+        if is_made_by(x, "arith.constant"):
             return x
         sizes = [self.size_of(x, d) for d in range(x.type.rank)]
         return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)

@@ -1,0 +1,85 @@
+"""What the passes on lowered modules share: how operations lie within others, what makes a value, and copies.
+
+Of upstream's bindings; for IREE's there is `operations.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from difc.dialects.mlir import ir
+
+__all__ = [
+    "CONTROL",
+    "ancestor",
+    "blocks_of",
+    "copied",
+    "end_of",
+    "is_array",
+    "is_empty",
+    "is_made_by",
+    "nested",
+    "on_arrays",
+]
+
+CONTROL = ("scf.for", "scf.if", "scf.while")
+
+
+def blocks_of(operation: ir.Operation) -> list[ir.Block]:
+    """Return the blocks in the regions of an operation."""
+    return [block for region in operation.regions for block in region.blocks]
+
+
+def end_of(block: ir.Block) -> ir.Operation:
+    """Return the last operation of a block."""
+    return list(block.operations)[-1].operation
+
+
+def nested(operation: ir.Operation) -> Iterator[ir.Operation]:
+    """Return the operations in the regions of one, in order."""
+    for block in blocks_of(operation):
+        for child in block.operations:
+            yield child.operation
+            yield from nested(child.operation)
+
+
+def on_arrays(operation: ir.Operation) -> Iterator[ir.Operation]:
+    """Return the operations in the regions of one, in order, without those that linalg ops do on single numbers."""
+    for block in blocks_of(operation):
+        for child in block.operations:
+            yield child.operation
+            if child.operation.name in CONTROL:
+                yield from on_arrays(child.operation)
+
+
+def ancestor(operation: ir.Operation, block: ir.Block) -> ir.Operation:
+    """Return the operation of a block that is a given one, or that has it in its regions."""
+    owner = block.owner.operation
+    while operation.parent.operation != owner:
+        operation = operation.parent.operation
+    return operation
+
+
+def is_array(value: ir.Value) -> bool:
+    """Say whether a value is a tensor."""
+    return isinstance(value.type, ir.RankedTensorType)
+
+
+def is_made_by(value: ir.Value, *names: str) -> bool:
+    """Say whether a value is a result of an operation of one of these names."""
+    return not isinstance(value.owner, ir.Block) and value.owner.name in names
+
+
+def is_empty(value: ir.Value) -> bool:
+    """Say whether an array was made without contents."""
+    return is_made_by(value, "tensor.empty")
+
+
+def copied(operation: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> ir.Operation:
+    """Insert a copy of an operation, with what is in it, that uses other values in the place of those given."""
+    copy = operation.clone().operation
+    for part in (copy, *nested(copy)):
+        for i, operand in enumerate(part.operands):
+            if operand in values:
+                part.operands[i] = values[operand]
+    return copy
