@@ -69,6 +69,12 @@ class TraceBuilder(Builder):
             self.scalars[results[0]] = _ARITHMETIC[opdef.name](x, y)
         return results
 
+    def insert_clone(self, operation: Any, operands: Any) -> list[ir.Value]:
+        results = super().insert_clone(operation, operands)
+        for result in results:
+            self._remember(result, None)
+        return results
+
     def _named_shapes(self, opdef: OpDef, operands: Any, attributes: Any) -> list[tuple[Any, ...]] | None:
         """Run the type rule on named sizes, where some operand has them."""
         if not any(v in self.sizes or v in self.scalars for v in operands):

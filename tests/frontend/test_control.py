@@ -14,6 +14,7 @@ import difc
 import difc.numpy as dnp
 from difc.errors import ConcretizationError, DtypeError, InputError, ShapeError
 from tests.frontend.failing import fails
+from tests.frontend.traced import compare, trace_and_run
 from tests.frontend.trees import same
 
 pytestmark = pytest.mark.usefixtures("interpreted", "wide")
@@ -148,6 +149,15 @@ def test_scan_unrolled(unroll: Any, reverse: bool) -> None:
           x, rows)  # fmt: skip
     agree(lambda lib: lib.vmap(make(lib), (0, None)), rows, rows)
     same(make(OURS)(x, rows), make(THEIRS)(x, rows))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("unroll", [True, 2, 3])
+def test_scan_unrolled_of_run_time_sizes(unroll: int | bool, reverse: bool) -> None:
+    def program(r: Any) -> Any:
+        return difc.scan(lambda c, v: (np.sin(c) + v, (c * v, np.sum(c))), r[0], r, reverse=reverse, unroll=unroll)
+
+    compare(trace_and_run(program, rows, dynamic=[(0, 1)]), program(rows))
 
 
 def test_how_much_is_left_of_a_loop_that_is_unrolled() -> None:
