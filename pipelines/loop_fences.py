@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable
 
 from difc.dialects.mlir import ir
-from difc.pipelines.lowering.emitter import REDUCTION
 from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.operations import is_reduction
 from difc.pipelines.upstream import end_of, is_made_by, nested, on_arrays
 
 __all__ = ["FENCE", "compute_once", "keep_results_apart", "split_reductions"]
@@ -38,14 +38,14 @@ def split_reductions(function: ir.Operation) -> None:
         %f = iree_codegen.fusion_barrier %e
         %s = linalg.generic {reduction} ins(%f)
     """
-    for op in [op for op in on_arrays(function) if _is_costly(op)]:
-        _fence(op, lambda user: REDUCTION in str(user.attributes["iterator_types"]))
+    for op in filter(_is_costly, list(on_arrays(function))):
+        _fence(op, is_reduction)
 
 
 def compute_once(function: ir.Operation) -> None:
     """Fence each array that a kernel computes from the linalg ops that read it. Comes last."""
-    for op in [op for op in on_arrays(function) if op.name == "linalg.generic"]:
-        _fence(op, lambda user: True)
+    for op in filter(_is_generic, list(on_arrays(function))):
+        _fence(op, _is_generic)
 
 
 def keep_results_apart(function: ir.Operation) -> None:
@@ -62,8 +62,12 @@ def keep_results_apart(function: ir.Operation) -> None:
                 end.operands[i] = e.value(FENCE, [value], value.type)
 
 
+def _is_generic(op: ir.Operation) -> bool:
+    return op.name == "linalg.generic"
+
+
 def _is_costly(op: ir.Operation) -> bool:
-    if op.name != "linalg.generic" or sum(1 for _ in nested(op)) < _COSTLY:
+    if not _is_generic(op) or sum(1 for _ in nested(op)) < _COSTLY:
         return False
     types = [v.type for v in op.results]
     return all(type_.has_static_shape and math.prod(type_.shape) <= _ELEMENTS for type_ in types)
@@ -74,8 +78,7 @@ def _fence(op: ir.Operation, is_meant: Callable[[ir.Operation], bool]) -> None:
     e = TensorEmitter(op.block, op.location)
     for result in op.results:
         uses = [(use.owner.operation, use.operand_number) for use in result.uses]
-        uses = [(user, i) for user, i in uses if user.name == "linalg.generic" and is_meant(user)]
-        uses = [(user, i) for user, i in uses if i < len(user.operands) - len(user.results)]
+        uses = [(user, i) for user, i in uses if is_meant(user) and i < len(user.operands) - len(user.results)]
         if uses:
             with e.within(op):
                 fence = e.operation(FENCE, [result], [result.type])

@@ -1,5 +1,7 @@
 """What all edits of IREE's modules share: the operations of a module, numbers, and values that IREE cannot see.
 
+`is_reduction` takes operations of upstream's bindings as well: the passes on lowered modules ask it, too.
+
 Imports no MLIR but IREE's, and that late.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BARRIER", "constant", "hidden", "operations"]
+__all__ = ["BARRIER", "constant", "hidden", "is_reduction", "operations"]
 
 BARRIER = "util.optimization_barrier"
 """Passes its operands on; IREE does not look through it, and drops it in the end."""
@@ -28,6 +30,11 @@ def operations(module: Any) -> list[Any]:
     # Not by `block.operations`, which imports Python's classes for each dialect: 80 ms for those of linalg and vm.
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     return found
+
+
+def is_reduction(op: Any) -> bool:
+    """Say whether an operation is a `linalg.generic` that reduces."""
+    return op.name == "linalg.generic" and "reduction" in str(op.attributes["iterator_types"])
 
 
 def constant(number: int, kind: Any = None) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
+from difc.pipelines.operations import is_reduction
 from difc.pipelines.upstream import blocks_of, is_array
 
 __all__ = ["separate_reductions"]
@@ -38,13 +39,13 @@ def separate_reductions(block: ir.Block) -> None:
     for operation in reversed([op.operation for op in block.operations]):
         found = [leads[result] for result in operation.results if result in leads]
         if operation.name == _GENERIC:
-            if is_reduction := "reduction" in str(operation.attributes["iterator_types"]):
+            if reduces := is_reduction(operation):
                 for result in operation.results:
                     if leads.get(result):
                         _fence(e, result, following)
-            if is_reduction or found:
+            if reduces or found:
                 loops = len(operation.attributes["iterator_types"])
-                is_repeated = not is_reduction and any(found)
+                is_repeated = not reduces and any(found)
                 for operand in operation.operands:
                     leads[operand] = is_repeated or leads.get(operand, False) or _is_smaller(operand, loops)
         elif operation.name in _MOVES:

@@ -20,8 +20,9 @@ from difc.pipelines.loop_bodies import sizes_of_loops
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_kernels import is_allowed, move_into_kernel
 from difc.pipelines.loop_sizes import NOTES
-from difc.pipelines.lowering.emitter import REDUCTION, element_of
+from difc.pipelines.lowering.emitter import element_of
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
+from difc.pipelines.operations import is_reduction
 from difc.pipelines.target import VectorUnit
 from difc.pipelines.upstream import CONTROL, ancestor, blocks_of, copied, is_array, is_made_by, nested, on_arrays
 
@@ -155,17 +156,13 @@ def _kernels(run: Sequence[ir.Operation]) -> float:
 
 def _is_fused(op: ir.Operation, members: set[ir.Operation]) -> bool:
     """Say whether IREE makes an operation part of the kernel of another one: of its only user, or of a sum it reads."""
-    if _is_reduction(op):
+    if is_reduction(op):
         return False
     users = [use.owner.operation for v in op.results for use in v.uses]
     if len(users) == 1 and users[0].name == _GENERIC:
         return True
     makers = [v.owner for v in op.operands if is_made_by(v, _GENERIC)]
-    return any(maker.operation not in members or _is_reduction(maker.operation) for maker in makers)
-
-
-def _is_reduction(op: ir.Operation) -> bool:
-    return REDUCTION in str(op.attributes["iterator_types"])
+    return any(maker.operation not in members or is_reduction(maker.operation) for maker in makers)
 
 
 # ---- a kernel in its place -----------------------------------------------------------------------

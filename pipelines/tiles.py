@@ -18,6 +18,8 @@ import math
 import re
 from typing import Any
 
+from difc.pipelines.operations import is_reduction
+
 __all__ = ["fit_tiles"]
 
 _CHOICE, _TILES, _GENERIC = "translation_info", "lowering_config", "linalg.generic"
@@ -51,7 +53,7 @@ def fit_tiles(module: Any, vector_bytes: int) -> None:
         if op.name == "func.func":
             kernel = op if op.attributes.get(_CHOICE) in (masked, peeled) else None
             return ir.WalkResult.SKIP if kernel is None else ir.WalkResult.ADVANCE
-        if op.name == _GENERIC and "reduction" in str(op.attributes["iterator_types"]) and (tiles := _tiles_of(op)):
+        if is_reduction(op) and (tiles := _tiles_of(op)):
             if _widen_columns(op, tiles, vector_bytes):
                 op.attributes[_TILES] = _config(tiles)
             if not _do_fit(tiles, _loop_sizes(op)):
