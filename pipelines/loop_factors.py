@@ -17,6 +17,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.factor_kernels import Form
 from difc.pipelines.lowering.factor_unrolled import LARGEST, Code, cholesky, lu, solve
+from difc.pipelines.lowering.kernel_calls import called
 from difc.pipelines.lowering.kernel_loops import counted
 from difc.pipelines.lowering.tensors import TensorEmitter
 
@@ -33,7 +34,7 @@ Values = Sequence[ir.Value]
 
 def is_small_factorisation(op: ir.Operation) -> bool:
     """Say whether an operation is a call of such a kernel on matrices of a known, small size."""
-    return op.name == "flow.dispatch" and _kernel(op) is not None and _size(op) <= LARGEST
+    return _kernel(op) is not None and _size(op) <= LARGEST
 
 
 def work_of_factorisation(call: ir.Operation) -> float:
@@ -53,9 +54,9 @@ def write_out_factorisations(function: ir.Operation, calls: Sequence[ir.Operatio
         call.erase()
 
 
-def _kernel(call: ir.Operation) -> re.Match[str] | None:
+def _kernel(op: ir.Operation) -> re.Match[str] | None:
     """Return the parts of the name of the kernel that is called, or None if it is none of these."""
-    return _KERNEL.fullmatch(ir.SymbolRefAttr(call.attributes["entry_points"][0]).value[0])
+    return _KERNEL.fullmatch(called(op) or "")
 
 
 def _arrays(call: ir.Operation) -> list[ir.Value]:

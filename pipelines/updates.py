@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import identity_map
+from difc.pipelines.lowering.kernel_calls import is_call
 from difc.pipelines.lowering.matmul import KERNEL, Update, multiply
 from difc.pipelines.lowering.matmul_kernel import SIZES
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.target import VectorUnit
-from difc.pipelines.upstream import is_array, is_made_by
+from difc.pipelines.upstream import is_array, is_made_by, on_arrays
 
 __all__ = ["join_updates"]
 
@@ -43,16 +44,8 @@ def join_updates(block: ir.Block, unit: VectorUnit) -> None:
       block: of the function.
       unit: what the processor has.
     """
-    e, calls = TensorEmitter(block, block.owner.location), list[ir.Operation]()
-    name = f"@difc_{KERNEL}_"
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name == _DISPATCH and name in str(op.attributes["entry_points"]):
-            calls.append(op)
-        return ir.WalkResult.ADVANCE
-
-    block.owner.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    for call in calls:
+    e, function = TensorEmitter(block, block.owner.location), block.owner.operation
+    for call in [op for op in on_arrays(function) if is_call(op, KERNEL)]:
         _join(e, call, unit)
 
 

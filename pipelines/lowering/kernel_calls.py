@@ -8,7 +8,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, tensor_type_of
 from difc.pipelines.lowering.tensors import TensorEmitter
 
-__all__ = ["call_kernel", "dispatch"]
+__all__ = ["call_kernel", "called", "dispatch", "is_call"]
 
 
 def call_kernel(
@@ -39,6 +39,16 @@ def call_kernel(
         # before the functions: what looks at those can leave out the kernels
         ir.InsertionPoint.at_block_begin(module).insert(ir.Operation.parse(text(name, str(element))))
     return dispatch(c, name, arrays, sizes, results)
+
+
+def is_call(op: ir.Operation, kernel: str) -> bool:
+    """Say whether an operation is a call of a kernel, of any element type."""
+    return (called(op) or "").rpartition("_")[0] == f"difc_{kernel}"
+
+
+def called(op: ir.Operation) -> str | None:
+    """Return the name of the executable that an operation calls, if it is a call."""
+    return ir.SymbolRefAttr(op.attributes["entry_points"][0]).value[0] if op.name == "flow.dispatch" else None
 
 
 def dispatch(
