@@ -67,12 +67,12 @@ def lower(
             if "sym_visibility" in function.attributes and function.visibility.value == "private":
                 continue
             entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
-            if vectors is not None and loop_kernels:
-                loops_as_kernels(entry, lowered.body, vectors)
             if vectors is not None:
+                if loop_kernels:
+                    loops_as_kernels(entry, lowered.body, vectors)
                 join_updates(entry, vectors)
-            if vectors is not None and loop_kernels:
-                join_small_runs(entry, lowered.body, vectors)
+                if loop_kernels:
+                    join_small_runs(entry, lowered.body, vectors)
             join_scalars(entry)
             if target_kind == "cpu":
                 separate_reductions(entry)

@@ -24,9 +24,19 @@ from difc.pipelines.lowering.matmul_kernel import ADDED, KERNELS, PRODUCT, SUBTR
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.target import VectorUnit
 
-__all__ = ["Operand", "is_worth_swapping", "is_worth_the_kernel", "is_worth_turning", "matmul"]
+__all__ = [
+    "KERNEL",
+    "Operand",
+    "Update",
+    "is_worth_swapping",
+    "is_worth_the_kernel",
+    "is_worth_turning",
+    "matmul",
+    "multiply",
+]
 
 KERNEL = "matmul"
+"""The name by which the kernel is called."""
 
 # What is smaller takes as long as IREE's own kernel, or is not worth one at all.
 SMALLEST_WORK = 2**19  # multiplications, of all matrices of a batch together
