@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from difc.pipelines.lowering.kernel_text import multiply_add
 from difc.pipelines.target import VectorUnit
 
 __all__ = ["Tile", "constants", "copied", "row_numbers", "solve_within", "stored_rows", "take_off", "written"]
@@ -46,11 +47,7 @@ class Tile:
 
     def plus(self, result: str, x: str, a: str, b: str) -> str:
         """Return lines for result = x + a b."""
-        if self.fma:
-            return f"{result} = vector.fma {a}, {b}, {x} : {self.vector}"
-        return (
-            f"{result}_m = arith.mulf {a}, {b} : {self.vector}\n{result} = arith.addf {x}, {result}_m : {self.vector}"
-        )
+        return multiply_add(result, x, a, b, self.vector, self.fma)
 
     def minus(self, result: str, x: str, a: str, b: str) -> str:
         """Return lines for result = x - a b, where a may be one number: LLVM would negate and then repeat it."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["HANDED_OUT", "NAN", "Array", "address", "executable", "transposition"]
+__all__ = ["HANDED_OUT", "NAN", "Array", "address", "executable", "multiply_add", "transposition"]
 
 _DYNAMIC = "-9223372036854775808"
 #: NaN as a number of an element type: its bits.
@@ -215,6 +215,13 @@ def address(result: str, base: int, *offsets: tuple[str, int]) -> str:
             f"!llvm.array<{scale} x i8>",
         ]
     return "\n".join(lines)
+
+
+def multiply_add(result: str, total: str, x: str, y: str, type_: str, fma: bool) -> str:
+    """Return the lines of `result = total + x y`: in one step, or with the product rounded before it is added."""
+    if fma:
+        return f"{result} = vector.fma {x}, {y}, {total} : {type_}"
+    return f"{result}_m = arith.mulf {x}, {y} : {type_}\n{result} = arith.addf {total}, {result}_m : {type_}"
 
 
 def transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:

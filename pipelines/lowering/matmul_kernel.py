@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from difc.pipelines.lowering.kernel_arithmetic import let
-from difc.pipelines.lowering.kernel_text import HANDED_OUT, Array, address, executable, transposition
+from difc.pipelines.lowering.kernel_text import HANDED_OUT, Array, address, executable, multiply_add, transposition
 from difc.pipelines.lowering.matmul_operands import MEMORY, ROWS, STEP
 from difc.pipelines.lowering.matmul_tiles import SMALLEST, tiles_text
 from difc.pipelines.target import VectorUnit
@@ -152,13 +152,11 @@ def kernel_text(name: str, element: str, unit: VectorUnit) -> str:
         for i in range(rows)
     )
     names = lambda prefix: ", ".join(f"%{prefix}{i}" for i in range(rows))  # noqa: E731
-    fused = f"%f@ = vector.fma %v@, %y_row, %a@ : {vector}"
-    rounded = f"%u@ = arith.mulf %v@, %y_row : {vector}\n%f@ = arith.addf %a@, %u@ : {vector}"
     products = _lines(
         "%x_at@ = arith.addi %s@, %x_ki : index",
         f"%e@ = tensor.extract %x_flat[%x_at@] : {flat}",
         f"%v@ = vector.broadcast %e@ : {element} to {vector}",
-        fused if unit.fma else rounded,
+        multiply_add("%f@", "%a@", "%v@", "%y_row", vector, unit.fma),
         count=rows,
     )
     ends = _lines(

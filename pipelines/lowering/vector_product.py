@@ -19,7 +19,7 @@ from difc.pipelines.lowering.context import Context
 from difc.pipelines.lowering.emitter import Size, element_of
 from difc.pipelines.lowering.kernel_arithmetic import let
 from difc.pipelines.lowering.kernel_calls import call_kernel
-from difc.pipelines.lowering.kernel_text import HANDED_OUT, Array, address, executable
+from difc.pipelines.lowering.kernel_text import HANDED_OUT, Array, address, executable, multiply_add
 from difc.pipelines.lowering.matmul_kernel import KERNELS
 from difc.pipelines.target import VectorUnit
 
@@ -102,13 +102,6 @@ def kernel_text(name: str, element: str, unit: VectorUnit, *, down: bool) -> str
     return executable(name, [vector, matrix, out], SIZES, across, body)
 
 
-def _added(result: str, x: str, y: str, total: str, vector: str, fma: bool) -> str:
-    """Return the lines of `result = x y + total`."""
-    if fma:
-        return f"{result} = vector.fma {x}, {y}, {total} : {vector}"
-    return f"{result}_ = arith.mulf {x}, {y} : {vector}\n{result} = arith.addf {total}, {result}_ : {vector}"
-
-
 def _read(result: str, flat: str, start: str, mask: str, element: str, vector: str) -> str:
     """Return the line that reads neighbours from an element on."""
     return (
@@ -133,7 +126,7 @@ def _down(element: str, columns: int, fma: bool) -> str:
             products += [
                 let(f"at{i} = start{i} + column"),
                 _read(f"%row{i}", "%matrix_flat", f"%at{i}", "%inside", element, vector),
-                _added(f"%total{i + 1}", f"%times{i}", f"%row{i}", f"%total{i}", vector, fma),
+                multiply_add(f"%total{i + 1}", f"%total{i}", f"%times{i}", f"%row{i}", vector, fma),
             ]
         together, each = "\n".join(numbers), "\n".join(products)
         return f"""
@@ -184,7 +177,7 @@ def _along(element: str, columns: int, fma: bool) -> str:
             [
                 let(f"at{i} = start{i} + column"),
                 _read(f"%row{i}", "%matrix_flat", f"%at{i}", "%inside", element, vector),
-                _added(f"%next{i}", "%v", f"%row{i}", f"%total{i}", vector, fma),
+                multiply_add(f"%next{i}", f"%total{i}", "%v", f"%row{i}", vector, fma),
             ]
         )
         for i in count
