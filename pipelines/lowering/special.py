@@ -39,14 +39,14 @@ TABLE: dict[dif.OpDef, Callable[..., Real]] = {
     dif.erfcx: erfcx,
     dif.erfinv: erfinv,
     dif.erfcinv: erfcinv,
-    dif.bessel_i0e: bessel.bessel_i0e,
-    dif.bessel_i1e: bessel.bessel_i1e,
-    dif.bessel_j0: bessel.bessel_j0,
-    dif.bessel_j1: bessel.bessel_j1,
-    dif.bessel_k0e: bessel.bessel_k0e,
-    dif.bessel_k1e: bessel.bessel_k1e,
-    dif.bessel_y0: bessel.bessel_y0,
-    dif.bessel_y1: bessel.bessel_y1,
+    dif.bessel_i0e: partial(bessel.scaled_i, order=0),
+    dif.bessel_i1e: partial(bessel.scaled_i, order=1),
+    dif.bessel_j0: partial(bessel.j, order=0),
+    dif.bessel_j1: partial(bessel.j, order=1),
+    dif.bessel_k0e: partial(bessel.scaled_k, order=0),
+    dif.bessel_k1e: partial(bessel.scaled_k, order=1),
+    dif.bessel_y0: partial(bessel.y, order=0),
+    dif.bessel_y1: partial(bessel.y, order=1),
 }
 
 

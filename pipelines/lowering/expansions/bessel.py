@@ -7,7 +7,6 @@ digits at them; at the other zeros, and at those of Y, the error is small beside
 from __future__ import annotations
 
 import math
-from functools import partial
 
 from difc.pipelines.lowering.expansions import special_coefficients as table
 from difc.pipelines.lowering.expansions.exponential import exp
@@ -15,16 +14,7 @@ from difc.pipelines.lowering.expansions.logarithmic import log
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 from difc.pipelines.lowering.expansions.trigonometric import sine_and_cosine
 
-__all__ = [
-    "bessel_i0e",
-    "bessel_i1e",
-    "bessel_j0",
-    "bessel_j1",
-    "bessel_k0e",
-    "bessel_k1e",
-    "bessel_y0",
-    "bessel_y1",
-]
+__all__ = ["j", "scaled_i", "scaled_k", "y"]
 
 #: Where the series of J and Y in x^2 end.
 WAVES_FROM = 8.0
@@ -32,8 +22,8 @@ WAVES_FROM = 8.0
 # ---- the first modified kind ---------------------------------------------------------------------
 
 
-def _scaled_i(f: Reals, x: Real, order: int) -> Real:
-    """Return the function of |x|."""
+def scaled_i(f: Reals, x: Real, order: int) -> Real:
+    """Return exp(-|x|) I0(x), or exp(-|x|) I1(x), which is odd."""
     size = abs(x)
     far = size > 8.0
     near = far.choose(1.0, size)
@@ -44,23 +34,14 @@ def _scaled_i(f: Reals, x: Real, order: int) -> Real:
     root = (large < math.inf).choose(large, 1.0).sqrt()
     tail = f.polynomial(inverse - 1.0, far_series) / root
     tail = (large < math.inf).choose(tail, 0.0)
-    return x.is_nan().choose(x, far.choose(tail, small))
+    result = far.choose(tail, small)
+    return x.is_nan().choose(x, f.signed(result, x) if order else result)
 
 
 def _near_i(f: Reals, x: Real, order: int) -> Real:
     """Return I0(x) or I1(x) for x up to 8."""
     series = f.polynomial(x * x, (table.BESSEL_I0, table.BESSEL_I1)[order][f.dtype])
     return series * x if order else series
-
-
-def bessel_i0e(f: Reals, x: Real) -> Real:
-    """Return exp(-|x|) I0(x)."""
-    return _scaled_i(f, x, 0)
-
-
-def bessel_i1e(f: Reals, x: Real) -> Real:
-    """Return exp(-|x|) I1(x), which is odd."""
-    return x.is_nan().choose(x, f.signed(_scaled_i(f, x, 1), x))
 
 
 # ---- the first and the second kind ---------------------------------------------------------------
@@ -104,7 +85,8 @@ def _parts(x: Real) -> tuple[Flag, Real, Flag, Real]:
     return near, near.choose(size, 1.0), far, far.choose(size, WAVES_FROM)
 
 
-def _j(f: Reals, x: Real, order: int) -> Real:
+def j(f: Reals, x: Real, order: int) -> Real:
+    """Return J0(x), or J1(x), which is odd."""
     near, small, far, large = _parts(x)
     result = near.choose(_near_j(f, small, order), far.choose(_wave(f, large, order)[0], 0.0))
     if order:
@@ -112,7 +94,8 @@ def _j(f: Reals, x: Real, order: int) -> Real:
     return x.is_nan().choose(x, result)
 
 
-def _y(f: Reals, x: Real, order: int) -> Real:
+def y(f: Reals, x: Real, order: int) -> Real:
+    """Return Y0(x) or Y1(x); NaN below 0."""
     near, small, far, large = _parts(x)
     near_y = _near_y(f, (small > 0.0).choose(small, 1.0), order)
     result = near.choose(near_y, far.choose(_wave(f, large, order)[1], 0.0))
@@ -120,13 +103,11 @@ def _y(f: Reals, x: Real, order: int) -> Real:
     return x.is_nan().choose(x, (x < 0.0).choose(math.nan, result))
 
 
-bessel_j0, bessel_j1 = partial(_j, order=0), partial(_j, order=1)
-bessel_y0, bessel_y1 = partial(_y, order=0), partial(_y, order=1)
-
 # ---- the second modified kind --------------------------------------------------------------------
 
 
-def _scaled_k(f: Reals, x: Real, order: int) -> Real:
+def scaled_k(f: Reals, x: Real, order: int) -> Real:
+    """Return exp(x) K0(x) or exp(x) K1(x); NaN below 0."""
     usable = f.is_usable(abs(x))
     near, far = usable & (abs(x) < 2.0), usable & (abs(x) >= 2.0)
     small, large = near.choose(abs(x), 1.0), far.choose(abs(x), 2.0)
@@ -137,6 +118,3 @@ def _scaled_k(f: Reals, x: Real, order: int) -> Real:
     result = near.choose(exp(f, small) * below, tail / large.sqrt())
     result = usable.choose(result, (abs(x) < 1.0).choose(math.inf, 0.0))
     return x.is_nan().choose(x, (x < 0.0).choose(math.nan, result))
-
-
-bessel_k0e, bessel_k1e = partial(_scaled_k, order=0), partial(_scaled_k, order=1)

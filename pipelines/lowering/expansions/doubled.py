@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
-__all__ = ["Doubled", "choose", "normal", "product", "quotient", "root", "total"]
+__all__ = ["Doubled", "choose", "normal", "plus", "product", "quotient", "root", "total", "total_unordered"]
 
 
 class Doubled(NamedTuple):
@@ -41,9 +41,21 @@ def total(x: Real, y: Real) -> Doubled:
     return Doubled(high, (x - high) + y)
 
 
+def total_unordered(x: Real, y: Real) -> Doubled:
+    """Return x + y as `total` does, whichever of them is larger."""
+    first = abs(x) >= abs(y)
+    return total(first.choose(x, y), first.choose(y, x))
+
+
 def normal(x: Doubled) -> Doubled:
     """Return the same number with a low part as small as can be."""
     return total(x.high, x.low)
+
+
+def plus(x: Doubled, y: Doubled) -> Doubled:
+    """Return x + y."""
+    both = total_unordered(x.high, y.high)
+    return normal(Doubled(both.high, both.low + (x.low + y.low)))
 
 
 def product(f: Reals, x: Doubled | Real, y: Doubled | Real) -> Doubled:

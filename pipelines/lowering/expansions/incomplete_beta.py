@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from difc.pipelines.lowering.expansions.doubled import Doubled, normal, product, total
+from difc.pipelines.lowering.expansions.doubled import Doubled, normal, plus, product, total, total_unordered
 from difc.pipelines.lowering.expansions.exponential import exp_of_sum
-from difc.pipelines.lowering.expansions.incomplete_gamma import MOST_TERMS, log_gamma, plus, repeated, tolerance
+from difc.pipelines.lowering.expansions.incomplete_gamma import MOST_TERMS, log_gamma, repeated, tolerance
 from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
@@ -71,19 +71,13 @@ def beta_fraction(f: Reals, a: Real, b: Real, x: Real) -> Real:
     return 1.0 / result
 
 
-def _ordered(f: Reals, x: Real, y: Real) -> Doubled:
-    """Return x + y exactly, of any order of size."""
-    first = abs(x) >= abs(y)
-    return total(first.choose(x, y), first.choose(y, x))
-
-
 def _factor(f: Reals, a: Real, b: Real, x: Real) -> Real:
     """Return x^a (1 - x)^b gamma(a + b) / (gamma(a) gamma(b))."""
     rest = total(f.real(1.0), -x)
     log_rest = log_as_sum(f, rest.high)
     log_rest = normal(Doubled(log_rest.high, log_rest.low + rest.low / rest.high))
     power = plus(normal(product(f, a, log_as_sum(f, x))), normal(product(f, b, log_rest)))
-    both = _ordered(f, a, b)
+    both = total_unordered(a, b)
     whole = log_gamma(f, both.high)
     whole = normal(Doubled(whole.high, whole.low + both.low * log(f, both.high)))
     parts = plus(log_gamma(f, a), log_gamma(f, b))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from difc.pipelines.lowering.expansions import special_coefficients as table
-from difc.pipelines.lowering.expansions.doubled import Doubled, normal, product, total
+from difc.pipelines.lowering.expansions.doubled import Doubled, normal, plus, product
 from difc.pipelines.lowering.expansions.exponential import exp_of_sum, expm1
 from difc.pipelines.lowering.expansions.gamma import (
     FAR,
@@ -29,7 +29,6 @@ __all__ = [
     "fraction_terms",
     "log_gamma",
     "order_from_above",
-    "plus",
     "power_series",
     "regularized",
     "regularized_by_order",
@@ -57,13 +56,6 @@ def repeated(f: Reals, start: list[Real], goes_on: Callable[..., Flag], step: Ca
     with c.within(after):
         c.operation("scf.yield", [x.value for x in step(*(Real(f, v) for v in after.arguments))])
     return [Real(f, v) for v in loop.results]
-
-
-def plus(x: Doubled, y: Doubled) -> Doubled:
-    """Return x + y, of any order of size."""
-    first: Flag = abs(x.high) >= abs(y.high)
-    both = total(first.choose(x.high, y.high), first.choose(y.high, x.high))
-    return normal(Doubled(both.high, both.low + (x.low + y.low)))
 
 
 def log_gamma(f: Reals, a: Real) -> Doubled:
