@@ -12,11 +12,10 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects.semantics import Meaning, in_f64, meaning
+from difc.dialects.semantics_special import LONG, PI
 
 __all__: list[str] = []
 
-LONG = np.longdouble
-PI = LONG("3.14159265358979323846264338327950288")
 EULER = LONG("0.577215664901532860606512090082402431")
 #: From here on the asymptotic series is exact, of J and Y, and of I and K.
 FAR, FAR_OF_I = 40.0, 500.0

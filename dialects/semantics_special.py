@@ -15,20 +15,22 @@ from difc import dialects as dif
 from difc.dialects.semantics import Meaning, in_f64, meaning
 from difc.dialects.types import F64
 
-__all__: list[str] = []
+__all__ = ["LONG", "PI"]
 
 LONG = np.longdouble
+PI = LONG("3.14159265358979323846264338327950288")
 #: Bernoulli numbers B2, B4, ...
 BERNOULLI = (1 / LONG(6), -1 / LONG(30), 1 / LONG(42), -1 / LONG(30), 5 / LONG(66), -691 / LONG(2730), 7 / LONG(6))
 
 
-def _each(function: Callable[[float], float]) -> Meaning:
-    """Apply a function of numbers to every element."""
+def _of_numbers(function: Callable[..., float]) -> Meaning:
+    """Apply a function of numbers to the elements at every place."""
 
-    def apply(x: np.ndarray) -> np.ndarray:
-        return np.fromiter(map(function, x.ravel().tolist()), F64, x.size).reshape(x.shape)
+    def compute(*arrays: np.ndarray) -> np.ndarray:
+        rows = (a.ravel().tolist() for a in arrays)
+        return np.fromiter(map(function, *rows), F64, arrays[0].size).reshape(arrays[0].shape)
 
-    return in_f64(apply)
+    return in_f64(compute)
 
 
 # ---- gamma functions -----------------------------------------------------------------------------
@@ -70,8 +72,8 @@ def _gamma(x: float) -> float:
         return math.inf
 
 
-meaning(dif.lgamma)(_each(_lgamma))
-meaning(dif.gamma)(_each(_gamma))
+meaning(dif.lgamma)(_of_numbers(_lgamma))
+meaning(dif.gamma)(_of_numbers(_gamma))
 
 
 @meaning(dif.polygamma)
@@ -107,12 +109,12 @@ def _polygamma(x: np.ndarray, *, order: int) -> np.ndarray:
 def _cotangent(x: np.ndarray, order: int) -> np.ndarray:
     """Return the derivative of pi cot(pi x) of an order, as a polynomial in the cotangent."""
     rest = np.where(np.isfinite(x), x - np.rint(x), 0.25).astype(LONG)
-    angle = rest * LONG("3.14159265358979323846264338327950288")
+    angle = rest * PI
     cot = np.cos(angle) / np.sin(angle)
     p = np.polynomial.Polynomial([0, 1])
     for _ in range(order):
         p = -p.deriv() * np.polynomial.Polynomial([1, 0, 1])
-    return LONG("3.14159265358979323846264338327950288") ** (order + 1) * p(cot)
+    return PI ** (order + 1) * p(cot)
 
 
 # ---- error functions -----------------------------------------------------------------------------
@@ -164,8 +166,8 @@ def _erfinv(x: float) -> float:
     return y
 
 
-meaning(dif.erfinv)(_each(_erfinv))
-meaning(dif.erfcinv)(_each(_erfcinv))
+meaning(dif.erfinv)(_of_numbers(_erfinv))
+meaning(dif.erfcinv)(_of_numbers(_erfcinv))
 
 
 # ---- incomplete gamma functions ------------------------------------------------------------------
@@ -249,14 +251,6 @@ def _incomplete_by_order(a: float, x: float) -> float:
     return -_scale(a, x) * fraction * (away + 1 / a + fraction * (1 - slope))
 
 
-def _of_numbers(function: Callable[..., float]) -> Meaning:
-    def compute(*arrays: np.ndarray) -> np.ndarray:
-        rows = (a.ravel().tolist() for a in arrays)
-        return np.fromiter(map(function, *rows), F64, arrays[0].size).reshape(arrays[0].shape)
-
-    return in_f64(compute)
-
-
 meaning(dif.gammainc)(_of_numbers(lambda a, x: _incomplete(a, x)[0]))
 meaning(dif.gammaincc)(_of_numbers(lambda a, x: _incomplete(a, x)[1]))
 meaning(dif.gammainc_by_order)(_of_numbers(_incomplete_by_order))
@@ -284,9 +278,7 @@ def _long_lgamma(x: LONG) -> LONG:
     while x < 30:
         steps, x = steps + np.log(x), x + 1
     tail = sum(number / (2 * k * (2 * k - 1) * x ** (2 * k - 1)) for k, number in enumerate(BERNOULLI, start=1))
-    return (
-        (x - LONG(0.5)) * np.log(x) - x + np.log(2 * LONG("3.14159265358979323846264338327950288")) / 2 + tail - steps
-    )
+    return (x - LONG(0.5)) * np.log(x) - x + np.log(2 * PI) / 2 + tail - steps
 
 
 def _beta_series(a: float, b: float, x: LONG) -> float:
