@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import numpy as np
+import pytest
 from iree import runtime
 
 import difc
+from difc import config, program
 from difc import dialects as dif
 from difc.dialects import BF16, Aval, Builder, add_function, context, interpreter, is_float, new_block, return_
 from difc.dialects.mlir import ir
@@ -26,7 +29,9 @@ __all__ = [
     "check",
     "compiled",
     "compiles",
+    "host_code",
     "joined",
+    "kernels_must_compile",
     "loaded",
     "loop",
     "loops_on_host",
@@ -91,9 +96,22 @@ def text_of(emit: Callable[..., Any], avals: Sequence[Aval], target: str = "cpu"
     return str(lowered)
 
 
+def host_code(f: Callable[..., Any], *arguments: Any, target: str = "cpu") -> str:
+    """Return the text of a traced and lowered function, without its kernels."""
+    return difc.trace(f, *arguments).ir("linalg", target).rpartition('"flow.executable_end"')[2]
+
+
 def loops_on_host(f: Callable[..., Any], *arguments: Any) -> int:
     """Return how many loops of a traced and lowered function are left outside kernels."""
-    return difc.trace(f, *arguments).ir("linalg").rpartition('"flow.executable_end"')[2].count("scf.for")
+    return host_code(f, *arguments).count("scf.for")
+
+
+@contextmanager
+def kernels_must_compile() -> Iterator[None]:
+    """Compile anew, where that IREE cannot compile a kernel is an error: no second try does without."""
+    with pytest.MonkeyPatch.context() as patch, config.override(cache_dir=""):
+        patch.setattr(program, "CompileError", ())
+        yield
 
 
 def compiles(module: ir.Module, target: str, opt_level: int = 1, vectors: VectorUnit | None = None) -> bytes:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 
 import difc
 import difc.numpy as dnp
-from difc import config, program
 from difc.dialects import context
 from difc.dialects.mlir import ir
 from difc.pipelines import lower, small_runs
 from difc.pipelines.target import Target
 from difc.pytree import flatten
 from tests.golden import IR, check_file
+from tests.pipelines.lowered import host_code, kernels_must_compile
 
 RNG = np.random.default_rng(0)
 X, Y, M = RNG.normal(size=3), RNG.normal(size=3), RNG.normal(size=(3, 3))
@@ -27,8 +27,7 @@ X, Y, M = RNG.normal(size=3), RNG.normal(size=3), RNG.normal(size=(3, 3))
 
 def kernels(f: Callable[..., Any], *arguments: Any, target: str = "cpu") -> tuple[int, int]:
     """Return how many kernels of runs there are, and how many operations on arrays are left outside."""
-    text = difc.trace(f, *arguments).ir("linalg", target)
-    outside = text.rpartition('"flow.executable_end"')[2]
+    outside = host_code(f, *arguments, target=target)
     return outside.count("[@difc_loop_"), outside.count("linalg.generic")
 
 
@@ -38,8 +37,7 @@ def results(f: Callable[..., Any], *arguments: Any) -> list[np.ndarray]:
 
 def check(f: Callable[..., Any], *arguments: Any) -> None:
     """Compare a function with the interpreter, and its numbers with those of the kernels that IREE makes."""
-    with pytest.MonkeyPatch.context() as patch, config.override(cache_dir=""):
-        patch.setattr(program, "CompileError", ())  # that IREE cannot compile a kernel is an error
+    with pytest.MonkeyPatch.context() as patch, kernels_must_compile():
         found = results(difc.compile(f, *arguments), *arguments)
         patch.setattr(lower, "join_small_runs", lambda *_: None)
         before = results(difc.compile(f, *arguments), *arguments)
