@@ -1,4 +1,4 @@
-"""What the special functions share: operands as floats of one dtype, and ops on traced arrays or NumPy's.
+"""What the functions of SciPy share: operands of one dtype, floats or matrices, and ops on traced arrays or NumPy's.
 
 Must not import MLIR until something is traced or an op without a NumPy form is called.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from difc.numpy import surface
 
-__all__ = ["apply", "constant", "floats", "largest_logarithm", "polynomial"]
+__all__ = ["apply", "constant", "floats", "largest_logarithm", "matrices", "polynomial"]
 
 
 def floats(*values: Any) -> tuple[Any, ...]:
@@ -32,6 +32,25 @@ def floats(*values: Any) -> tuple[Any, ...]:
         np.asarray(v, dtype) if w else (v if isinstance(v, Tracer) else wrap(lift(v))).astype(dtype)
         for v, w in zip(values, weak, strict=True)
     )
+
+
+def matrices(name: str, *arrays: Any) -> list[Any]:
+    """Return operands as arrays of one dtype, float32 or float64; a traced first one must be square matrices.
+
+    Args:
+      name: of the function, for messages.
+
+    Raises:
+      ShapeError, DtypeError: as `difc.numpy.factor.matrices` says, if an operand is traced.
+    """
+    if surface.has_tracer(*arrays):
+        from difc.numpy import factor
+        from difc.tracer import wrap
+
+        return [wrap(v) for v in factor.matrices(name, *arrays)]
+    given = [np.asarray(a) for a in arrays]
+    dtype = np.float32 if np.result_type(*given) == np.float32 else np.float64
+    return [a.astype(dtype, copy=False) for a in given]
 
 
 def constant(x: Any) -> Any:

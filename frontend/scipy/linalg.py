@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from difc import numpy as dnp
-from difc.errors import AbsentAttributeError
+from difc.errors import AbsentAttributeError, InputError
 from difc.numpy import surface
-from difc.scipy.common import constant
+from difc.scipy.common import constant, matrices
 from difc.scipy.matrix_equations import solve_sylvester, sqrtm
 from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
 
@@ -66,8 +66,6 @@ def solve_triangular(
       unit_diagonal: take the diagonal as ones.
     """
     if trans not in _TRANSPOSED:
-        from difc.errors import InputError
-
         raise InputError(f"trans is {trans!r}", remedy="use 0 or 'N' for a, and 1 or 'T' for its transpose")
     if not surface.has_tracer(a, b):
         a, b = np.asarray(a), np.asarray(b)
@@ -206,14 +204,7 @@ def expm(A: Any) -> Any:
 
     In a trace, matrices whose 1-norm is above about 350,000 (250,000 in float32) give NaN.
     """
-    if surface.has_tracer(A):
-        from difc.numpy import factor
-        from difc.tracer import wrap
-
-        A = wrap(factor.matrices("expm", A)[0])
-    else:
-        A = np.asarray(A)
-        A = A if A.dtype == np.float32 else A.astype(np.float64)
+    (A,) = matrices("expm", A)
     degree, limit = _PADE[A.dtype]
     norm = np.max(np.sum(np.abs(A), -2), -1)
     ratio = constant(np.maximum(norm / limit, 1.0))

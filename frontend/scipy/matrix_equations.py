@@ -11,25 +11,15 @@ from typing import Any
 import numpy as np
 
 from difc import numpy as dnp
+from difc.errors import ShapeError
 from difc.numpy import surface
-from difc.scipy.common import constant
+from difc.scipy.common import constant, matrices
+from difc.source import user_frame_location
 
 __all__ = ["solve_sylvester", "sqrtm"]
 
 #: With scaling, matrices whose eigenvalues are as far apart as the dtype allows take about ten steps.
 STEPS = 16
-
-
-def _matrices(name: str, *arrays: Any) -> list[Any]:
-    """Return operands as matrices of one dtype, float32 or float64."""
-    if surface.has_tracer(*arrays):
-        from difc.numpy import factor
-        from difc.tracer import wrap
-
-        return [wrap(v) for v in factor.matrices(name, *arrays)]
-    given = [np.asarray(a) for a in arrays]
-    dtype = np.result_type(*given)
-    return [a.astype(np.float32 if dtype == np.float32 else np.float64) for a in given]
 
 
 # ---- square roots --------------------------------------------------------------------------------
@@ -48,9 +38,9 @@ def sqrtm(A: Any) -> Any:
       array([[2., 0.],
              [0., 3.]])
     """
-    (A,) = _matrices("sqrtm", A)
-    identity = dnp.eye(np.shape(A)[-1], dtype=A.dtype)
+    (A,) = matrices("sqrtm", A)
     size = np.shape(A)[-1]
+    identity = dnp.eye(size, dtype=A.dtype)
 
     def step(_: Any, parts: tuple[Any, Any]) -> tuple[Any, Any]:
         root, product = parts  # of which the second goes to the identity
@@ -91,7 +81,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
       >>> solve_sylvester(np.array([[1.0]]), np.array([[2.0]]), np.array([[6.0]]))
       array([[2.]])
     """
-    a, b, q = _matrices("solve_sylvester", a, b, q)
+    a, b, q = matrices("solve_sylvester", a, b, q)
     shapes = [np.shape(x)[-2:] for x in (a, b, q)]
     wanted = [(shapes[0][-1],) * 2, (shapes[1][-1],) * 2, (shapes[0][-1], shapes[1][-1])]
     if [len(s) for s in shapes] != [2, 2, 2] or any(
@@ -99,9 +89,6 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
         for s, w in zip(shapes, wanted, strict=True)
         for d, e in zip(s, w, strict=True)
     ):
-        from difc.errors import ShapeError
-        from difc.source import user_frame_location
-
         raise ShapeError(
             f"solve_sylvester: matrices of shapes {', '.join(str(list(np.shape(x))) for x in (a, b, q))} do not fit",
             where=user_frame_location(),

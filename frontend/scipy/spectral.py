@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from difc.errors import InputError, UnsupportedError
+from difc.source import user_frame_location
+
 __all__ = ["eigh", "eigvalsh", "pinv", "qr", "svd", "svdvals"]
 
 
@@ -25,8 +28,6 @@ def qr(
     _refuse("qr", pivoting=pivoting)
     modes = {"full": "complete", "economic": "reduced", "r": "r"}
     if mode not in modes:
-        from difc.errors import InputError
-
         raise InputError(f"qr: mode is {mode!r}", remedy='use "full", "economic" or "r"')
     if mode == "r":
         return (np.linalg.qr(a, mode="complete")[1],)
@@ -107,9 +108,6 @@ def _refuse(name: str, **options: Any) -> None:
     """
     for option, value in options.items():
         if value is not None and value is not False:
-            from difc.errors import UnsupportedError
-            from difc.source import user_frame_location
-
             raise UnsupportedError(
                 f"scipy.linalg.{name} with {option}= cannot be traced",
                 where=user_frame_location(),
