@@ -19,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difc.dialects.mlir import ir
-from difc.pipelines.loop_bodies import stack_bytes, work_of
+from difc.pipelines.loop_bodies import sizes_of_loops, stack_bytes, work_of
 from difc.pipelines.loop_dims import Dims, carries_of
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_sizes import Known
+from difc.pipelines.lowering.emitter import REDUCTION
 from difc.pipelines.lowering.tensors import RESHAPES
 from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested
 
@@ -138,15 +139,11 @@ def _tile(count: int, function: ir.Operation, dims: Mapping[ir.Value, int], most
 
 def _is_light(op: ir.Operation, lane: int) -> bool:
     """Say whether each lane adds few terms in an operation."""
-    kinds = [str(kind) for kind in op.attributes["iterator_types"]]
-    if not any("reduction" in kind for d, kind in enumerate(kinds) if d != lane):
+    others = [d for d in range(len(op.attributes["iterator_types"])) if d != lane]
+    if not any(_is_summed(op, d) for d in others):
         return True
-    sizes = [1.0] * len(kinds)
-    for operand, attribute in zip(op.operands, op.attributes["indexing_maps"], strict=True):
-        shape = operand.type.shape if is_array(operand) else ()
-        for size, expression in zip(shape, ir.AffineMapAttr(attribute).value.results, strict=True):
-            sizes[ir.AffineDimExpr(expression).position] = math.inf if size < 0 else size
-    return math.prod(size for d, size in enumerate(sizes) if d != lane) <= _TERMS
+    sizes = sizes_of_loops(op)
+    return math.prod(sizes[d] for d in others) <= _TERMS
 
 
 # ---- sums over lanes -----------------------------------------------------------------------------
@@ -170,7 +167,12 @@ def _sums(function: ir.Operation, loops: dict[ir.Operation, int]) -> set[ir.Valu
 
 
 def _adds_lanes(op: ir.Operation, loops: dict[ir.Operation, int]) -> bool:
-    return op in loops and "reduction" in str(op.attributes["iterator_types"][loops[op]])
+    return op in loops and _is_summed(op, loops[op])
+
+
+def _is_summed(op: ir.Operation, loop: int) -> bool:
+    """Say whether an operation reduces along one of its loops."""
+    return REDUCTION in str(op.attributes["iterator_types"][loop])
 
 
 def _keeps_parts(op: ir.Operation, sums: set[ir.Value], loops: dict[ir.Operation, int]) -> bool:
