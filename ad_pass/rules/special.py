@@ -30,6 +30,10 @@ def _polynomial(x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
     return total
 
 
+def _no_derivative(message: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError(message, where=user_location(current_builder().location), remedy=remedy)
+
+
 # ---- gamma functions -----------------------------------------------------------------------------
 
 defjvp(dif.lgamma, lambda t, y, x: dif.mul(t, dif.polygamma(x, order=0)))
@@ -38,11 +42,8 @@ defjvp(dif.gamma, lambda t, y, x: dif.mul(t, dif.mul(y, dif.polygamma(x, order=0
 
 def _polygamma(t: ir.Value, y: ir.Value, x: ir.Value, *, order: int) -> ir.Value:
     if order == MOST_DERIVATIVES:
-        raise UnsupportedError(
-            f"polygamma of order {order} has no derivative: {MOST_DERIVATIVES} is the highest order",
-            where=user_location(current_builder().location),
-            remedy="take fewer derivatives",
-        )
+        message = f"polygamma of order {order} has no derivative: {MOST_DERIVATIVES} is the highest order"
+        raise _no_derivative(message, "take fewer derivatives")
     return dif.mul(t, dif.polygamma(x, order=order + 1))
 
 
@@ -62,10 +63,9 @@ def _density(a: ir.Value, x: ir.Value) -> ir.Value:
 
 
 def _twice_by_order(*_: Any) -> ir.Value:
-    raise UnsupportedError(
+    raise _no_derivative(
         "gammainc and gammaincc have no second derivative by their first argument, the order",
-        where=user_location(current_builder().location),
-        remedy="take the second derivative by x alone, with difc.stop_gradient(a)",
+        "take the second derivative by x alone, with difc.stop_gradient(a)",
     )
 
 
@@ -92,10 +92,9 @@ defjvp(dif.gammainc_by_order, _twice_by_order, _density_by_order)
 
 
 def _betainc_by_shape(*_: Any) -> ir.Value:
-    raise UnsupportedError(
+    raise _no_derivative(
         "betainc has no derivative by its first two arguments",
-        where=user_location(current_builder().location),
-        remedy="take the derivative by x alone, with difc.stop_gradient of the others",
+        "take the derivative by x alone, with difc.stop_gradient of the others",
     )
 
 
