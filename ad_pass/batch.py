@@ -123,7 +123,9 @@ def batch_values(
     outer = builder.location
     values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, arguments, strict=True))
     marked = {a for a, mark in zip(block.arguments, batched, strict=True) if mark}
-    shared = {a for a in block.arguments if a not in marked and is_float(aval_of(a).dtype)}
+    shared: set[ir.Value] = set()  # what derivatives of lanes that are not taken could reach
+    if taken is not None:
+        shared.update(a for a in block.arguments if a not in marked and is_float(aval_of(a).dtype))
     for operation in block.operations:
         operation = operation.operation
         ins, marks = [values[v] for v in operation.operands], [v in marked for v in operation.operands]
@@ -133,7 +135,7 @@ def batch_values(
         if not any(marks):
             builder.location = operation.location
             outs, out_marks = clone_op(operation, ins), [False] * len(operation.results)
-            if any(v in shared for v in operation.operands):
+            if shared and any(v in shared for v in operation.operands):
                 shared.update(r for r in operation.results if is_float(aval_of(r).dtype))
         else:
             builder.location = ir.Location.name(f"vmap({operation.name})", operation.location)
@@ -145,7 +147,7 @@ def batch_values(
                     remedy="use a Python loop instead of vmap here",
                 )
             node, cut = Node.of(operation, taken), False
-            if taken is not None and not node.bodies and any(v in shared for v in operation.operands):
+            if shared and not node.bodies and any(v in shared for v in operation.operands):
                 ins, marks, cut = _kept_apart(node, size, ins, marks)
             outs, out_marks = rule(node, size, ins, marks)
             outs = [flows_in(taken, y) for y in outs] if cut else outs

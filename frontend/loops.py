@@ -114,7 +114,7 @@ def fori_loop(
     count = upper - lower
     count = np.maximum(count, 0) if isinstance(count, Tracer) else max(count, 0)
     start = lower if isinstance(lower, Tracer) else np.int64(lower)
-    return _loop("fori_loop", "init_val", step, (start, init_val), None, count, False, unroll)[0][1]
+    return _loop("fori_loop", "init_val", step, (start, init_val), None, count, unroll=unroll)[0][1]
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
