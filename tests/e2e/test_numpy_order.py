@@ -100,15 +100,6 @@ def test_ties_share_and_zeros_do_not_divide() -> None:
     check_grads(lambda x: np.cumprod(x), [np.array([2.0, 0, 3, 0, 5])])
 
 
-SIZED: list[Callable[[Any], Any]] = [
-    lambda x: (np.sort(x), np.argsort(-x), np.median(x), np.quantile(x, [0.1, 0.5])),
-    lambda x: (np.cumprod(x), np.maximum.accumulate(x), np.searchsorted(np.sort(x), x), np.digitize(x, np.sort(x))),
-    lambda x: (np.histogram(x, 4), dnp.nonzero(x > 0, size=3), np.interp(x, np.sort(x), x), np.unwrap(x)),
-    lambda x: (np.gradient(x, np.cumsum(x * x)), np.cov(x), np.nanmedian(x), np.var(x), np.mean(x), np.ptp(x)),
-    difc.grad(lambda x: np.sum(np.sort(x) ** 2 * np.cumprod(x)) + np.median(x) * np.quantile(x, 0.3)),
-]
-
-
 def test_spreads_of_equal_elements_have_a_derivative_of_zero() -> None:
     grad = lambda f: difc.grad(lambda x: np.sum(f(x)))  # noqa: E731
     mixed = np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 6.0]])
@@ -124,6 +115,15 @@ def test_spreads_of_equal_elements_have_a_derivative_of_zero() -> None:
         assert np.isnan(grad(np.std)(np.array([3.0, np.nan]))).all()
     for dtype in (np.float64, np.float32):
         np.testing.assert_array_equal(difc.grad(np.std)(np.ones(3, dtype)), np.zeros(3, dtype))
+
+
+SIZED: list[Callable[[Any], Any]] = [
+    lambda x: (np.sort(x), np.argsort(-x), np.median(x), np.quantile(x, [0.1, 0.5])),
+    lambda x: (np.cumprod(x), np.maximum.accumulate(x), np.searchsorted(np.sort(x), x), np.digitize(x, np.sort(x))),
+    lambda x: (np.histogram(x, 4), dnp.nonzero(x > 0, size=3), np.interp(x, np.sort(x), x), np.unwrap(x)),
+    lambda x: (np.gradient(x, np.cumsum(x * x)), np.cov(x), np.nanmedian(x), np.var(x), np.mean(x), np.ptp(x)),
+    difc.grad(lambda x: np.sum(np.sort(x) ** 2 * np.cumprod(x)) + np.median(x) * np.quantile(x, 0.3)),
+]
 
 
 def test_one_program_for_all_sizes() -> None:
