@@ -13,7 +13,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
 from difc.pipelines.lowering.tensors import TensorEmitter
-from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested, on_arrays
+from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
 
 __all__ = [
     "arrange_reductions",
@@ -350,11 +350,7 @@ def _operations(op: ir.Operation) -> float:
 
 
 def _steps_of_loop(loop: ir.Operation) -> int:
-    bounds = []
-    for value in list(loop.operands)[:3]:
-        maker = value.owner
-        if isinstance(maker, ir.Block) or maker.name != "arith.constant":
-            return _UNKNOWN_STEPS
-        bounds.append(ir.IntegerAttr(maker.attributes["value"]).value)
-    low, high, step = bounds
+    low, high, step = map(number_of, list(loop.operands)[:3])
+    if low is None or high is None or step is None:
+        return _UNKNOWN_STEPS
     return max(0, -(-(high - low) // step))

@@ -29,7 +29,7 @@ from difc.pipelines.loop_factors import is_small_factorisation, write_out_factor
 from difc.pipelines.loop_fences import compute_once, keep_results_apart, split_reductions
 from difc.pipelines.loop_lanes import Lanes, lanes_of
 from difc.pipelines.loop_parts import accesses, count_of, joined, made, narrow, shares
-from difc.pipelines.loop_sizes import NOTES, Known, made_with, origin
+from difc.pipelines.loop_sizes import NOTES, Known, made_with, origin, sizes_in
 from difc.pipelines.lowering.emitter import Size, dynamic_sizes, element_of
 from difc.pipelines.lowering.kernel_arithmetic import let
 from difc.pipelines.lowering.kernel_calls import dispatch
@@ -385,10 +385,9 @@ def _entry_of(op: ir.Operation) -> ir.Block:
 
 def _sizes(e: TensorEmitter, array: ir.Value) -> list[Size]:
     """Return the sizes of an array: those that it was made with, where it was made empty."""
-    if not is_empty(array):
-        return [e.size_of(array, d) for d in range(array.type.rank)]
-    given = iter(array.owner.operands)
-    return [next(given) if array.type.is_dynamic_dim(d) else size for d, size in enumerate(array.type.shape)]
+    if is_empty(array):
+        return sizes_in(array.owner.operation)[0]
+    return [e.size_of(array, d) for d in range(array.type.rank)]
 
 
 def _as_index(value: ir.Value) -> ir.Value:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_dims import is_splat
 from difc.pipelines.loop_lanes import PARTS, SAME, Lanes
-from difc.pipelines.loop_sizes import SIZED, number_of, segments, sizes_in
+from difc.pipelines.loop_sizes import SIZED, segments, sizes_in
 from difc.pipelines.lowering.emitter import (
     PARALLEL,
     REDUCTION,
@@ -23,7 +23,7 @@ from difc.pipelines.lowering.emitter import (
 )
 from difc.pipelines.lowering.kernel_text import Array
 from difc.pipelines.lowering.tensors import TensorEmitter
-from difc.pipelines.upstream import end_of, is_empty, nested
+from difc.pipelines.upstream import end_of, is_empty, nested, number_of
 
 __all__ = ["accesses", "count_of", "joined", "made", "narrow", "shares"]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size
+from difc.pipelines.upstream import is_made_by, number_of
 
-__all__ = ["NOTES", "SIZED", "Known", "kept_dims", "made_with", "number_of", "origin", "segments", "sizes_in"]
+__all__ = ["NOTES", "SIZED", "Known", "kept_dims", "made_with", "origin", "segments", "sizes_in"]
 
 Origin = Any
 Known = Mapping[tuple[ir.Value, int], Origin]
@@ -64,20 +65,12 @@ def made_with(array: ir.Value, d: int, known: Known) -> Origin:
 
 def origin(size: ir.Value, known: Known) -> Origin:
     """Return what a value that is a size has in common with all that are equal to it."""
-    maker = size.owner
-    if not isinstance(maker, ir.Block) and maker.name == "tensor.dim":
-        number = number_of(maker.operands[1])
+    if is_made_by(size, "tensor.dim"):
+        array, place = size.owner.operands
+        number = number_of(place)
         if number is not None:
-            return made_with(maker.operands[0], number, known)
+            return made_with(array, number, known)
     return size
-
-
-def number_of(value: ir.Value) -> int | None:
-    """Return the number that an index is, if it is a constant."""
-    maker = value.owner
-    if isinstance(maker, ir.Block) or maker.name != "arith.constant":
-        return None
-    return ir.IntegerAttr(maker.attributes["value"]).value
 
 
 def segments(op: ir.Operation) -> list[int]:

@@ -18,7 +18,7 @@ from difc.pipelines.lowering.matmul_kernel import SIZES
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.target import VectorUnit
-from difc.pipelines.upstream import is_array, is_made_by, on_arrays
+from difc.pipelines.upstream import is_array, is_made_by, number_of, on_arrays
 
 __all__ = ["join_updates"]
 
@@ -150,7 +150,8 @@ def _as_factor(e: TensorEmitter, scale: ir.Value | None, like: ir.Value) -> ir.V
 
 
 def _size(value: ir.Value) -> int | ir.Value:
-    return int(value.owner.attributes["value"].value) if is_made_by(value, _CONSTANT) else value
+    number = number_of(value)
+    return value if number is None else number
 
 
 def _lies_in_memory(value: ir.Value) -> bool:

@@ -19,6 +19,7 @@ __all__ = [
     "is_empty",
     "is_made_by",
     "nested",
+    "number_of",
     "on_arrays",
 ]
 
@@ -73,6 +74,11 @@ def is_made_by(value: ir.Value, *names: str) -> bool:
 def is_empty(value: ir.Value) -> bool:
     """Say whether an array was made without contents."""
     return is_made_by(value, "tensor.empty")
+
+
+def number_of(value: ir.Value) -> int | None:
+    """Return the number that an integer or index is, if it is a constant."""
+    return ir.IntegerAttr(value.owner.attributes["value"]).value if is_made_by(value, "arith.constant") else None
 
 
 def copied(operation: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> ir.Operation:
