@@ -13,7 +13,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
 from difc.pipelines.lowering.tensors import TensorEmitter
-from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
+from difc.pipelines.upstream import blocks_of, end_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
 
 __all__ = [
     "arrange_reductions",
@@ -342,10 +342,9 @@ def sizes_of_loops(op: ir.Operation, given: Sizes = NONE) -> list[float]:
 def _operations(op: ir.Operation) -> float:
     """Return how many operations the body of a generic does; those of a loop within it count for each step."""
     count = 0.0
-    for region in op.regions:
-        for block in region.blocks:
-            for child in [child.operation for child in block.operations]:
-                count += _operations(child) * _UNKNOWN_STEPS if len(child.regions) else 1
+    for block in blocks_of(op):
+        for child in [child.operation for child in block.operations]:
+            count += _operations(child) * _UNKNOWN_STEPS if len(child.regions) else 1
     return count
 
 

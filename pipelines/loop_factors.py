@@ -20,6 +20,7 @@ from difc.pipelines.lowering.factor_unrolled import LARGEST, Code, cholesky, lu,
 from difc.pipelines.lowering.kernel_calls import called
 from difc.pipelines.lowering.kernel_loops import counted
 from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.upstream import is_array
 
 __all__ = ["is_small_factorisation", "work_of_factorisation", "write_out_factorisations"]
 
@@ -60,7 +61,7 @@ def _kernel(op: ir.Operation) -> re.Match[str] | None:
 
 
 def _arrays(call: ir.Operation) -> list[ir.Value]:
-    return [v for v in call.operands if isinstance(v.type, ir.RankedTensorType)]
+    return [v for v in call.operands if is_array(v)]
 
 
 def _size(call: ir.Operation) -> float:

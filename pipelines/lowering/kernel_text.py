@@ -217,11 +217,11 @@ def address(result: str, base: int, *offsets: tuple[str, int]) -> str:
     return "\n".join(lines)
 
 
-def multiply_add(result: str, total: str, x: str, y: str, type_: str, fma: bool) -> str:
-    """Return the lines of `result = total + x y`: in one step, or with the product rounded before it is added."""
+def multiply_add(result: str, total: str, x: str, y: str, vector: str, fma: bool) -> str:
+    """Return the lines of `result = total + x y` of vectors: in one step, or with the product rounded before."""
     if fma:
-        return f"{result} = vector.fma {x}, {y}, {total} : {type_}"
-    return f"{result}_m = arith.mulf {x}, {y} : {type_}\n{result} = arith.addf {total}, {result}_m : {type_}"
+        return f"{result} = vector.fma {x}, {y}, {total} : {vector}"
+    return f"{result}_m = arith.mulf {x}, {y} : {vector}\n{result} = arith.addf {total}, {result}_m : {vector}"
 
 
 def transposition(rows: Sequence[str], vector: str) -> tuple[str, str]:
