@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from difc.dialects.mlir import ir
@@ -143,5 +144,5 @@ def multiply(
         base_size = c.product([m, n])
         arrays += [(update.base, [1, base_size]), (update.scale, [1, 1])]
         rest = [base_size, 1, SUBTRACTED if update.is_subtracted else ADDED]
-    text = lambda name, kind: kernel_text(name, kind, unit)  # noqa: E731
+    text = partial(kernel_text, unit=unit)
     return call_kernel(c, KERNEL, text, element_of(x), arrays, [*sizes, *rest], [([batch, m, n], element_of(x))])[0]

@@ -13,6 +13,7 @@ rows beyond the last are the last once more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.context import Context
@@ -64,7 +65,7 @@ def vector_product(
     batch, n, k = sizes
     element, size = element_of(matrix), c.product([n, k])
     arrays = [(vector, [batch, k]), (c.collapse(matrix, [[0], [1, 2]]), [batch, size])]
-    text = lambda name, kind: kernel_text(name, kind, unit, down=down)  # noqa: E731
+    text = partial(kernel_text, unit=unit, down=down)
     kernel = "vector_down" if down else "vector_along"
     return call_kernel(c, kernel, text, element, arrays, [*sizes, size], [([batch, n], element)])[0]
 
