@@ -196,7 +196,9 @@ class Target:
             f"--iree-opt-level=O{opt_level}",
             "--iree-input-type=none",  # with others' input dialects loaded, all of IREE's passes are a tenth slower
             "--iree-input-demote-f64-to-f32=false",
-            "--iree-opt-const-eval=false",  # what it would compile for that goes past `compile.py` (reduced_numbers.py)
+            # What it would compile to run at once goes past what `compile.py` does between phases; run when a module is
+            # loaded, two numbers that one kernel computes become one (IREE 3.13).
+            "--iree-opt-const-expr-hoisting=false",
             "--iree-dispatch-creation-fuse-multi-use=false",  # see the top
             # An artifact names no file of whoever compiled it, and is a fifth smaller. For processors see _CPU_OPTIONS.
             "--iree-vm-bytecode-module-strip-source-map=true",
