@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from difc.pipelines.operations import constant, is_reduction
+
 __all__ = ["spread_numbers"]
 
-_GENERIC, _AT_MOST = "linalg.generic", 3  # the predicate `sle`
+_AT_MOST = 3  # the predicate `sle`
 _LONGEST = 64
 
 
@@ -32,25 +34,27 @@ def spread_numbers(module: Any) -> None:
     """
     from iree.compiler import ir
 
-    reductions = []
+    bodies: list[list[Any]] = []  # of each reduction: itself, and the operations in it
 
     def visit(op: Any) -> Any:
-        if op.name == _GENERIC and "reduction" in str(op.attributes["iterator_types"]):
-            reductions.append(op)
-        return ir.WalkResult.SKIP if op.name in (_GENERIC, "util.func") else ir.WalkResult.ADVANCE
+        if bodies and op.parent == bodies[-1][0]:
+            bodies[-1].append(op)
+        elif is_reduction(op):
+            bodies.append([op])
+        return ir.WalkResult.SKIP if op.name == "util.func" else ir.WalkResult.ADVANCE
 
+    # Not by `block.operations`: see `operations.py`
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    for reduction in reductions:
-        _spread(reduction)
+    for reduction, *steps in bodies:
+        _spread(reduction, steps)
 
 
-def _spread(reduction: Any) -> None:
-    body = reduction.regions[0].blocks[0]
-    arguments = list(body.arguments)
+def _spread(reduction: Any, steps: list[Any]) -> None:
+    arguments = list(reduction.regions[0].blocks[0].arguments)
     count = len(arguments) - len(reduction.results)
     elements, totals = arguments[:count], set(arguments[count:])
     read = set(elements)
-    for op in [op.operation for op in body.operations]:
+    for op in steps:
         operands = list(op.operands)
         if op.name == "tensor.extract" or not read.isdisjoint(operands):
             read.update(op.results)
@@ -73,10 +77,6 @@ def _chosen(element: Any, number: Any, before: Any) -> Any:
     def made(name: str, operands: list[Any], type_: Any, **attributes: Any) -> Any:
         return ir.Operation.create(name, [type_], operands, attributes).result
 
-    def constant(value: int, type_: Any) -> Any:
-        kind = ir.IntegerAttr if isinstance(type_, ir.IntegerType) else ir.FloatAttr
-        return made("arith.constant", [], type_, value=kind.get(type_, value))
-
     with ir.InsertionPoint(before), before.location:
         if not isinstance(element.type, ir.IntegerType):
             element = made("arith.bitcast", [element], ir.IntegerType.get_signless(element.type.width))
@@ -85,4 +85,6 @@ def _chosen(element: Any, number: Any, before: Any) -> Any:
         bits = made("math.ctpop", [element], i64)
         predicate = ir.IntegerAttr.get(i64, _AT_MOST)
         is_any = made("arith.cmpi", [bits, constant(_LONGEST, i64)], i1, predicate=predicate)
-        return made("arith.select", [is_any, number, constant(0, number.type)], number.type)
+        is_integer = isinstance(number.type, ir.IntegerType)
+        zero = constant(0, number.type) if is_integer else made("arith.sitofp", [constant(0, i64)], number.type)
+        return made("arith.select", [is_any, number, zero], number.type)
