@@ -23,6 +23,7 @@ from difc.tracer import Tracer, as_array, lift
 from difc.tracing import TraceBuilder, constant, current_frame
 
 __all__ = [
+    "array_dtype",
     "broadcast_shapes",
     "broadcast_to",
     "common_dtype",
@@ -59,6 +60,15 @@ def common_dtype(*operands: Any) -> np.dtype:
         others = [d for d in strong if d != BF16 and d.kind == "f"]
         return np.result_type(F32, *others) if others else BF16
     return np.result_type(*strong, *(_WEAK[_python_type(x)] for x in operands if is_weak(x)))
+
+
+def array_dtype(*operands: Any) -> np.dtype:
+    """Return the dtype that operands have together where NumPy first makes an array of each, Python numbers too.
+
+    So `np.dot(2.0, x)` of float32 is float64, unlike `2.0 * x`. Beside bfloat16 numbers stay weak.
+    """
+    dtypes = [dtype_of(x) for x in operands]
+    return common_dtype(*operands) if BF16 in dtypes else np.result_type(*dtypes)
 
 
 def ufunc_dtypes(ufunc: np.ufunc, operands: Sequence[Any]) -> tuple[list[np.dtype], list[np.dtype]]:

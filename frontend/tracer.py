@@ -300,13 +300,13 @@ def as_array(x: Any, dtype: np.dtype | None = None, name: str = "a value") -> np
         array = np.asarray(x, dtype=dtype)
         if array.dtype != object and not isinstance(x, (str, bytes)):
             return array
-    except OverflowError:
-        raise DtypeError(
-            f"{x} is no number of dtype {short_name(np.dtype(dtype))}",
-            where=user_frame_location(),
-            remedy="convert the array to a wider dtype with .astype(...)",
-        ) from None
-    except ValueError:
+    except (OverflowError, ValueError) as error:
+        if isinstance(error, OverflowError) or isinstance(x, float):  # NaN as an integer is a ValueError
+            raise DtypeError(
+                f"{x} is no number of dtype {short_name(np.dtype(dtype))}",
+                where=user_frame_location(),
+                remedy="convert the array to a wider dtype with .astype(...)",
+            ) from None
         why = ": its parts differ in length"
     why = ": it has more than 64 bits" if isinstance(x, int) else why
     raise UnsupportedError(

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_tracer, axis_of, shape_error, static_size
+from difc.numpy.common import as_tracer, assigned, axis_of, shape_error, static_size
 from difc.numpy.registry import implements, unsupported
-from difc.tracer import Tracer, lift
+from difc.tracer import Tracer, lift, wrap
 
 __all__: list[str] = []
 
@@ -41,7 +41,12 @@ def block(arrays: Any) -> Any:
 
 
 def _depth(arrays: Any) -> int:
-    return 1 + max(map(_depth, arrays)) if isinstance(arrays, list) else 0
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(a) for a in arrays}
+    if len(depths) != 1:
+        raise shape_error("block: a list is empty, or lists are nested to different depths", "nest all equally deep")
+    return 1 + depths.pop()
 
 
 def _leaves(arrays: Any) -> list[Any]:
@@ -65,7 +70,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         x, axis = np.reshape(x, -1), 0
     dim = axis_of(axis, x.ndim)
     size = static_size(lift(x), dim, "insert")
-    new: Any = as_tracer(values).astype(x.dtype)
+    new: Any = wrap(assigned(values, x.dtype))
     single = np.ndim(obj) == 0 and not isinstance(obj, slice)
     if single:  # the values are one slice, or as many as they have along the axis
         new = np.moveaxis(np.reshape(new, (*[1] * (x.ndim - new.ndim), *new.shape)), 0, dim)

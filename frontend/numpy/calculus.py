@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import F64, is_float
+from difc.dialects.types import short_name
+from difc.errors import DtypeError
 from difc.numpy.common import as_operand, as_tracer, axes_of, axis_of, shape_error
 from difc.numpy.ordering import gathered_along, searched
 from difc.numpy.registry import implements
+from difc.source import user_frame_location
 from difc.tracer import lift, wrap
 
 __all__: list[str] = []
@@ -50,12 +53,22 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    """Return phases with jumps of more than half a period taken out. (numpy.unwrap)"""
+    """Return phases with jumps of more than half a period taken out. (numpy.unwrap)
+
+    Raises:
+      DtypeError: for unsigned integers with an integer period: their differences have no sign.
+    """
     x = as_tracer(p)
     dim = axis_of(axis, x.ndim)
     steps = np.diff(x, axis=dim)
     dtype = np.result_type(steps.dtype, np.asarray(period).dtype if isinstance(period, np.ndarray) else period)
-    if dtype.kind in "iu":
+    if dtype.kind == "u":
+        raise DtypeError(
+            f"unwrap: differences of {short_name(dtype)} have no sign",
+            where=user_frame_location(),
+            remedy="convert the phases with .astype(np.int64)",
+        )
+    if dtype.kind == "i":
         top, rest = divmod(period, 2)
         is_tie_possible = rest == 0
     else:
@@ -84,14 +97,14 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
       edge_order: the order of accuracy at the ends, 1 or 2.
     """
     x = as_tracer(f)
-    x = x if is_float(x.dtype) else x.astype(F64)
+    x = x if is_float(x.dtype) else x.astype(F64)  # and slopes have this dtype, whatever the steps have
     axes = axes_of(axis, x.ndim)
     steps = [as_tracer(h) if np.ndim(h) else h for h in map(as_operand, varargs)] or [1.0]
     if len(steps) == 1 and not np.ndim(steps[0]):
         steps = steps * len(axes)
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise shape_error(f"gradient: {len(steps)} steps for {len(axes)} axes, or edge_order not 1 or 2")
-    found = [_slopes(x, h, a, edge_order) for a, h in zip(axes, steps, strict=True)]
+    found = [_slopes(x, h, a, edge_order).astype(x.dtype) for a, h in zip(axes, steps, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)
 
 

@@ -26,8 +26,10 @@ from difc.tracing import constant, current_frame
 __all__ = [
     "as_operand",
     "as_tracer",
+    "assigned",
     "axes_of",
     "axis_of",
+    "cast",
     "dtype_from",
     "expand",
     "fill",
@@ -68,6 +70,20 @@ def as_operand(x: Any) -> Any:
 def as_tracer(x: Any) -> Any:
     """Return an operand as a tracer of the current frame."""
     return wrap(lift(as_operand(x)))
+
+
+def cast(x: Any, dtype: np.dtype) -> ir.Value:
+    """Return an operand in a dtype; what is known already as NumPy casts it, so that large integers wrap around."""
+    return to_dtype(lift(x), dtype) if isinstance(x, Tracer) else lift(np.asarray(x).astype(dtype))
+
+
+def assigned(x: Any, dtype: np.dtype) -> ir.Value:
+    """Return an operand in a dtype as an assignment to elements of that gives it: it must have a Python number.
+
+    Raises:
+      DtypeError: for a Python number that the dtype does not have, as 300 for uint8.
+    """
+    return to_dtype(lift(x, dtype), dtype)
 
 
 def dtype_from(dtype: Any) -> np.dtype:

@@ -30,7 +30,7 @@ from difc.numpy.common import (
 )
 from difc.numpy.reduction import summed
 from difc.numpy.registry import implements
-from difc.promotion import broadcast_shapes, common_dtype, to_dtype
+from difc.promotion import array_dtype, broadcast_shapes, common_dtype, to_dtype
 from difc.tracer import lift, wrap
 
 __all__ = ["contracted", "operands_of"]
@@ -39,9 +39,9 @@ Labels = Sequence[Any]
 
 
 def operands_of(*arrays: Any) -> list[ir.Value]:
-    """Return operands of a product as values of their common dtype."""
+    """Return operands of a product as values of the dtype that they have as arrays."""
     given = [as_operand(a) for a in arrays]
-    dtype = common_dtype(*given)
+    dtype = array_dtype(*given)
     return [to_dtype(lift(a), dtype) for a in given]
 
 
@@ -162,7 +162,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     x, y = operands_of(a, b)
     left, right = aval_of(x).ndim, aval_of(y).ndim
     if not left or not right:
-        return np.multiply(a, b)
+        return np.multiply(wrap(x), wrap(y))
     return _tensordot("dot", x, y, (left - 1,), (max(right - 2, 0),))
 
 
@@ -171,7 +171,9 @@ def inner(a: Any, b: Any, /) -> Any:
     """Return the sum of products over the last axes. (numpy.inner)"""
     x, y = operands_of(a, b)
     left, right = aval_of(x).ndim, aval_of(y).ndim
-    return _tensordot("inner", x, y, (left - 1,), (right - 1,)) if left and right else np.multiply(a, b)
+    if not left or not right:
+        return np.multiply(wrap(x), wrap(y))
+    return _tensordot("inner", x, y, (left - 1,), (right - 1,))
 
 
 @implements(np.vdot)

@@ -101,12 +101,17 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         if edges.ndim != 1:
             raise shape_error("the bounds of bins must be a vector")
         return edges
+    x = np.ravel(as_tracer(a))
+    return _even_edges(x, bins, range, x)
+
+
+def _even_edges(x: Any, bins: Any, limits: Any, *like: Any) -> Any:
+    """Return bounds of bins of one width, in the dtype of the outer ones and of what else is given."""
     count = integer(bins, "bins")
     if count < 1:
         raise shape_error(f"bins={count}: a histogram needs one bin or more")
-    x = np.ravel(as_tracer(a))
-    first, last = _bounds(x.astype(np.uint8) if x.dtype == BOOL else x, range)
-    dtype = common_dtype(first, last, x)
+    first, last = _bounds(x.astype(np.uint8) if x.dtype == BOOL else x, limits)
+    dtype = common_dtype(first, last, *like)
     return np.linspace(as_tracer(first), as_tracer(last), count + 1, dtype=dtype if is_float(dtype) else F64)
 
 
@@ -148,7 +153,10 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     limits = [None] * count if range is None else list(range)
     if len(each) != count or len(limits) != count:
         raise shape_error(f"histogramdd: {len(each)} bins and {len(limits)} ranges for points of {count} dimensions")
-    edges = [histogram_bin_edges(c, b, r) for c, b, r in zip(columns, each, limits, strict=True)]
+    edges = [
+        histogram_bin_edges(c, b) if _is_several(b) else _even_edges(c, b, r)
+        for c, b, r in zip(columns, each, limits, strict=True)
+    ]
     sizes = [e.aval.shape[0] - 1 for e in edges]
     numbers = [_bin_numbers(c, e) for c, e in zip(columns, edges, strict=True)]
     cell: Any = 0
@@ -251,7 +259,7 @@ def unique(
     starts = np.concatenate([np.ones(1, BOOL), differ])
     bounds, found = _true_places(starts, count + 1)
     places, exist = bounds[:-1], found[:-1]
-    fill = values[0] if fill_value is None else np.asarray(fill_value, x.dtype)
+    fill = values[0] if fill_value is None else as_tracer(fill_value).astype(x.dtype)
     results = [np.where(exist, np.take(values, places, mode="clip"), fill)]
     if return_index:
         results.append(np.where(exist, np.take(order, places, mode="clip"), 0))

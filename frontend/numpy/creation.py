@@ -16,7 +16,9 @@ from difc.dialects import I64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     as_operand,
+    assigned,
     axis_of,
+    cast,
     dtype_from,
     expand,
     full,
@@ -102,7 +104,7 @@ def full_like(
 ) -> Any:
     """Return a value repeated to the shape of an array, in its dtype. (numpy.full_like)"""
     sizes, kind, like = _like(a, dtype, shape)
-    value = to_dtype(lift(as_operand(fill_value)), kind)
+    value = assigned(fill_value, kind) if isinstance(fill_value, int) else cast(as_operand(fill_value), kind)
     pairs = [(v, shape_of(v)) for v in (value, *like)]
     return wrap(broadcast_to(value, pairs, sizes))
 
@@ -199,6 +201,7 @@ def linspace(
         numbers = np.where(at_end, last, numbers)  # exactly the end, without the rounding of the product
     if kind.kind in "iu":
         numbers = np.floor(numbers)
+        numbers = numbers if kind.itemsize == 8 else numbers.astype(np.int64)  # from which narrower ones wrap around
     result = np.moveaxis(numbers.astype(kind), 0, axis_of(axis, numbers.ndim))
     return (result, step) if retstep else result
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import I32, aval_of, is_float
+from difc.dialects import BF16, I32, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import axes_of, fill, integer, rank_of, reshaped, shape_error, shape_of
 from difc.numpy.registry import implements
@@ -132,6 +132,6 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     if not isinstance(count, int):
         raise shape_error("vander needs a known number of columns", "pass N")
     dtype = aval_of(value).dtype
-    base = wrap(value if is_float(dtype) else to_dtype(value, np.promote_types(dtype, np.int64)))
+    base = wrap(value if dtype == BF16 else to_dtype(value, np.promote_types(dtype, np.int64)))
     powers = [base**i for i in range(count)]
     return np.stack(powers if increasing else powers[::-1], axis=1)

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import BF16, F16, F32, F64, aval_of
+from difc.dialects import BF16, F16, F32, F64, aval_of, is_float
 from difc.dialects.matrices import diagonal, matrix_transpose, permutation_sign
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError
 from difc.numpy.common import as_operand, as_tracer, axes_of, integer, product, reshaped, shape_error, shape_of
 from difc.numpy.diagonals import diagonal_mask
 from difc.numpy.registry import implements
-from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, to_dtype
+from difc.promotion import broadcast_shapes, broadcast_to, common_dtype, dtype_of, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import lift, wrap
 
@@ -56,7 +56,8 @@ def matrices(name: str, *arrays: Any, square: bool = True) -> list[ir.Value]:
             where=user_frame_location(),
             remedy="convert the operands with .astype(np.float32)",
         )
-    values = [to_dtype(lift(a), dtype if dtype == F32 else F64) for a in given]
+    single = dtype == F32 and all(is_float(dtype_of(a)) for a in given)  # integers are float64 beside float32, too
+    values = [to_dtype(lift(a), F32 if single else F64) for a in given]
     shape = shape_of(values[0])
     if len(shape) < 2:
         raise shape_error(f"{name} needs a matrix, not an array of shape {list(shape)}")

@@ -24,12 +24,13 @@ __all__ = ["INDEXED"]
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return numbers from start to stop, each the same multiple of the one before. (numpy.geomspace)
 
-    Both ends must have one sign; it is not checked on traced values, where the logarithm gives NaN.
+    They are float64 unless `dtype` says another. Both ends must have one sign; it is not checked on traced values,
+    where the logarithm gives NaN.
     """
     first, last = (as_operand(v) for v in (start, stop))
     if any(not isinstance(v, Tracer) and np.any(np.asarray(v) == 0) for v in (first, last)):
         raise shape_error("geomspace: a geometric sequence cannot include zero")
-    kind = np.result_type(common_dtype(first, last, 1.0))
+    kind = np.result_type(common_dtype(first, last, np.float64(1)))
     first, last = np.broadcast_arrays(*(wrap(lift(v)).astype(kind) for v in (first, last)))
     sign = np.sign(first)
     numbers = logspace(np.log10(first * sign), np.log10(last * sign), num, endpoint) * sign

@@ -72,7 +72,8 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = Fal
 def angle(z: Any, deg: bool = False) -> Any:
     """Return the angle of numbers in the complex plane: 0, or pi for negative ones. (numpy.angle)"""
     x = as_tracer(z)
-    x = x if is_float(x.dtype) else x.astype(np.float64)
+    if not is_float(x.dtype):
+        x = x.astype(np.arctan2.resolve_dtypes((int, x.dtype, None))[-1])
     half = 180.0 if deg else np.pi
     result = np.where(np.signbit(x), np.asarray(half, x.dtype), np.zeros_like(x))
     return np.where(np.isnan(x), np.asarray(np.nan, x.dtype), result)

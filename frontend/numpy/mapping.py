@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import aval_of
-from difc.numpy.common import as_tracer, axis_of, dtype_from, shape_error
+from difc.numpy.common import as_tracer, assigned, axis_of, dtype_from, shape_error
 from difc.numpy.registry import creates, implements
 from difc.promotion import broadcast_shapes
 from difc.pytree import flatten, unflatten
-from difc.tracer import Tracer, lift
+from difc.tracer import Tracer, lift, wrap
 from difc.transform import vmap
 
 __all__ = ["mapped"]
@@ -98,9 +98,9 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         )
     pieces = [f(value, *args, **kw) if callable(f) else f for f in functions]
     rest = pieces.pop() if len(pieces) > len(conditions) else 0
-    result = np.broadcast_to(_as(rest, value), value.shape)
+    result = np.broadcast_to(wrap(assigned(rest, value.dtype)), value.shape)
     for condition, piece in zip(conditions, pieces, strict=True):
-        result = np.where(condition, _as(piece, value), result)
+        result = np.where(condition, wrap(assigned(piece, value.dtype)), result)
     return result
 
 
@@ -110,10 +110,6 @@ def _conditions(condlist: Any, value: Any) -> list[Any]:
         return [c if isinstance(c, Tracer) else np.asarray(c, bool) for c in condlist]
     mask = as_tracer(condlist)
     return [mask] if mask.ndim == value.ndim else [mask[i] for i in range(len(mask))]
-
-
-def _as(piece: Any, like: Any) -> Any:
-    return as_tracer(piece).astype(like.dtype)
 
 
 @creates("fromfunction")

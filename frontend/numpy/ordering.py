@@ -1,7 +1,7 @@
 """Sorting along an axis, and searching in what is sorted: sort, argsort, lexsort, partition, searchsorted, digitize.
 
-Every sort is stable, with NaN last; `kind` is accepted and changes nothing. Values are gathered by the positions that
-sort them, so derivatives follow the elements to their places.
+Every sort is stable, with NaN last; `kind` must be one of NumPy's and changes nothing. Values are gathered by the
+positions that sort them, so derivatives follow the elements to their places.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import BOOL, aval_of
 from difc.dialects.mlir import ir
+from difc.errors import InputError
 from difc.numpy.common import (
     as_operand,
     as_tracer,
@@ -27,6 +28,7 @@ from difc.numpy.common import (
 )
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import common_dtype, to_dtype
+from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 
 __all__ = ["gathered_along", "searched", "sorted_along"]
@@ -62,9 +64,15 @@ def _along(a: Any, axis: Any) -> tuple[ir.Value, int]:
     return x, axis_of(axis, aval_of(x).ndim)
 
 
-def _check_order(name: str, order: Any) -> None:
+def _check_options(function: Any, order: Any, *arguments: Any, **options: Any) -> None:
+    """Refuse fields of records, and let NumPy say whether the other options are ones of its own."""
+    name = function.__name__
     if order is not None:
         raise unsupported(f"numpy.{name} with order=, which names fields of records,", f"sort by np.{name} of an array")
+    try:
+        function(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"numpy.{name}: {error}", where=user_frame_location(), remedy="leave kind= out") from None
 
 
 # ---- sorting -------------------------------------------------------------------------------------
@@ -73,14 +81,14 @@ def _check_order(name: str, order: Any) -> None:
 @implements(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Return the elements in increasing order along an axis. (numpy.sort)"""
-    _check_order("sort", order)
+    _check_options(np.sort, order, [0], kind=kind, stable=stable)
     return wrap(sorted_along(*_along(a, axis)))
 
 
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Return the positions that put the elements in increasing order along an axis. (numpy.argsort)"""
-    _check_order("argsort", order)
+    _check_options(np.argsort, order, [0], kind=kind, stable=stable)
     x, dim = _along(a, axis)
     return wrap(dif.argsort(x, axis=dim))
 
@@ -113,7 +121,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     """Return the elements with the k-th smallest in its place, smaller ones before it; here all are sorted.
     (numpy.partition)
     """
-    _check_order("partition", order)
+    _check_options(np.partition, order, [0], 0, kind=kind)
     x, dim = _along(a, axis)
     _check_kth("partition", kth, shape_of(x)[dim])
     return wrap(sorted_along(x, dim))
@@ -122,7 +130,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
 @implements(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Return the positions of the elements of `partition`. (numpy.argpartition)"""
-    _check_order("argpartition", order)
+    _check_options(np.argpartition, order, [0], 0, kind=kind)
     x, dim = _along(a, axis)
     _check_kth("argpartition", kth, shape_of(x)[dim])
     return wrap(dif.argsort(x, axis=dim))
@@ -165,6 +173,7 @@ def isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Any:
     """Return for each element whether it is among others. (numpy.isin)"""
+    _check_options(np.isin, None, [0], [0], kind=kind)
     values, others = (as_tracer(v) for v in (element, test_elements))
     if 0 in others.aval.shape:
         return np.full_like(values, invert, dtype=BOOL)

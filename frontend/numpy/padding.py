@@ -13,7 +13,7 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import aval_of, is_float
 from difc.dialects.mlir import ir
-from difc.numpy.common import axis_of, integer, shape_error, shape_of, static_size
+from difc.numpy.common import axis_of, cast, integer, shape_error, shape_of, static_size
 from difc.numpy.joining import concatenated
 from difc.numpy.registry import implements, unsupported
 from difc.numpy.shaping import sliced
@@ -106,12 +106,11 @@ def _pad_constant(x: ir.Value, widths: list[Any], values: list[Any]) -> ir.Value
     numbers = {v for pair in values for v in pair if not isinstance(v, Tracer)}
     if len(numbers) == 1 and not any(isinstance(v, Tracer) for pair in values for v in pair):
         low, high = ([pair[side] for pair in widths] for side in (0, 1))
-        return dif.pad(x, lift(numbers.pop(), dtype), low=low, high=high, interior=[0] * len(widths))
+        return dif.pad(x, cast(numbers.pop(), dtype), low=low, high=high, interior=[0] * len(widths))
     for axis, (width, pair) in enumerate(zip(widths, values, strict=True)):
         for side in (0, 1):
             low, high = ([width[side] * (d == axis and s == side) for d in range(len(widths))] for s in (0, 1))
-            scalar = to_dtype(lift(pair[side]), dtype)
-            x = dif.pad(x, scalar, low=low, high=high, interior=[0] * len(widths))
+            x = dif.pad(x, cast(pair[side], dtype), low=low, high=high, interior=[0] * len(widths))
     return x
 
 

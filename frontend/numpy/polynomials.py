@@ -76,7 +76,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if times < 0:
         raise shape_error(f"polyint: an integral of order {times}", "use np.polyder for derivatives")
     constants = np.zeros(times) if k is None else np.atleast_1d(as_tracer(k))
-    if len(constants) not in (times, 1):
+    if len(constants) < times and len(constants) != 1:
         raise shape_error(f"polyint: {len(constants)} constants for {times} integrals")
     for i in range(times):
         place = i if len(constants) > 1 else 0
@@ -87,6 +87,8 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 @implements(np.polyfit)
 def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """Return the polynomial of a degree that is nearest to points, by least squares. (numpy.polyfit)
+
+    Coefficients are float64, those of float16 points too, which NumPy refuses.
 
     Raises:
       UnsupportedError: for full=True or cov=True, which return more than the coefficients.

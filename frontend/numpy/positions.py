@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.errors import MutationError
+from difc.errors import DtypeError, MutationError
 from difc.numpy.common import (
     as_operand,
     as_tracer,
@@ -128,7 +128,11 @@ def unpackbits(a: Any, axis: Any = None, count: Any = None, bitorder: str = "big
     """Return the bits of bytes as elements 0 and 1 along an axis. (numpy.unpackbits)"""
     x = as_tracer(a)
     if x.dtype != np.uint8:
-        raise shape_error(f"unpackbits needs elements of uint8, not {x.aval}", "convert them with .astype(np.uint8)")
+        raise DtypeError(
+            f"unpackbits needs elements of uint8, not {x.aval}",
+            where=user_frame_location(),
+            remedy="convert them with .astype(np.uint8)",
+        )
     if axis is None:
         x, axis = np.reshape(x, -1), 0
     dim = axis_of(axis, x.ndim)
@@ -173,7 +177,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
         raise shape_error("choose needs one or more choices, and mode='raise', 'wrap' or 'clip'")
     count = len(options)
     number = np.remainder(number, count) if mode == "wrap" else np.clip(number, 0, count - 1)
-    kind = common_dtype(*[o if hasattr(o, "dtype") else np.asarray(o) for o in options])
+    kind = common_dtype(*options)
     values = [lift(number), *(lift(wrap(lift(o)).astype(kind)) for o in options)]
     like = [(v, shape_of(v)) for v in values]
     shape = broadcast_shapes(*(s for _, s in like))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import F64, is_float
+from difc.dialects import BOOL, F64, is_float
 from difc.errors import InputError
 from difc.numpy.common import (
     as_operand,
@@ -140,7 +140,8 @@ def _mixed(first: Any, second: Any, weight: Any) -> Any:
 
 
 def _interpolated(rows: Any, count: Any, q: Any, method: _Method, weak: bool) -> Any:
-    place = method.place(count, q)
+    # As a number of Python's, how many there are does not decide the dtype of positions.
+    place = method.place(count.astype(q.dtype) if isinstance(count, Tracer) and is_float(q.dtype) else count, q)
     if method.weight is None or dtype_of(place).kind in "iu":
         return _picked(rows, np.minimum(np.maximum(place, 0), count - 1).astype(np.int64))
     before = np.floor(place)
@@ -172,7 +173,7 @@ def _quantile(
             remedy=f"use one of {', '.join(_METHODS)}",
         )
     _check_range(name, q, top)
-    weak = is_weak(q)
+    weak = is_weak(q) and dtype_of(q) != BOOL
     q = as_operand(q)
     shape = q.aval.shape if isinstance(q, Tracer) else np.shape(q)
     if len(shape) > 2:

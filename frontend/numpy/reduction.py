@@ -23,6 +23,7 @@ from difc.numpy.common import (
     expand,
     fill,
     product,
+    rank_of,
     reshaped,
     shape_error,
     shape_of,
@@ -74,6 +75,11 @@ def running_dtype(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.uint64) if dtype.kind == "u" else dtype
 
 
+def _check_initial(initial: Any) -> None:
+    if initial is not NO_VALUE and rank_of(as_operand(initial)):
+        raise shape_error("initial= must be one number, not an array", "apply it to the result")
+
+
 def _sum_or_product(ufunc: np.ufunc, op: Callable[..., ir.Value], identity: int) -> Callable[..., Any]:
     def reduce(
         a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
@@ -86,6 +92,7 @@ def _sum_or_product(ufunc: np.ufunc, op: Callable[..., ir.Value], identity: int)
             result = reduced(dif.reduce_and if identity else dif.reduce_or, x, axes_of(axis, aval_of(x).ndim), keepdims)
             return wrap(result) if initial is NO_VALUE else ufunc(wrap(result), initial).astype(bool)
         x = _masked(x, where, identity)
+        _check_initial(initial)
         result = reduced(lambda v, axes: summed(v, axes, op), x, axes_of(axis, aval_of(x).ndim), keepdims)
         return wrap(result) if initial is NO_VALUE else ufunc(wrap(result), initial).astype(aval_of(x).dtype)
 
@@ -105,6 +112,7 @@ def _extreme(ufunc: np.ufunc, op: Callable[..., ir.Value], name: str) -> Callabl
             if where is not True and where is not NO_VALUE:
                 raise shape_error(f"{name} with where= may find nothing to choose from", "pass initial= as well")
         dtype = aval_of(x).dtype
+        _check_initial(initial)
         if where is not True and where is not NO_VALUE:
             mask, x = promote([as_operand(where), wrap(x)], [BOOL, dtype])
             x = dif.select(mask, x, broadcast_to(lift(initial, dtype), [(x, shape_of(x))], shape_of(x)))
@@ -228,7 +236,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
             raise shape_error(f"average: weights of shape {list(w.aval.shape)} do not fit {list(x.aval.shape)}")
         order = np.argsort(axes)
         w = wrap(expand(lift(np.transpose(w, tuple(order))), [d for d in range(x.ndim) if d not in axes]))
-    product_ = x * w if is_float(np.result_type(x.dtype, w.dtype)) else x.astype(F64) * w
+    product_ = x * w if is_float(x.dtype) else x.astype(F64) * w
     w = np.broadcast_to(w.astype(product_.dtype), x.shape)
     total = _sum(w, axes, keepdims=keepdims)
     result = _sum(product_, axes, keepdims=keepdims) / total

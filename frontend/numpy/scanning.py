@@ -12,6 +12,8 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
+from difc.dialects.types import short_name
+from difc.errors import DtypeError
 from difc.numpy.common import (
     as_operand,
     as_tracer,
@@ -27,7 +29,8 @@ from difc.numpy.common import (
 )
 from difc.numpy.reduction import running_dtype
 from difc.numpy.registry import METHODS, implements
-from difc.promotion import common_dtype, to_dtype
+from difc.promotion import array_dtype, to_dtype
+from difc.source import user_frame_location
 from difc.tracer import lift, wrap
 from difc.tracing import constant
 
@@ -153,9 +156,26 @@ def _without_end(x: Any, axis: int, end: int) -> Any:
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """Return the differences of consecutive elements, with others before and after. (numpy.ediff1d)"""
-    differences = diff(np.ravel(as_tracer(ary)))
-    parts = [np.ravel(p) if p is not differences else p for p in (to_begin, differences, to_end) if p is not None]
+    """Return the differences of consecutive elements, with others before and after. (numpy.ediff1d)
+
+    Raises:
+      DtypeError: for other elements that the dtype of the array cannot hold, as floats before those of integers.
+    """
+    flat = np.ravel(as_tracer(ary))
+    differences = _without_end(flat, 0, 0) - _without_end(flat, 0, 1)
+    dtype = differences.dtype
+    parts = [differences]
+    for name, extra in (("to_begin", to_begin), ("to_end", to_end)):
+        if extra is None:
+            continue
+        other = np.ravel(as_tracer(extra))
+        if not np.can_cast(other.dtype, dtype, "same_kind"):
+            raise DtypeError(
+                f"ediff1d: {name} of dtype {short_name(other.dtype)} does not fit differences of {short_name(dtype)}",
+                where=user_frame_location(),
+                remedy="convert one of them with .astype(...)",
+            )
+        parts.insert(0 if name == "to_begin" else len(parts), other.astype(dtype))
     return np.concatenate(parts) if len(parts) > 1 else differences
 
 
@@ -183,23 +203,25 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
     Modes "same" and "valid" take the vector of run-time size as the longer one.
     """
-    x, kernel, _ = _vectors(a, v, "convolve")
+    x, kernel, _ = _vectors(a, v, "convolve", scalars=True)
     return _sliding(x, np.flip(kernel), mode)
 
 
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Return the cross-correlation of two vectors, of which one may have a run-time size. (numpy.correlate)"""
-    x, kernel, swapped = _vectors(a, v, "correlate")
+    x, kernel, swapped = _vectors(a, v, "correlate", scalars=False)
     found = _sliding(x, kernel, mode)
     return np.flip(found) if swapped else found
 
 
-def _vectors(a: Any, v: Any, what: str) -> tuple[Any, Any, bool]:
-    """Return the longer vector, the shorter one, and whether they have changed places."""
+def _vectors(a: Any, v: Any, what: str, scalars: bool) -> tuple[Any, Any, bool]:
+    """Return the longer vector, the shorter one, and whether they have changed places; scalars may be vectors of 1."""
     operands = [as_operand(a), as_operand(v)]
-    dtype = common_dtype(*operands)
-    x, kernel = (wrap(lift(np.atleast_1d(wrap(to_dtype(lift(o), dtype))))) for o in operands)
+    dtype = array_dtype(*operands)
+    x, kernel = (wrap(to_dtype(lift(o), dtype)) for o in operands)
+    if scalars:
+        x, kernel = (np.reshape(vector, -1) if vector.ndim == 0 else vector for vector in (x, kernel))
     for vector in (x, kernel):
         if vector.ndim != 1 or vector.aval.shape[0] == 0:
             raise shape_error(f"{what} needs two vectors with elements")

@@ -63,6 +63,10 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
     """Return elements moved into the interval between two bounds, of which one may be left out. (numpy.clip)"""
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     result = wrap(lift(a))
+    if result.dtype.kind in "iu":  # a Python number outside of the dtype bounds nothing
+        limits = np.iinfo(result.dtype)
+        low = None if type(low) is int and low < limits.min else low
+        high = None if type(high) is int and high > limits.max else high
     result = result if low is None else np.maximum(result, low)
     return result if high is None else np.minimum(result, high)
 
