@@ -152,15 +152,17 @@ _unset = np._NoValue  # type: ignore[attr-defined]
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _unset) -> Any:
     """Return the pseudo-inverse; singular values up to `rcond` times the largest count as 0. (numpy.linalg.pinv)
 
-    The default of `rcond` is 1e-15, and `rtol=None` stands for the larger size times epsilon. The derivative is that
-    among matrices of the same rank; it exists for equal singular values, too.
+    The default of `rcond` is 1e-15, as in NumPy, or the larger size times the dtype's epsilon, if that is more: it is
+    in float32, which NumPy computes in float64 inside. `rtol=None` stands for the larger size times epsilon alone. The
+    derivative is that among matrices of the same rank; it exists for equal singular values, too.
     """
     (x,) = matrices("pinv", a, square=hermitian)
     x = symmetric(x) if hermitian else x
     if rcond is not None and rtol is not _unset:
         raise shape_error("pinv takes rcond= or rtol=, not both", "leave out rcond")
     if rcond is None:
-        rcond = 1e-15 if rtol is _unset else _default_tolerance(x, _epsilon(x)) if rtol is None else rtol
+        rcond = _default_tolerance(x, _epsilon(x)) if rtol is _unset or rtol is None else rtol
+        rcond = np.maximum(rcond, 1e-15) if rtol is _unset else rcond
     return wrap(_pinv(x, rcond))
 
 
@@ -169,7 +171,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
     """Return the least squares solution of a x = b, sums of squared residuals, rank and singular values of `a`.
 
     As numpy.linalg.lstsq, but the residuals are there for a matrix of lower rank, too, since their number cannot
-    depend on values: they are empty only if `a` has no more rows than columns.
+    depend on values: they are empty only if `a` has no more rows than columns. The default of `rcond` is the larger
+    size times the epsilon of the dtype that is computed in: float32's in float32, which NumPy solves in float64.
     """
     x, y = matrices("lstsq", a, b, square=False)
     if aval_of(x).ndim != 2 or aval_of(y).ndim not in (1, 2):

@@ -1,4 +1,4 @@
-"""Factorisations and their derivatives to second order, as one compiled program, on the CPU and on Vulkan."""
+"""Factorisations and their derivatives to second order, as one compiled program, on the CPU and on Vulkan; ranks."""
 
 from __future__ import annotations
 
@@ -49,3 +49,26 @@ def test_compiled(target: str, program: Callable[..., Any]) -> None:
         wanted = difc.jit(program)(TALL, STACK)
     for y, z in zip(flatten(compiled(*arrays))[0], flatten(wanted)[0], strict=True):
         np.testing.assert_allclose(y, z, rtol=near, atol=near * np.max(np.abs(z)))
+
+
+def _deficient(x: Any, b: Any) -> Any:
+    solution, _, rank, _ = np.linalg.lstsq(x, b)
+    return np.linalg.matrix_rank(x), rank, np.linalg.pinv(x), solution
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5])
+@pytest.mark.parametrize("shape", [(6, 5), (5, 20), (30, 12)])
+@pytest.mark.parametrize(
+    ("target", "dtype"), [("cpu", np.float64), ("cpu", np.float32), pytest.param("vulkan", np.float32, marks=VULKAN)]
+)
+def test_what_rounding_adds_has_no_rank(target: str, dtype: Any, shape: tuple[int, int], rank: int) -> None:
+    x = (RNG.normal(size=(shape[0], rank)) @ RNG.normal(size=(rank, shape[1]))).astype(dtype)
+    b = RNG.normal(size=shape[0]).astype(dtype)
+    pseudo = np.linalg.pinv(x.astype(np.float64), 1e-5)
+    near = 1e-4 if dtype == np.float32 else 1e-12
+    with difc.disable_jit():
+        interpreted = difc.jit(_deficient)(x, b)
+    for found in (interpreted, difc.compile(_deficient, x, b, target=target)(x, b)):
+        assert [int(r) for r in found[:2]] == [rank, rank]
+        for y, z in zip(found[2:], (pseudo, pseudo @ b), strict=True):
+            np.testing.assert_allclose(y, z, rtol=0, atol=near * np.max(np.abs(z)))
