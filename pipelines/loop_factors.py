@@ -83,11 +83,12 @@ def _written_out(e: TensorEmitter, call: ir.Operation, fma: bool) -> list[ir.Val
     batch, *shape = (e.size_of(given[-1], d) for d in range(3))
     made = [e.empty([batch, *shape], element_of(given[-1]))]
     if kernel["name"] == "lu":
-        made += [e.empty([batch, size], element_of(v)) for v in list(call.results)[1:]]
+        counts = zip(list(call.results)[1:], reversed(shape), strict=False)
+        made += [e.empty([batch, count], element_of(v)) for v, count in counts]
     form = Form(kernel["way"] == "forward", bool(kernel["turned"]), bool(kernel["unit"]))
 
     def factored(place: ir.Value, *into: ir.Value) -> Values:
-        compute = {"cholesky": cholesky, "lu": lu}[kernel["name"]]
+        compute = cholesky if kernel["name"] == "cholesky" else partial(lu, columns=shape[-1])
         return _stored(e, _computed(e, fma, compute, _elements(e, given[0], place)), into, place)
 
     def solved(place: ir.Value, into: ir.Value) -> Values:

@@ -114,7 +114,8 @@ def _is_emplaced_wrongly(op: Any, index: int, shared: set[Any]) -> bool:
     """Return whether an update must not be written into its target by the op that makes it.
 
     IREE lets it, also where the maker is outside the loop, and where the target is still read after the maker. It moves
-    all updates that the target is made of before the maker, and forgets who reads what they are written into.
+    all that the target is made of before the maker, and forgets who reads what updates among it are written into, and
+    what the bodies of loops among it use.
     """
     update, target = _source(op.operands[index]), _source(op.operands[0])
     if _defining_block(update) != op.block:
@@ -123,7 +124,24 @@ def _is_emplaced_wrongly(op: Any, index: int, shared: set[Any]) -> bool:
     if maker is None:
         return False
     path = _path_outwards(maker, _defining_block(target))
-    return target in shared or any(user != op and _runs_later(user, path) for user in _readers(target))
+    if target in shared or any(user != op and _runs_later(user, path) for user in _readers(target)):
+        return True
+    return _needs_control_after(target, maker)
+
+
+def _needs_control_after(value: Any, maker: Any) -> bool:
+    """Return whether control flow that comes after an op, in its block, is among what a value is computed from."""
+    rest, seen = [value], {value}
+    while rest:
+        op = _defining_op(rest.pop())
+        if op is None or op.block != maker.block or not maker.is_before_in_block(op):
+            continue
+        if op.name in CONTROL:
+            return True
+        new = [v for v in op.operands if v not in seen]
+        seen.update(new)
+        rest += new
+    return False
 
 
 def _shared_targets(found: Sequence[Any]) -> set[Any]:

@@ -104,24 +104,56 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False, 
 
 
 def _lu(a: Any) -> tuple[Any, Any, Any]:
-    """Return the packed factors, pivots and permutation of square matrices."""
+    """Return the packed factors, pivots and permutation of matrices."""
+    if surface.has_tracer(a):
+        from difc.numpy import factor
+        from difc.tracer import wrap
+
+        a = wrap(factor.matrices("lu", a, square=False)[0])
+    else:
+        a = np.asarray(a)
+        a = a if a.dtype == np.float32 else a.astype(np.float64)
+    rows, columns = np.shape(a)[-2:]
+    if rows == columns:
+        return _lu_of_tall(a)
+    if not (isinstance(rows, int) and isinstance(columns, int)):
+        from difc.numpy.common import shape_error
+
+        raise shape_error(
+            f"lu takes matrices of run-time sizes only if they are square, not {rows} by {columns}",
+            "give both sizes as numbers in the spec",
+        )
+    packed, pivots, permutation = _lu_of_tall(a[..., :rows])
+    if rows < columns:  # the columns of the leading square have all pivots
+        rest = np.take_along_axis(a[..., rows:], permutation[..., None], -2)
+        rest = solve_triangular(packed, rest, lower=True, unit_diagonal=True)
+        packed = np.concatenate([packed, rest], axis=-1)
+    return packed, pivots, permutation
+
+
+def _lu_of_tall(a: Any) -> tuple[Any, Any, Any]:
+    """Return the packed factors, pivots and permutation of matrices with no more columns than rows."""
     if not surface.has_tracer(a):
         from difc.dialects import interpreter  # noqa: F401 - fills the table
         from difc.dialects.semantics import MEANINGS
 
-        a = np.asarray(a)
-        return MEANINGS["dif.lu"](a if a.dtype == np.float32 else a.astype(np.float64))  # type: ignore[no-any-return]
+        return MEANINGS["dif.lu"](a)  # type: ignore[no-any-return]
     from difc import dialects as dif
-    from difc.numpy import factor
-    from difc.tracer import wrap
+    from difc.tracer import lift, wrap
 
-    packed, pivots, permutation = dif.lu(factor.matrices("lu", a)[0])
+    packed, pivots, permutation = dif.lu(lift(a))
     return wrap(packed), wrap(pivots), wrap(permutation)
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
-    """Return both factors of square matrices in one, and the pivots: rows i and piv[i] were exchanged, one after the
-    other. (scipy.linalg.lu_factor)
+    """Return both factors of matrices in one, and the pivots: rows i and piv[i] were exchanged, one after the other.
+    (scipy.linalg.lu_factor)
+
+    Args:
+      a: f32 or f64 (other dtypes become f64) of shape (..., m, n); sizes known only at run time must be equal.
+
+    Returns:
+      L below the diagonal and U on and above it, like `a`; the pivots, i32 of shape (..., min(m, n)).
     """
     packed, pivots, _ = _lu(a)
     return packed, pivots
@@ -170,25 +202,33 @@ def _permutation(pivots: Any) -> Any:
 def lu(
     a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False
 ) -> tuple[Any, ...]:
-    """Return P, L, U with a = P L U for square matrices; P L and U if `permute_l`. (scipy.linalg.lu)
+    """Return P, L, U with a = P L U, of shapes (..., m, m), (..., m, k) and (..., k, n), k the smaller of m and n.
+    (scipy.linalg.lu)
 
     Args:
+      a: f32 or f64 (other dtypes become f64) of shape (..., m, n); sizes known only at run time must be equal.
+      permute_l: return P L and U.
       p_indices: return P as the row of L U for each row of a.
     """
     packed, _, permutation = _lu(a)
-    rows, size = _inverse(permutation), np.shape(packed)[-1]
-    lower, upper = np.tril(packed, -1) + dnp.eye(size, dtype=packed.dtype), np.triu(packed)
+    place, (rows, columns) = _inverse(permutation), np.shape(packed)[-2:]
+    left = right = packed
+    if rows != columns:
+        left, right = packed[..., : min(rows, columns)], packed[..., : min(rows, columns), :]
+    lower, upper = np.tril(left, -1) + dnp.eye(*np.shape(left)[-2:], dtype=packed.dtype), np.triu(right)
     if permute_l:
-        return np.take_along_axis(lower, rows[..., None], -2), upper
+        return np.take_along_axis(lower, place[..., None], -2), upper
     if p_indices:
-        return rows, lower, upper
-    return (rows[..., :, None] == dnp.arange(size)).astype(packed.dtype), lower, upper
+        return place, lower, upper
+    return (place[..., :, None] == dnp.arange(rows)).astype(packed.dtype), lower, upper
 
 
 def _inverse(permutation: Any) -> Any:
     """Return the inverses of permutations."""
+    if np.shape(permutation)[-1] == 0:  # of nothing there is no largest one
+        return permutation
     places = dnp.arange(np.shape(permutation)[-1])[:, None]
-    return np.argmax(permutation[..., None, :] == places, axis=-1)
+    return np.argmax(permutation[..., None, :] == places, axis=-1).astype(permutation.dtype)
 
 
 # ---- the exponential -----------------------------------------------------------------------------

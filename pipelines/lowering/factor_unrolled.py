@@ -100,31 +100,32 @@ def cholesky(code: Code, given: Sequence[str]) -> list[list[str]]:
     return [[code.op("arith.addf", x[i][j], added) if j <= i else zero for i in range(size) for j in range(size)]]
 
 
-def lu(code: Code, given: Sequence[str]) -> list[list[str]]:
-    """Return the packed factors, the pivots and the permutation."""
-    size = math.isqrt(len(given))
+def lu(code: Code, given: Sequence[str], columns: int | None = None) -> list[list[str]]:
+    """Return the packed factors, the pivots and the permutation; a matrix has as many rows as `columns`, or more."""
+    columns = columns or math.isqrt(len(given))
+    rows = len(given) // columns
     zero, one = code.constant("0.0"), code.constant("1.0")
-    numbers = [code.constant(str(i), "i32") for i in range(size)]
-    x = [[*row, number] for row, number in zip(_rows(given, size), numbers, strict=True)]
+    numbers = [code.constant(str(i), "i32") for i in range(rows)]
+    x = [[*row, number] for row, number in zip(_rows(given, columns), numbers, strict=True)]
     pivots = []
-    for k in range(size):
-        sizes = [code.size_bits(x[i][k]) for i in range(k, size)]
+    for k in range(columns):
+        sizes = [code.size_bits(x[i][k]) for i in range(k, rows)]
         best, at = sizes[0], numbers[k]
         for i, candidate in enumerate(sizes[1:], k + 1):
             larger = code.compare("cmpi sgt", candidate, best)
             best, at = code.select(larger, candidate, best), code.select(larger, numbers[i], at)
         pivots.append(at)
         kth = x[k]
-        for i in range(k + 1, size):
+        for i in range(k + 1, rows):
             chosen = code.compare("cmpi eq", at, numbers[i])
             x[k], x[i] = (
                 [code.select(chosen, a, b) for a, b in zip(x[i], x[k], strict=True)],
                 [code.select(chosen, a, b) for a, b in zip(kth, x[i], strict=True)],
             )
         divisor = code.select(code.compare("cmpf oeq", x[k][k], zero), one, x[k][k])
-        for i in range(k + 1, size):
+        for i in range(k + 1, rows):
             x[i][k] = code.op("arith.divf", x[i][k], divisor)
-            for j in range(k + 1, size):
+            for j in range(k + 1, columns):
                 x[i][j] = code.minus_product(x[i][j], x[i][k], x[k][j])
     return [[v for row in x for v in row[:-1]], pivots, [row[-1] for row in x]]
 

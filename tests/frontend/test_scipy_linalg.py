@@ -13,6 +13,7 @@ import pytest
 import difc
 import difc.scipy.linalg as dl
 from difc.dialects import Aval
+from difc.dims import Dim
 from difc.errors import InputError, ShapeError, UnsupportedError
 from difc.testing import check_grads
 from tests.frontend.traced import check, module_of, trace_and_run
@@ -21,6 +22,7 @@ RNG = np.random.default_rng(3)
 A = RNG.uniform(-1, 1, (4, 4)) + np.eye(4)
 DEFINITE = A @ A.T + np.eye(4)
 STACK = RNG.uniform(-1, 1, (3, 4, 4)) + np.eye(4)
+N = Dim.named("n")
 B, VECTOR = RNG.uniform(-1, 1, (4, 2)), np.arange(4.0)
 
 
@@ -41,6 +43,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "lu": (dl.lu, (STACK,)),
     "lu_permuted": (lambda a: dl.lu(a, permute_l=True), (A,)),
     "lu_indices": (lambda a: dl.lu(a, p_indices=True), (A,)),
+    "lu_tall": (lambda a: (*dl.lu(a), *dl.lu_factor(a)), (STACK[..., :2],)),
+    "lu_wide": (lambda a: (*dl.lu(a), *dl.lu_factor(a)), (STACK[:, :2],)),
+    "lu_wide_indices": (lambda a: (*dl.lu(a, p_indices=True), *dl.lu(a, permute_l=True)), (A[:3],)),
+    "lu_empty": (lambda a: (*dl.lu(a, p_indices=True), *dl.lu_factor(a)), (A[:0],)),
     "eigh": (lambda a: dl.eigh(a, lower=False)[0], (DEFINITE,)),
     "eigh_pair": (lambda a, b: (dl.eigvalsh(a, b), dl.eigh(a, b)[1] ** 2), (A + A.T, DEFINITE)),
     "svd": (lambda a: (dl.svd(a, full_matrices=False)[1], dl.svd(a, compute_uv=False), dl.svdvals(a)), (B,)),
@@ -72,14 +78,22 @@ def test_of_run_time_size(name: str) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
+RECTANGLES = [A[:, :2], A[:2], A[:1], A[:, :1], A[:, :3] * [1, 0, 1], A[:2] * [[0], [1]], STACK[:, 1:], STACK[..., 1:]]
+
+
 def test_as_scipy_has_it() -> None:
     sl = pytest.importorskip("scipy.linalg")
+    LU = [(dl.lu, sl.lu), (dl.lu_factor, sl.lu_factor)]
+    LU += [
+        (lambda a, o=o: dl.lu(a, **o), lambda a, o=o: sl.lu(a, **o)) for o in ({"permute_l": True}, {"p_indices": True})
+    ]
     for function, peer, arrays in (
         (dl.solve_triangular, sl.solve_triangular, (A, B)),
         (dl.lu_factor, sl.lu_factor, (A,)),
         (dl.lu, sl.lu, (A,)),
         (lambda a: dl.lu(a, permute_l=True), lambda a: sl.lu(a, permute_l=True), (A,)),
         (lambda a: dl.lu(a, p_indices=True), lambda a: sl.lu(a, p_indices=True), (A,)),
+        *((function, peer, (a,)) for function, peer in LU for a in RECTANGLES),
         (dl.eigvalsh, sl.eigvalsh, (A + A.T, DEFINITE)),
         (lambda a: dl.eigh(a, lower=False)[0], lambda a: sl.eigh(a, lower=False)[0], (A,)),
         (lambda a: dl.qr(a, mode="economic"), lambda a: sl.qr(a, mode="economic"), (B,)),
@@ -91,7 +105,7 @@ def test_as_scipy_has_it() -> None:
         (dl.solve_sylvester, sl.solve_sylvester, (A, B[:2] + 3 * np.eye(2), B)),
     ):
         found, wanted = function(*arrays), peer(*arrays)
-        for x, y in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, wanted)), strict=True):
+        for x, y in zip(*((r if isinstance(r, (tuple, list)) else (r,)) for r in (found, wanted)), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
@@ -104,7 +118,9 @@ def test_gradients_to_second_order(name: str) -> None:
 
 
 def test_gradients_of_the_factors() -> None:
-    check_grads(lambda a: dl.lu(a)[1:], [A])
+    for a in (A, A[:, :2], A[:2], STACK[..., :3], STACK[:, :3]):
+        check_grads(lambda a: dl.lu(a)[1:], [a])
+        check_grads(lambda a: dl.lu_factor(a)[0], [a])
     check_grads(lambda a: dl.cho_factor(a)[0], [A + 4 * np.eye(4)])  # reads a triangle of what is not symmetric
 
 
@@ -148,9 +164,13 @@ def test_messages() -> None:
         (lambda a: dl.sqrtm(a[:2]), "sqrtm needs square matrices, not 2 by 3"),
         (lambda a: dl.solve_sylvester(a, a, a[:2]), r"solve_sylvester: .*\[3, 3\], \[3, 3\], \[2, 3\] do not fit"),
         (lambda a: dl.lu(a[0]), r"lu needs a matrix, not an array of shape \[3\]"),
+        (lambda a: dl.lu_solve(dl.lu_factor(a[:2]), a[0]), "solve_triangular needs square matrices, not 2 by 3"),
     ):
         with pytest.raises(ShapeError, match=f"(?s){message}"):
             module_of(function, [square])
+    for shape in ((N, 3), (3, N), (N, Dim.named("m"))):
+        with pytest.raises(ShapeError, match=r"(?s)lu takes .* run-time sizes only if .* square, not.*in the spec"):
+            module_of(dl.lu_factor, [Aval(shape, np.dtype(float))])
 
 
 def test_importing_does_not_import_mlir() -> None:

@@ -245,6 +245,38 @@ def test_infinite_pivots_on_vulkan() -> None:
     _check_infinite_pivots("vulkan")
 
 
+#: Sizes of matrices that are written out, that are one call of a kernel, and that are cut in halves.
+RECTANGLES = ((3, 5, 2), (3, 2, 5), (7, 1), (1, 7), (20, 33), (70, 33), (2, 33, 70))
+
+
+def _check_rectangles(target: str, dtype: type, tolerance: float) -> None:
+    def program(*matrices: Any) -> list[Any]:
+        slopes = [difc.grad(lambda x: sum(np.sum(np.sin(y)) for y in dl.lu(x)[1:]))(x) for x in matrices]
+        return [*map(dl.lu, matrices), *map(dl.lu_factor, matrices), slopes]
+
+    arrays = [RNG.uniform(-1, 1, shape) for shape in RECTANGLES]
+    for x in arrays:
+        diagonal = np.arange(min(x.shape[-2:]))
+        x[..., diagonal, diagonal] += 3 * np.sqrt(x.shape[-1])
+    arrays = [x[..., ::-1, :].astype(dtype) for x in arrays]  # so that rows change places, by pivots that are clear
+    _check(program, arrays, tolerance, target=target)
+
+
+def test_rectangles() -> None:
+    _check_rectangles("cpu", np.float64, 1e-9)
+
+
+def test_rectangles_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factor, "LU", 16)
+    _check_rectangles("cpu", np.float32, 2e-3)
+
+
+@needs_vulkan
+@pytest.mark.vulkan
+def test_rectangles_on_vulkan() -> None:
+    _check_rectangles("vulkan", np.float32, 2e-3)
+
+
 @needs_vulkan
 def test_programs_on_vulkan() -> None:
     def program(definite: Any, x: Any, b: Any, rows: Any) -> Any:
