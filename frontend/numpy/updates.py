@@ -77,11 +77,7 @@ class AtIndex:
         return _updated(self._x, self._index, values, np.divide)
 
     def power(self, values: Any) -> Any:
-        """Return a copy with `x[index] **= values` done.
-
-        Raises:
-          UnsupportedError: for arrays of positions that are traced or repeat.
-        """
+        """Return a copy with `x[index] **= values` done; exponents of positions that repeat multiply."""
         return _updated(self._x, self._index, values, np.power)
 
     def min(self, values: Any) -> Any:
@@ -109,6 +105,8 @@ def _updated(x: Any, index: Any, values: Any, combine: np.ufunc | None) -> Any:
     if combine is np.divide and is_float(dtype) and not is_distinct(plan):
         ones = fill(target, 1)
         return wrap(target) / wrap(scattered(ones, plan, value, np.multiply))
+    if combine is np.power and dtype != BOOL and not is_distinct(plan):
+        return _raised(target, plan, value)
     if combine is not None and combine is not np.add and (combine not in COMBINING or is_distinct(plan)):
         check_distinct(plan, combine.__name__)
         value = to_dtype(lift(combine(getitem(x, index), wrap(value))), dtype)
@@ -116,6 +114,16 @@ def _updated(x: Any, index: Any, values: Any, combine: np.ufunc | None) -> Any:
     if plan.advanced:
         return wrap(scattered(target, plan, value, combine))
     return wrap(_added(target, plan, index, value) if combine is np.add else _placed(target, plan, value))
+
+
+def _raised(x: ir.Value, plan: IndexPlan, value: ir.Value) -> Any:
+    """Return elements raised to the product of the exponents for their position."""
+    dtype = aval_of(x).dtype if is_float(aval_of(x).dtype) else I64  # the product may be too large for small integers
+    exponents = scattered(fill(x, 1, dtype), plan, to_dtype(value, dtype), np.multiply)
+    chosen = scattered(fill(x, False, BOOL), plan, constant(np.asarray(True)), None)
+    base = dif.select(chosen, x, fill(x, 1))  # by the exponents of others there is no derivative, not even NaN
+    powers = np.power(wrap(base), wrap(exponents)).astype(aval_of(x).dtype)
+    return wrap(dif.select(chosen, lift(powers), x))
 
 
 # ---- masks ---------------------------------------------------------------------------------------
