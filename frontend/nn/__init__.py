@@ -31,7 +31,7 @@ from difc.nn.activations import (
 from difc.nn.convolution import conv, conv_transpose
 from difc.nn.normalization import batch_norm, group_norm, layer_norm, rms_norm, standardize
 from difc.nn.pooling import avg_pool, max_pool, min_pool
-from difc.nn.ranking import top_k
+from difc.numpy.ranking import top_k
 from difc.source import absent_name
 
 __all__ = [

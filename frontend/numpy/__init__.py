@@ -29,6 +29,7 @@ _OWN = {
     "__array_namespace_info__": "difc.numpy.array_api",
     **dict.fromkeys(("c_", "mgrid", "ogrid", "r_", "vectorize"), "difc.numpy.objects"),
     **dict.fromkeys(("argwhere", "bincount", "flatnonzero", "nonzero", "unique"), "difc.numpy.sized"),
+    **dict.fromkeys(("cummax", "cummin", "top_k"), "difc.numpy.ranking"),
 }
 
 
@@ -44,4 +45,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_surface.names(_numpy), "linalg"])
+    return sorted({*_surface.names(_numpy), *(name for name in _OWN if not name.startswith("_")), "linalg"})

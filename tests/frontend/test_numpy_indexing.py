@@ -209,7 +209,7 @@ def test_powers_at_positions_that_repeat() -> None:
     check_grads(lambda x: x.at[places].power(exponents), [x])
     check_grads(lambda x, e: x.at[places].power(e), [np.abs(x) + 0.5, exponents])
     (tangent,) = trace_and_run(
-        lambda e: difc.jvp(lambda e: difc.numpy.asarray(x).at[places[:2]].power(e), (e,), (e,))[1], exponents[:2]
+        lambda e: difc.jvp(lambda e: difc.numpy.asarray(x).at[[1, 1]].power(e), (e,), (e,))[1], exponents[:2]
     )
     assert tangent[0] == 0  # nothing is raised there, or the logarithm of -3 would make it NaN
 

@@ -29,7 +29,8 @@ V = np.array([3.0, 1, 2])
         (lambda x: np.searchsorted(x[0], 1.0, side="middle"), ShapeError, "side='left' or 'right'"),
         (lambda x: np.digitize(x, [0, 2, 1]), ShapeError, "the bounds must increase, or all decrease.*sort them"),
         (lambda x: np.digitize(x, x), ShapeError, "digitize needs a vector of bounds"),
-        (lambda x: difc.nn.top_k(x, 4), InputError, "top_k: 4 of 3 elements were asked for.*from 0 to the size"),
+        (lambda x: dnp.cummax(x, 2), ShapeError, "axis 2 is not an axis"),
+        (lambda x: dnp.top_k(x, 4), InputError, "top_k: 4 of 3 elements were asked for.*from 0 to the size"),
         (lambda x: np.quantile(x, 1.5), InputError, "quantile: q=1.5 is not between 0 and 1.*0 <= q <= 1"),
         (lambda x: np.percentile(x, -3), InputError, "percentile: q=-3 is not between 0 and 100"),
         (lambda x: np.quantile(x, 0.5, method="best"), InputError, "method 'best' is not one.*use one of linear, "),
@@ -97,8 +98,21 @@ def test_functions_of_a_given_size_work_outside_a_trace() -> None:
 
 def test_the_largest_elements_of_rows() -> None:
     x = np.array([[1.0, 3, np.nan, 3], [2, -1, 2, 0]])
-    values, places = difc.nn.top_k(x, 2)
+    assert difc.nn.top_k is dnp.top_k
+    values, places = dnp.top_k(x, 2)
     np.testing.assert_array_equal(values, [[np.nan, 3], [2, 2]])
     np.testing.assert_array_equal(places, [[2, 1], [0, 2]])
-    check(lambda a: difc.nn.top_k(a, 3, axis=0), np.array([[1, 2], [3, 2], [0, 9]]), dynamic=[(0, 0)])
-    assert difc.nn.top_k(np.arange(3, dtype=np.uint8), 0)[0].shape == (0,)
+    check(lambda a: dnp.top_k(a, 3, axis=0), np.array([[1, 2], [3, 2], [0, 9]]), dynamic=[(0, 0)])
+    assert dnp.top_k(np.arange(3, dtype=np.uint8), 0)[0].shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i4", "u1", "?"])
+@pytest.mark.parametrize(("ours", "ufunc"), [(dnp.cummax, np.maximum), (dnp.cummin, np.minimum)])
+def test_running_extremes(ours: Any, ufunc: np.ufunc, dtype: str) -> None:
+    x = np.array([[3, 1, 4], [1, 5, 9], [2, 6, 5]]).astype(dtype)
+    if x.dtype.kind == "f":
+        x[1, 1] = np.nan
+    np.testing.assert_array_equal(ours(x, 1), ufunc.accumulate(x, 1))
+    for function in (ours, lambda a: ours(a, axis=-1)):
+        check(function, x)
+        check(function, x, dynamic=[(0, 0), (0, 1)])

@@ -1,4 +1,7 @@
-"""`top_k`: the largest elements of rows and where they are; plain NumPy code, so it works on arrays and on tracers."""
+"""Functions that NumPy has under other names or not at all: `top_k`, `cummax` and `cummin`.
+
+They are plain NumPy code, so they work on arrays and on tracers; must not import MLIR.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,40 @@ from difc.errors import InputError
 from difc.numpy import surface
 from difc.source import user_frame_location
 
-__all__ = ["top_k"]
+__all__ = ["cummax", "cummin", "top_k"]
+
+
+def cummax(x: Any, axis: int = 0) -> Any:
+    """Return the largest element so far at each place along an axis: numpy.maximum.accumulate. (jax.lax.cummax)
+
+    Elements have the shape and dtype of `x`; NaN counts as largest. The derivative follows the element that is largest;
+    equal ones share it.
+
+    Args:
+      x: an array, or a traced one, of one dimension or more.
+      axis: the axis to go along.
+
+    Raises:
+      ShapeError: for an axis that a traced array does not have.
+
+    Example:
+      >>> cummax(np.array([3.0, 1.0, 5.0, 4.0]))
+      array([3., 3., 5., 5.])
+    """
+    return np.maximum.accumulate(x, axis=axis)
+
+
+def cummin(x: Any, axis: int = 0) -> Any:
+    """Return the smallest element so far at each place along an axis: numpy.minimum.accumulate. (jax.lax.cummin)
+
+    As `cummax` with the order reversed; NaN counts as smallest.
+
+    Example:
+      >>> cummin(np.array([[3, 1], [2, 4]]), axis=1)
+      array([[3, 1],
+             [2, 2]])
+    """
+    return np.minimum.accumulate(x, axis=axis)
 
 
 def top_k(x: Any, k: int, axis: int = -1) -> tuple[Any, Any]:
