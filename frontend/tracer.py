@@ -17,9 +17,17 @@ from difc.dialects import Aval, aval_of
 from difc.dialects.mlir import ir
 from difc.dialects.types import short_name
 from difc.dims import Dim
-from difc.errors import ConcretizationError, DtypeError, MutationError, ShapeError, SourceLocation, UnsupportedError
+from difc.errors import (
+    ConcretizationError,
+    DifcError,
+    DtypeError,
+    MutationError,
+    ShapeError,
+    SourceLocation,
+    UnsupportedError,
+)
 from difc.runtime.array import refuse_subclass
-from difc.source import user_frame_location, user_instruction
+from difc.source import shortened, user_frame_location, user_instruction
 from difc.tracing import Frame, constant, current_frame
 
 __all__ = ["DimTracer", "Tracer", "as_array", "holds_tracer", "lift", "stored_in_array", "wrap"]
@@ -179,17 +187,26 @@ class Tracer(ArrayMethods):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from difc.numpy.registry import call_ufunc
 
-        return call_ufunc(ufunc, method, inputs, kwargs)
+        try:
+            return call_ufunc(ufunc, method, inputs, kwargs)
+        except DifcError as error:  # here, because no transformation does it for a tracer used after its trace
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         from difc.numpy.registry import call_function
 
-        return call_function(func, args, kwargs)
+        try:
+            return call_function(func, args, kwargs)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     def __getitem__(self, index: Any) -> Any:
         from difc.numpy.indexing import getitem
 
-        return getitem(self, index)
+        try:
+            return getitem(self, index)
+        except DifcError as error:
+            raise shortened(error)  # noqa: B904 - it is the same error
 
     @property
     def at(self) -> Any:

@@ -33,6 +33,9 @@ class _Group(TyperGroup):
                 result = super().invoke(ctx)
             sys.stdout.flush()
             return result
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's, which typer parses with
+            raise
         except DifcError as error:
             _end(error, error)
         except OSError as error:

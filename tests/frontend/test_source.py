@@ -18,6 +18,7 @@ import difc
 from difc import config
 from difc.errors import (
     ArtifactError,
+    ConcretizationError,
     DeviceError,
     DifcError,
     InputError,
@@ -101,6 +102,24 @@ def test_a_traceback_has_the_users_frames() -> None:
         with config.override(traceback="full"), pytest.raises(kind) as error:
             difc.vmap(fun)(np.ones((2, 3)))
         assert "trace_function" in functions_in(error.value)
+
+
+def test_the_traceback_of_a_tracer_that_escaped() -> None:
+    kept: list[Any] = []
+    difc.trace(lambda a: (kept.append(a), a)[1], difc.f64[3])
+    here = "test_the_traceback_of_a_tracer_that_escaped"
+    for use, frames in (
+        (lambda a: a + 1, ["apply", "__array_ufunc__"]),
+        (np.sin, ["__array_ufunc__"]),
+        (np.sort, ["__array_function__"]),
+        (lambda a: a[1:], ["__getitem__"]),
+    ):
+        with pytest.raises(ConcretizationError, match="used after its tracing has ended") as error:
+            use(kept[0])
+        assert [name for name in functions_in(error.value) if name not in (here, "<lambda>")] == frames
+        with config.override(traceback="full"), pytest.raises(ConcretizationError) as error:
+            use(kept[0])
+        assert functions_in(error.value)[-1] == "current_frame"
 
 
 def test_an_error_of_iree_behind_ours_is_not_shown() -> None:

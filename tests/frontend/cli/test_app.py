@@ -18,7 +18,8 @@ DIFC = Path(sys.executable).with_name("difc")
 
 
 def test_wrong_usage_ends_with_status_2(folder: Path) -> None:
-    assert "--emit" in fails("compile", folder / "model.py", "--emit", "nothing", status=2)
+    emit = fails("compile", folder / "model.py", "--emit", "object", status=2)
+    assert "Invalid value for '--emit': 'object' is not one of 'dif', 'ad', 'linalg', 'vmfb'." in emit
     assert "-O" in fails("compile", folder / "model.py", "-O7", status=2)
     assert "MODEL.py" in fails("compile", status=2)
     assert "No such command" in fails("complie", status=2)
