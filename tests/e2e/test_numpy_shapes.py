@@ -41,6 +41,7 @@ SMOOTH: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "at max": (lambda x, v: x.at[PLACES].max(v) ** 2, (X.T, RNG.normal(size=(4, 3)))),
     "at min": (lambda x, v: x.at[PLACES, PLACES[:, None] % 2].min(v) ** 2, (X.T, RNG.normal(size=(4, 4)))),
     "at divide": (lambda x, v: x.at[PLACES].divide(v), (V, W[:4])),
+    "at power": (lambda x, v: x.at[[0, 2, 2, -1]].power(v), (V, W[:4])),
     "put_along_axis": (lambda x, v: dnp.put_along_axis(x, ROWS, v, 1, inplace=False) ** 2, (X, X[:, :1])),
     "fill_diagonal": (lambda x: dnp.fill_diagonal(x, x[0, 0] * 2, inplace=False) ** 2, (X,)),
     "roll": (lambda x: np.roll(x, 1, 0) * x, (X,)),
@@ -66,7 +67,7 @@ def test_compiled(target: str, dtype: Any) -> None:
 
     def updates(x: Any, v: Any, places: Any) -> Any:
         total = x.at[places].max(v) + x.at[places].min(v) + x.at[places].multiply(v) + x.at[places].divide(v)
-        return np.sum(total**2)
+        return np.sum(total**2) + np.sum((np.abs(x) + 0.5).at[places].power(v))
 
     def program(arguments: Any, x: Any, v: Any, places: Any) -> Any:
         results = [f(*a) for (_, f, _), a in zip(cases, arguments, strict=True)]
