@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_tracer, integer, shape_error, static_size
+from difc.numpy.common import as_tracer, integer, shape_error, static_size, widened
 from difc.numpy.registry import implements, unsupported
 from difc.tracer import Tracer, lift, wrap
 
@@ -88,14 +88,14 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """Return the polynomial of a degree that is nearest to points, by least squares. (numpy.polyfit)
 
-    Coefficients are float64, those of float16 points too, which NumPy refuses.
+    Coefficients are float64, those of half floats too, which NumPy refuses.
 
     Raises:
       UnsupportedError: for full=True or cov=True, which return more than the coefficients.
     """
     if full or cov:
         raise unsupported("numpy.polyfit with full= or cov=", "use np.linalg.lstsq(np.vander(x, deg + 1), y)")
-    places, values = (as_tracer(v) + 0.0 for v in (x, y))
+    places, values = (wrap(widened(lift(as_tracer(v) + 0.0))) for v in (x, y))
     count = integer(deg, "deg") + 1
     if places.ndim != 1 or values.ndim not in (1, 2) or count < 1:
         raise shape_error(f"polyfit: points {places.aval}, values {values.aval} and degree {deg} do not fit")

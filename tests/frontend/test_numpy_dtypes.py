@@ -18,7 +18,7 @@ from difc.pytree import flatten
 from difc.tracer import lift, wrap
 from difc.tracing import new_frame
 from tests.frontend.numpy_cases import CASES
-from tests.frontend.traced import check, compare
+from tests.frontend.traced import check, compare, trace_and_run
 
 registry.load()
 
@@ -154,6 +154,14 @@ def test_numbers_stay_weak_beside_bfloat16() -> None:
     x = np.array([1, 2, 4]).astype(BF16)
     for f in (lambda x: np.dot(2.0, x), lambda x: np.inner(x, 2), lambda x: np.convolve(x, 2.0), np.vander):
         assert _found(f, [x]) == [BF16]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, BF16])
+def test_polyfit_of_half_floats(dtype: Any) -> None:
+    x = np.arange(6).astype(dtype)
+    (found,) = trace_and_run(lambda x: np.polyfit(x, 2 * x + 1, 1), x)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [2, 1], rtol=1e-12)
 
 
 # ---- values where a dtype is narrow --------------------------------------------------------------
