@@ -25,7 +25,8 @@ __all__: list[str] = []
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Return the piecewise linear function through points `xp` (increasing), `fp`, at x. (numpy.interp)
 
-    The derivative by x is the slope of the piece; at a point it is that of the piece to the right.
+    The derivative by x is the slope of the piece; at a point it is that of the piece to the right. What stands to the
+    `left` and `right` of all points may be arrays that broadcast with x, in NumPy numbers alone.
     """
     x, xp, fp = (as_tracer(v).astype(F64) for v in (x, xp, fp))
     if xp.ndim != 1 or fp.aval.shape != xp.aval.shape or xp.aval.shape[0] == 0:
@@ -92,12 +93,14 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Return central differences, one-sided at the ends, on even or uneven grids. (numpy.gradient)
 
+    Slopes have the dtype of `f`, float64 for integers and for bool, which NumPy refuses.
+
     Args:
       varargs: a step for each axis, or the coordinates of the points along it; one step counts for all axes.
       edge_order: the order of accuracy at the ends, 1 or 2.
     """
     x = as_tracer(f)
-    x = x if is_float(x.dtype) else x.astype(F64)  # and slopes have this dtype, whatever the steps have
+    x = x if is_float(x.dtype) else x.astype(F64)
     axes = axes_of(axis, x.ndim)
     steps = [as_tracer(h) if np.ndim(h) else h for h in map(as_operand, varargs)] or [1.0]
     if len(steps) == 1 and not np.ndim(steps[0]):

@@ -46,7 +46,7 @@ def matrices(name: str, *arrays: Any, square: bool = True) -> list[ir.Value]:
 
     Raises:
       ShapeError: for a first operand that is no stack of (square) matrices.
-      DtypeError: for half floats, which NumPy does not take either.
+      DtypeError: for half floats, which NumPy does not take either; beside wider ones they are converted.
     """
     given = [as_operand(a) for a in arrays]
     dtype = common_dtype(*given)
