@@ -10,10 +10,11 @@ import math
 import operator
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from difc.scipy.common import constant, floats, largest_logarithm, polynomial
-from difc.scipy.gammas import gamma, gammaln, is_pole, sign_of_gamma
+from difc.scipy.gammas import FACTORIALS, FAR, betaln, gamma, gammaln, is_pole, log_fall, sign_of_gamma
 
 __all__ = [
     "binom",
@@ -126,23 +127,30 @@ def exprel(x: Any) -> Any:
 def powm1(x: Any, y: Any) -> Any:
     """Return x^y - 1, precise where that is near 0. (scipy.special.powm1)"""
     x, y = floats(x, y)
-    positive = x > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        near = np.expm1(y * np.log(np.where(positive, x, np.ones_like(x))))
-        return _where(positive, near, np.power(np.where(positive, np.ones_like(x), x), y) - 1)
+    one = np.ones_like(x * y)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        exponent = y * np.log(np.where(x > 0, x, one))
+        near = (x > 0) & (np.abs(exponent) < 0.5)  # beyond, what rounding takes from the exponent counts
+        base, power = np.where(near, one, x), np.where(near, one, y)
+        return _where(near, np.expm1(np.where(near, exponent, 0 * one)), np.power(base, power) - 1)
 
 
 # ---- Box-Cox transformations ---------------------------------------------------------------------
 
 
-def _transformed(log_x: Any, power: Any) -> Any:
-    """Return (x^power - 1) / power from log x; at power 0 the series, whose derivatives are right."""
-    zero = power == 0
-    safe = np.where(zero, np.ones_like(power), power)
-    limit = np.where(zero, log_x, np.zeros_like(log_x))
-    inside = np.where(np.isinf(limit), np.zeros_like(limit), limit)  # 0 times infinity is NaN
-    series = limit + power * inside * inside * (0.5 + power * inside / 6)
-    return _where(zero, series, np.expm1(safe * log_x) / safe)
+#: Below this size of an exponent a few terms of a series are exact within rounding.
+SMALL = 1e-4
+
+
+def _transformed(log_x: Any, power: Any, raised: Any) -> Any:
+    """Return (x^power - 1) / power from log x and a function for x^power - 1; for a small power by a series."""
+    one = np.ones_like(log_x * power)
+    small = (np.abs(power * log_x) < SMALL) | (power == 0)
+    safe = np.where(small, one, power)
+    limit = np.where(small, log_x, 0 * one)
+    inside = np.where(np.isinf(limit), 0 * one, limit)  # 0 times infinity is NaN
+    series = limit + inside * (power * inside) * polynomial(power * inside, [1 / 2, 1 / 6, 1 / 24, 1 / 120])
+    return _where(small, series, raised(np.where(small, one, log_x), safe, small) / safe)
 
 
 def boxcox(x: Any, lmbda: Any) -> Any:
@@ -153,24 +161,35 @@ def boxcox(x: Any, lmbda: Any) -> Any:
       np.float64(2.0)
     """
     x, lmbda = floats(x, lmbda)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _transformed(np.log(x), lmbda)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        base = np.where(x < 0, np.full_like(x, np.nan), x)
+        return _transformed(
+            np.log(x), lmbda, lambda _, power, small: powm1(np.where(small, 1 + 0 * power, base), power)
+        )
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
     """Return the Box-Cox transformation of 1 + x. (scipy.special.boxcox1p)"""
     x, lmbda = floats(x, lmbda)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _transformed(np.log1p(x), lmbda)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return _transformed(np.log1p(x), lmbda, lambda log_x, power, _: np.expm1(power * log_x))
 
 
 def _log_of_inverse(y: Any, power: Any) -> Any:
-    """Return log(1 + power y) / power; at power 0 the series."""
-    zero = power == 0
-    safe = np.where(zero, np.ones_like(power), power)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inside = np.where(np.isinf(y), np.zeros_like(y), y)  # 0 times infinity is NaN
-        return np.where(zero, y - power * inside * inside * (0.5 - power * inside / 3), np.log1p(safe * y) / safe)
+    """Return log(1 + power y) / power; where power y is small by the series."""
+    one = np.ones_like(y * power)
+    small = (np.abs(power * y) < SMALL) | (power == 0)
+    safe = np.where(small, one, power)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        limit = np.where(small, y, 0 * one)
+        inside = np.where(np.isinf(limit), 0 * one, limit)  # 0 times infinity is NaN
+        series = limit - inside * (power * inside) * polynomial(-power * inside, [1 / 2, 1 / 3, 1 / 4, 1 / 5])
+        product = safe * np.where(small, one, y)
+        far = ~small & np.isinf(product) & np.isfinite(y) & np.isfinite(power)
+        logarithm = np.log1p(np.where(far, one, product))
+        beyond = np.log(np.where(far, np.abs(y), one)) + np.log(np.where(far, np.abs(power), one))
+        beyond = np.where(product > 0, beyond, np.full_like(one, np.nan))
+        return np.where(small, series, np.where(far, beyond, logarithm) / safe)
 
 
 def inv_boxcox(y: Any, lmbda: Any) -> Any:
@@ -249,6 +268,17 @@ def _only_floats(exact: bool, name: str) -> None:
         raise ValueError(f"{name} with exact=True gives Python integers; leave it out")
 
 
+def _is_whole(x: Any) -> Any:
+    return x == np.floor(x)
+
+
+def _rounded(value: Any, whole: Any) -> Any:
+    """Return a value, rounded where it is known to be whole, unless its last digits count more than 1."""
+    small = np.abs(value) < 0.5 / float(ml_dtypes.finfo(value.dtype).eps)
+    kept = constant(np.where(whole & small, value, np.zeros_like(value)))
+    return value + (np.rint(kept) - kept)
+
+
 def factorial(n: Any, exact: bool = False) -> Any:
     """Return n!, and 0 for a negative n. (scipy.special.factorial)
 
@@ -258,7 +288,10 @@ def factorial(n: Any, exact: bool = False) -> Any:
     """
     _only_floats(exact, "factorial")
     (n,) = floats(n)
-    return _where(n < 0, np.zeros_like(n), gamma(np.where(n < 0, np.ones_like(n), n) + 1))
+    one = np.ones_like(n)
+    large = n > 1  # where n + 1 would lose digits of n
+    value = np.where(large, n, one) * gamma(np.where(large, n, np.where(n < 0, one, n) + 1))
+    return _where(n < 0, np.zeros_like(n), _rounded(value, _is_whole(n)))
 
 
 def poch(z: Any, m: Any) -> Any:
@@ -273,25 +306,54 @@ def poch(z: Any, m: Any) -> Any:
     usual, start = ~(from_pole | to_pole), np.where(from_pole & ~to_pole, z, -one)
     whole = constant(np.where(both, m, 0 * one))
     odd = whole - 2 * np.floor(whole / 2) == 1
-    # for a whole m: (-1)^m gamma(1 - z) / gamma(1 - z - m)
-    mirrored = np.exp(gammaln(np.where(both, 1 - z, one)) - gammaln(np.where(both, 1 - z - whole, one)))
+    # where both have poles, for a whole m: (-1)^m gamma(1 - z) / gamma(1 - z - m)
+    risen = _risen(
+        np.where(both, 1 - z - whole, np.where(usual, z, one)), np.where(usual, m, np.where(both, whole, one))
+    )
+    risen = _rounded(risen, _is_whole(z) & _is_whole(m) & (m >= 0))
     # from a pole to where there is none it is 0; its slope by z is that of 1 / gamma(z) = sin(pi z) gamma(1 - z) / pi
     turns = np.rint(start)
     sine = np.cos(np.pi * turns) * np.sin(np.pi * (start - turns)) / np.pi
     size = gammaln(1 - start) + gammaln(np.where(from_pole & ~to_pole, end, one))
     none = sine * np.exp(np.minimum(size, 0.99 * largest_logarithm(size)))
-    x, y = np.where(usual, z, one), np.where(usual, end, one)
-    with np.errstate(invalid="ignore"):
-        ratio = sign_of_gamma(x) * sign_of_gamma(y) * np.exp(gammaln(y) - gammaln(x))
-    at_poles = np.where(both, np.where(odd, -mirrored, mirrored), np.where(from_pole, none, np.inf * one))
-    return _where(usual, ratio, at_poles)
+    at_poles = np.where(both, np.where(odd, -risen, risen), np.where(from_pole, none, np.inf * one))
+    return _where(usual, risen, at_poles)
+
+
+def _risen(z: Any, m: Any) -> Any:
+    """Return gamma(z + m) / gamma(z) where neither has a pole."""
+    end, one = z + m, np.ones_like(z + m)
+    most = FACTORIALS[end.dtype.itemsize]  # where gamma and its inverse have all digits
+    near = (np.abs(z) < most - 3) & (end > 3 - most) & (end <= most + 1)
+    far = ~near & (z >= FAR) & (end >= FAR) & (end < np.inf)
+    x, y = (np.where(near, v, one) for v in (z, end))
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = gamma(y) / gamma(x)
+        rise = np.exp(-log_fall(np.where(far, m, one), np.where(far, z, FAR * one)))
+        other = ~(near | far)
+        x, y = (np.where(other, v, one) for v in (z, end))
+        quotient = sign_of_gamma(x) * sign_of_gamma(y) * np.exp(gammaln(y) - gammaln(x))
+    return np.where(near, product, np.where(far, rise, quotient))
 
 
 def binom(x: Any, y: Any) -> Any:
     """Return the binomial coefficient of real numbers, by gamma functions. (scipy.special.binom)"""
     x, y = floats(x, y)
-    sign = sign_of_gamma(x + 1) * sign_of_gamma(y + 1) * sign_of_gamma(x - y + 1)
-    return sign * np.exp(gammaln(x + 1) - gammaln(y + 1) - gammaln(x - y + 1))
+    one = np.ones_like(x * y)
+    usual = (x >= 0) & (y > -1) & (x - y > -1) & (x < np.inf)
+    few = usual & (x < FACTORIALS[x.dtype.itemsize] - 1)
+    n, k = np.where(few, x, one), np.where(few, y, 0 * one)
+    inside = gamma(n + 1) / gamma(k + 1) / gamma(n - k + 1)
+    many = usual & ~few
+    n, k = np.where(many, x, one), np.where(many, y, 0 * one)
+    large = np.exp(-betaln(n - k + 1, k + 1) - np.log1p(n))
+    n, k = np.where(usual, one, x), np.where(usual, 0 * one, y)
+    sign = sign_of_gamma(n + 1) * sign_of_gamma(k + 1) * sign_of_gamma(n - k + 1)
+    with np.errstate(invalid="ignore"):
+        outside = sign * np.exp(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+        outside = np.where((x == np.inf) & (y >= 0) & (y < np.inf), np.where(y == 0, one, np.inf * one), outside)
+    value = np.where(few, inside, np.where(many, large, outside))
+    return _rounded(value, _is_whole(x) & _is_whole(y) & (x >= 0))[()]
 
 
 def _counts(n: Any, k: Any) -> tuple[Any, Any, Any]:

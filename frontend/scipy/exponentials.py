@@ -124,5 +124,8 @@ def log_expit(x: Any) -> Any:
 def logit(x: Any) -> Any:
     """Return log(x / (1 - x)), the inverse of expit. (scipy.special.logit)"""
     (x,) = floats(x)
+    near = np.abs(x - 0.5) < 0.25  # where the difference of the logarithms would cancel
+    half = np.full_like(x, 0.5)
+    inside, outside = np.where(near, x, half), np.where(near, half, x)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(x) - np.log1p(-x)
+        return np.where(near, np.log1p((2 * inside - 1) / (1 - inside)), np.log(outside) - np.log1p(-outside))[()]

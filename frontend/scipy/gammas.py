@@ -17,7 +17,7 @@ from difc.source import user_frame_location
 
 __all__ = [
     "beta", "betainc", "betaln", "digamma", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "is_pole",
-    "polygamma", "psi", "rgamma", "sign_of_gamma", "zeta",
+    "log_fall", "polygamma", "psi", "rgamma", "sign_of_gamma", "zeta",
 ]  # fmt: skip
 
 #: B(2), B(4), ...: Bernoulli numbers.
@@ -162,8 +162,8 @@ def _off_poles(a: Any, b: Any) -> tuple[Any, Any, Any, Any, Any]:
     """
     first, pole = is_pole(a), is_pole(a) | is_pole(b)
     n, m = np.where(first, a, b), np.where(first, b, a)
-    finite = pole & (m > 0) & (m == np.floor(m)) & (n + m <= 0)
-    whole = constant(m)
+    finite = pole & (m > 0) & (m == np.floor(m)) & (n + m <= 0) & (n > -np.inf)
+    whole = constant(np.where(np.isinf(m), np.zeros_like(m), m))
     odd = np.where(whole - 2 * np.floor(whole / 2) == 1, -np.ones_like(whole), np.ones_like(whole))
     infinite, one = pole & ~finite, np.ones_like(n)
     x = np.where(finite, 1 - n - whole, np.where(infinite, one, a))
@@ -181,13 +181,28 @@ def betaln(a: Any, b: Any) -> Any:
 def _betaln(a: Any, b: Any) -> Any:
     first = a <= b  # not np.minimum, which has no second derivative where they are equal
     small, large = np.where(first, a, b), np.where(first, b, a)
-    far = (large >= FAR) & (small > 0)
-    one = np.ones_like(small * large)
-    x, y = np.where(far, small, one), np.where(far, large, FAR * one)
-    # lgamma(y) - lgamma(x + y) without the difference of two large numbers
-    apart = x - (y - 0.5) * np.log1p(x / y) - x * np.log(x + y) + (_stirling(y) - _stirling(x + y))
-    near = gammaln(np.where(far, one, large)) - gammaln(np.where(far, 2 * one, small + large))
-    return gammaln(small) + np.where(far, apart, near)
+    one, total = np.ones_like(small * large), small + large
+    both = (small >= FAR) & (large < np.inf)
+    far = (small < FAR) & (large >= FAR) & (total >= FAR) & (large < np.inf)
+    endless = (large == np.inf) & (small > -np.inf)
+    near = ~(both | far | endless)
+    x, y = (np.where(both, v, FAR * one) for v in (small, large))
+    # Stirling's series of all three, in which no terms of different signs are large
+    tail = _stirling(x) + _stirling(y) - _stirling(x + y) + 0.5 * (math.log(2 * math.pi) - np.log(y))
+    of_both = tail - (x - 0.5) * np.log1p(y / x) - y * np.log1p(x / y)
+    of_one = log_fall(np.where(far, small, one), np.where(far, large, FAR * one))
+    plain = gammaln(np.where(near, large, one)) - gammaln(np.where(near, total, 2 * one))
+    with np.errstate(invalid="ignore"):
+        rest = np.where(far, of_one, np.where(endless, np.inf * -np.sign(small), plain))
+        return np.where(both, of_both, gammaln(np.where(both, one, small)) + rest)
+
+
+def log_fall(x: Any, y: Any) -> Any:
+    """Return lgamma(y) - lgamma(x + y) without the difference of large numbers, where y and x + y are 8 or more."""
+    ratio = x / y
+    tiny = np.abs(ratio) < 1e-30  # where the quotient may have lost digits
+    slope = (y - 0.5) * np.log1p(np.where(tiny, np.zeros_like(ratio), ratio))
+    return np.where(tiny, np.zeros_like(x), x) - slope - x * np.log(x + y) + (_stirling(y) - _stirling(x + y))
 
 
 def beta(a: Any, b: Any) -> Any:
@@ -235,6 +250,14 @@ STIELTJES = (
 )  # fmt: skip
 
 
+#: Hurwitz's function of a higher order is its first terms.
+MOST_ORDER = 1e4
+#: What its terms are multiplied by while they are added up.
+SCALE = 2.0**24
+#: 2 pi less the nearest number of float64.
+LOST_OF_TWO_PI = 2.4492935982947064e-16
+
+
 def zeta(x: Any, q: Any = None) -> Any:
     """Return the sum of (k + q)^-x over k = 0, 1, 2, ... for x > 1 and q > 0. (scipy.special.zeta)
 
@@ -253,7 +276,7 @@ def zeta(x: Any, q: Any = None) -> Any:
     defined = (x > 1) & (q > 0)
     total = _hurwitz(np.where(defined, x, np.full_like(x, 2)), np.where(defined, q, np.ones_like(q)))
     infinite = (x == 1) | ((x > 1) & is_pole(q))
-    outside = np.where(infinite, np.full_like(total, np.inf), np.full_like(total, np.nan))
+    outside = np.where(infinite & ~np.isnan(q), np.full_like(total, np.inf), np.full_like(total, np.nan))
     return np.where(defined, total, outside)[()]
 
 
@@ -261,25 +284,41 @@ def _hurwitz(s: Any, start: Any) -> Any:
     """Return zeta(s, start) for s > 1 and start > 0."""
     count = 12
     end = start + count
-    power = end ** (-s)
-    term, tail = s / end, 0.0
+    order = np.where(s < MOST_ORDER, s, np.full_like(s, MOST_ORDER))  # beyond, the rest of the sum vanishes
+    inverse = 1 / end
+    ratio, tail = order * inverse, 0.0
+    term = 0.5 * ratio
     for k, number in enumerate(BERNOULLI, start=1):  # Euler and Maclaurin's formula for the rest of the sum
         if k > 1:
-            term = term * (s + (2 * k - 3)) * (s + (2 * k - 2)) / (end * end * ((2 * k - 1) * 2 * k))
-        else:
-            term = term / 2
+            growth = (ratio + (2 * k - 3) * inverse) * (ratio + (2 * k - 2) * inverse)
+            term = term * growth / ((2 * k - 1) * 2 * k)
         tail = tail + number * term
-    total = power * (end / (s - 1) + 0.5 + tail)
+    # A power is a product of two halves and of a scale between them, for sums of what alone would vanish.
+    scale = np.where(start > 1, np.full_like(start, SCALE), np.ones_like(start))
+    power = end ** (-0.5 * order)
+    finite = np.where(end < np.inf, end, np.ones_like(end))
+    rest = np.where(end < np.inf, power * scale * (finite / (order - 1)) * power, np.zeros_like(end))
+    total = rest + power * scale * (power * (0.5 + tail))
     for k in reversed(range(count)):
-        total = total + (start + k) ** (-s)
-    return total
+        half = _fallen(start + k, 0.5 * s)
+        total = total + half * scale * half
+    return total / scale
+
+
+def _fallen(x: Any, s: Any) -> Any:
+    """Return x^-s for x > 0; at infinity the limit, without the slopes 0 times infinity."""
+    endless = s == np.inf
+    value = np.where(endless, np.ones_like(x), x) ** -np.where(endless, np.ones_like(s), s)
+    limit = np.where(x > 1, np.zeros_like(x), np.where(x == 1, np.ones_like(x), np.full_like(x, np.inf)))
+    return np.where(endless, limit, value)
 
 
 def _riemann(x: Any) -> Any:
     one = np.ones_like(x)
-    most = FACTORIALS[x.dtype.itemsize] - 1.5
+    most = FACTORIALS[x.dtype.itemsize] + 0.75
     low, above, high = x < -0.5, x > 1, x > NOTHING  # where the function is reflected, where it is a sum, where 1
-    s = np.where(low, 1 - x, np.where(above & ~high, x, 2 * one))
+    size = np.where(low, -x, one)
+    s = np.where(low, 1 + size, np.where(above & ~high, x, 2 * one))
     total = _hurwitz(s, one)
     middle = np.where(low | (x >= 1), 0 * one, x) - 1
     series = 1 / middle + polynomial(middle, STIELTJES)
@@ -287,13 +326,20 @@ def _riemann(x: Any) -> Any:
     turns = np.rint(half)
     odd = turns - 2 * np.floor(turns / 2) == 1
     sine = np.where(odd, -one, one) * np.sin(np.pi * (half - turns))
-    near = -np.minimum(-s, 0 * one) <= most
-    # gamma(s) (2 pi)^-s, where gamma alone would be infinite by its logarithm
-    size = np.where(
+    near = size <= most
+    # gamma(1 - x) (2 pi)^(x - 1) = -x gamma(-x) (2 pi)^x / (2 pi), with no digits of x lost, and with those of 2 pi
+    # that a number has not; where gamma alone would be infinite by its logarithm
+    near_size, far_size = np.where(near, size, one), np.where(near | (size == np.inf), one, size)
+    base = np.full_like(x, 2 * np.pi)
+    lost = (2 * np.pi - float(np.asarray(2 * np.pi, x.dtype)) + LOST_OF_TWO_PI) / (2 * np.pi)
+    growth = np.where(
         near,
-        gamma(np.where(near, s, one)) * (2 * np.pi) ** np.where(near, -s, -one),
-        np.exp(gammaln(np.where(near, one, s)) - math.log(2 * math.pi) * np.where(near, one, s)),
+        gamma(near_size) * (near_size * base**-near_size * (1 - near_size * lost) / (2 * np.pi)),
+        np.exp(gammaln(far_size) + np.log(far_size) - math.log(2 * math.pi) * (far_size + 1)),
     )
-    reflected = 2 * sine * size * total
-    below = np.where(low, reflected, np.where(x == 1, np.inf * one, series))
+    zero = (half == turns) & low
+    reflected = 2 * np.where(zero, 0 * one, sine) * np.where(zero, one, growth * total)
+    slope = 2 * np.where(zero & (size < 2 * NOTHING), sine * growth * total, 0 * one)
+    below = np.where(low, np.where(zero, slope, reflected), np.where(x == 1, np.inf * one, series))
+    below = np.where(x == -np.inf, np.full_like(x, np.nan), below)
     return np.where(np.isnan(x), x, np.where(high, one, np.where(above, total, below)))[()]

@@ -206,8 +206,11 @@ def _size_for_positive(f: Reals, x: Real, order: int) -> Real:
         float(_bernoulli(2 * k) * Fraction(math.factorial(2 * k + order - 1), math.factorial(2 * k)))
         for k in range(1, TERMS[f.is_double])
     ]
-    series = math.factorial(order - 1) + inverse * (0.5 * math.factorial(order) + inverse * f.polynomial(square, terms))
-    return _power(inverse, order) * series + float(math.factorial(order)) * far.choose(0.0, steps)
+    # The power may vanish where its product with the factorial does not: a power of two is moved between them.
+    scale = 2 ** round(math.log2(math.factorial(order - 1)) / order)
+    last = [math.factorial(order - 1) / scale**order, 0.5 * math.factorial(order) / scale**order]
+    series = last[0] + inverse * (last[1] + inverse * f.polynomial(square, [t / scale**order for t in terms]))
+    return _power(inverse * float(scale), order) * series + float(math.factorial(order)) * far.choose(0.0, steps)
 
 
 def _derivative_of_cotangent(order: int) -> list[int]:

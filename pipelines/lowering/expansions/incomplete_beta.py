@@ -1,4 +1,4 @@
-"""The regularized incomplete beta function I(a, b, x): a continued fraction up to about its mean, and beyond it that of
+"""The regularized incomplete beta function I(a, b, x): a continued fraction up to its mean, and beyond it that of
 1 - I(b, a, 1 - x).
 
 Both have the factor x^a (1 - x)^b / beta(a, b), whose logarithm is a small difference of large numbers and is computed
@@ -17,6 +17,9 @@ from difc.pipelines.lowering.expansions.logarithmic import log, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
 __all__ = ["beta_fraction", "regularized_beta"]
+
+#: Up to here the fraction of small orders ends after some hundred terms.
+FARTHEST = 0.999
 
 
 class _Arguments(NamedTuple):
@@ -38,7 +41,12 @@ class _Arguments(NamedTuple):
 def _arguments(f: Reals, a: Real, b: Real, x: Real) -> _Arguments:
     ordinary = f.is_usable(a) & f.is_usable(b) & f.is_usable(x) & (x < 1.0)
     a, b, x = ordinary.choose(a, 1.0), ordinary.choose(b, 1.0), ordinary.choose(x, 0.5)
-    return _Arguments(ordinary, a, b, x, x > (a + 1.0) / (a + b + 2.0))
+    # Beyond the mean I is large, and so is less than 1 without cancellation; but near an end of the interval the
+    # fraction that takes fewer terms is used.
+    both = a + b
+    near_end = (x > FARTHEST) | (x < 1.0 - FARTHEST)
+    turned = (near_end & (x > (a + 1.0) / (both + 2.0))) | (~near_end & (x > a / both))
+    return _Arguments(ordinary, a, b, x, turned)
 
 
 def beta_fraction(f: Reals, a: Real, b: Real, x: Real) -> Real:

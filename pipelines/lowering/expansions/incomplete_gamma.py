@@ -20,6 +20,7 @@ from difc.pipelines.lowering.expansions.gamma import (
     log_less_digamma,
     polygamma,
 )
+from difc.pipelines.lowering.expansions.incomplete_gamma_large import HUGE, large_by_order, large_lower, large_upper
 from difc.pipelines.lowering.expansions.logarithmic import log, log1p, log_as_sum
 from difc.pipelines.lowering.expansions.reals import Flag, Real, Reals
 
@@ -82,10 +83,17 @@ def tolerance(f: Reals) -> float:
 
 
 def _arguments(a: Real, x: Real) -> tuple[Flag, Real, Real, Flag]:
-    """Return whether both are positive and finite; both, or 1 and 1; and whether the series is the one to use."""
-    ordinary = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
+    """Return whether both are positive and x finite, a not huge; both, or 1 and 1; and whether the series is the one
+    to use."""
+    ordinary = (a > 0.0) & (x > 0.0) & (a < HUGE) & (x < math.inf)
     a, x = ordinary.choose(a, 1.0), ordinary.choose(x, 1.0)
     return ordinary, a, x, x < a + 1.0
+
+
+def _huge(a: Real, x: Real) -> tuple[Flag, Real, Real]:
+    """Return whether a is huge and both are finite and positive; both, or a huge number and 1."""
+    huge = (a >= HUGE) & (a < math.inf) & (x > 0.0) & (x < math.inf)
+    return huge, huge.choose(a, HUGE), huge.choose(x, 1.0)
 
 
 def power_series(f: Reals, a: Real, x: Real) -> Real:
@@ -159,16 +167,18 @@ def regularized(f: Reals, a: Real, x: Real, series: Real, fraction: Real, rest: 
     lower, upper = factor * series / a_, factor * fraction
     nothing = (x >= 0.0) & (x.is_("eq", 0.0) | a.is_("ge", math.inf)) & (a > 0.0) & (x < math.inf)
     everything = (a >= 0.0) & (a.is_("eq", 0.0) | x.is_("ge", math.inf)) & (x > 0.0) & (a < math.inf)
+    huge, a_huge, x_huge = _huge(a, x)
     if rest is None:
         result = f.within(below.choose(lower, 1.0 - upper), 0.0, 1.0)
-        return ordinary.choose(result, nothing.choose(0.0, everything.choose(1.0, math.nan)))
+        result = huge.choose(large_lower(f, a_huge, x_huge), result)
+        return (ordinary | huge).choose(result, nothing.choose(0.0, everything.choose(1.0, math.nan)))
     # where a < 1 and x < a + 1: -u - (1 + u) a v with 1 + u = x^a / gamma(a + 1) and the series v
     small = _is_small(a_, below)
     order = small.choose(a_, 0.5)
     u = expm1(f, order * log(f, small.choose(x_, 1.0)) - lgamma_by_steps(f, order)[1])
     result = below.choose(small.choose(-u - (u + 1.0) * (order * rest), 1.0 - lower), upper)
-    result = f.within(result, 0.0, 1.0)
-    return ordinary.choose(result, nothing.choose(1.0, everything.choose(0.0, math.nan)))
+    result = huge.choose(large_upper(f, a_huge, x_huge), f.within(result, 0.0, 1.0))
+    return (ordinary | huge).choose(result, nothing.choose(1.0, everything.choose(0.0, math.nan)))
 
 
 # ---- the derivative by the order -----------------------------------------------------------------
@@ -235,4 +245,6 @@ def regularized_by_order(
     lower, upper = (away * series - series_slope) / a_, fraction * (away + 1.0 / a_ + fraction_slope)
     result = _factor(f, a_, x_) * below.choose(lower, -upper)
     constant = (a > 0.0) & (x >= 0.0) & ((a < math.inf) | (x < math.inf))
-    return ordinary.choose(result, constant.choose(0.0, math.nan))
+    huge, a_huge, x_huge = _huge(a, x)
+    result = huge.choose(large_by_order(f, a_huge, x_huge), result)
+    return (ordinary | huge).choose(result, constant.choose(0.0, math.nan))
