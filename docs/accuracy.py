@@ -1,16 +1,20 @@
-"""Measures the elementary functions: `python docs/accuracy.py` writes `docs/accuracy.md`, in some minutes.
+"""Measures the functions of numbers: `python docs/accuracy.py` writes `docs/accuracy.md`, in about ten minutes.
 
-Each function is run on points over its whole range: uniform where it varies, spread over all exponents, and near the
-zeros of the periodic ones. An error is the distance from the true value in units in the last place of that value. True
-values are mpmath's: at all points where NumPy has no function of long doubles, else at those points where long doubles,
-whose own error is below a hundredth of such a unit, say that the error is largest. Points whose argument or result is
-infinite or subnormal are left out: those are tests.
+Each elementary function is run on points over its whole range: uniform where it varies, spread over all exponents, and
+near the zeros of the periodic ones. An error is the distance from the true value in units in the last place of that
+value. True values are mpmath's: at all points where NumPy has no function of long doubles, else at those points where
+long doubles, whose own error is below a hundredth of such a unit, say that the error is largest. Points whose argument
+or result is infinite or subnormal are left out: those are tests.
+
+The special functions are those of `special_rows.py`. Their true values are Arb's at all points (`references.py`), and
+mpmath confirms the worst ones.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +22,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import special_rows
 from mpmath import mp
 
 import difc
@@ -25,10 +30,11 @@ from difc import dialects as dif
 from difc.runtime import available
 from difc.tracer import lift, wrap
 
-__all__ = ["ROWS", "Row", "Worst", "compiled", "measure"]
+__all__ = ["ROWS", "SPECIAL_ROWS", "Row", "Worst", "compiled", "measure", "measure_special", "special_limits"]
 
 OUTPUT = Path(__file__).resolve().parent / "accuracy.md"
 POINTS = 100_000
+SPECIAL_ROWS = special_rows.ROWS
 _CHECKED = 200
 Range = tuple[float, float]
 Arrays = Sequence[np.ndarray]
@@ -223,34 +229,126 @@ def measure(
     return found
 
 
+def measure_special(
+    row: special_rows.Special, dtype: np.dtype, count: int = POINTS, seed: int = 0, confirm: bool = False
+) -> list[Worst]:
+    """Return the worst error of a special function compiled for the CPU, and in f64 that of SciPy at the same points.
+
+    Args:
+      confirm: compute the true value at the worst point with mpmath, too.
+    """
+    import references  # which needs Arb; the elementary functions do not
+
+    info = np.finfo(dtype)
+    arguments = row.points(dtype, count, np.random.default_rng(seed))
+    spec = {np.dtype(np.float32): difc.f32["n"], np.dtype(np.float64): difc.f64["n"]}[dtype]
+    results = [np.asarray(difc.compile(row.call, *[spec] * row.arity, target="cpu")(*arguments))]
+    with np.errstate(all="ignore"):
+        if dtype == np.float64:
+            results.append(row.scipy(*arguments))
+        usable = np.all([np.isfinite(a) & (np.abs(a) >= 2 * info.tiny) for a in arguments], axis=0)
+        arguments, results = [a[usable] for a in arguments], [r[usable] for r in results]
+        heights = np.zeros(arguments[0].size) if row.height is None else row.height.value(*arguments).astype(float)
+        true = references.true_values(row.formula, arguments, heights, info.nmant + 20)
+        sizes = np.maximum(np.abs(true), heights)
+        inside = np.isfinite(true.astype(dtype)) & (sizes >= 2 * info.tiny)
+        unit = np.ldexp(np.longdouble(1), np.frexp(sizes)[1] - 1 - info.nmant)
+        found = []
+        for result in results:
+            distance = np.where(np.isfinite(result), np.abs(result - true) / unit, math.inf)
+            error = np.where(inside, distance, -1).astype(float)
+            place = int(np.argmax(error))
+            at = tuple(float(a[place]) for a in arguments)
+            if confirm and not abs(references.confirmed(row.formula, at) - float(true[place])) <= float(unit[place]):
+                raise ArithmeticError(f"{row.name}: Arb and mpmath differ at {at}")
+            found.append(Worst(float(error[place]), at))
+    return found
+
+
+def _digits(error: float) -> str:
+    return (
+        "∞"
+        if math.isinf(error)
+        else f"{error:.2f}"
+        if error < 10
+        else f"{error:.3g}"
+        if error < 1e4
+        else f"{error:.0e}"
+    )
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])
+
+
+def _special_table() -> str:
+    rows = []
+    for row in SPECIAL_ROWS:
+        double, theirs = measure_special(row, np.dtype(np.float64), confirm=True)
+        (single,) = measure_special(row, np.dtype(np.float32), confirm=True)
+        errors = [_digits(worst.error) for worst in (double, single, theirs)]
+        at = ", ".join(f"{v:.9g}" for v in double.at)
+        rows.append([f"`{row.name}`", row.text, *errors, at, "" if row.height is None else row.height.text])
+    head = ["function", "points", "cpu f64", "cpu f32", "SciPy f64", "worst f64 on the CPU at", "near zeros, units of"]
+    return _table(head, rows)
+
+
+def special_limits() -> dict[str, tuple[float, float]]:
+    """Return the errors of the special functions in f64 and f32 that the page says."""
+    found = re.findall(r"^\| `(.+)` \| .* \| (\S+) \| (\S+) \| \S+ \| .* \| .* \|$", OUTPUT.read_text(), re.MULTILINE)
+    return {name: (float(double), float(single)) for name, double, single in found}
+
+
 def _page() -> str:
     targets = ["cpu", *(["vulkan"] if available()["vulkan"] is None else [])]
     dtypes = [np.dtype(np.float64), np.dtype(np.float32)]
     found = {dtype: measure(ROWS, dtype, targets) for dtype in dtypes}
     head = ["function", *(f"{name} {dtype}" for dtype in ("f64", "f32") for name in targets), "worst f64 on the CPU at"]
-    lines = [head, ["---"] * len(head)]
+    rows = []
     for row in ROWS:
         errors = [f"{worst.error:.2f}" for dtype in dtypes for worst in found[dtype][row.name]]
         at = ", ".join(f"{v:.17g}" for v in found[dtypes[0]][row.name][0].at)
-        lines.append([f"`{row.name}`", *errors, at])
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return _TEXT.format(points=f"{POINTS:,}", table=table)
+        rows.append([f"`{row.name}`", *errors, at])
+    return _TEXT.format(points=f"{POINTS:,}", table=_table(head, rows), special=_special_table())
 
 
 _TEXT = """# Accuracy
 
 Written by `python docs/accuracy.py`; do not edit.
 
-Elementary functions are expansions into basic operations, the same on all targets: no C library and no driver decides
-their digits. This is the worst error of each over {points} points, in units in the last place of the true value. The
-points cover the whole range of each function: all exponents, arguments of sine, cosine and tangent up to the largest
-number and next to multiples of pi/2, powers of all bases. A function that is rounded perfectly has 0.5.
+Functions are expansions into basic operations, the same on all targets: no C library and no driver decides their
+digits. The tables have the worst error of each over {points} points, in units in the last place of the true value. A
+function that is rounded perfectly has 0.5.
+
+## Elementary functions
+
+The points cover the whole range of each function: all exponents, arguments of sine, cosine and tangent up to the
+largest number and next to multiples of pi/2, powers of all bases. True values are those of mpmath, or of long doubles
+where mpmath confirms the 200 points that are worst by these.
 
 {table}
 f16 and bf16 compute in f32, and are rounded once more. On CPUs subnormal arguments and results are zero.
 `sqrt` and division are the target's own, which are exact on CPUs and NVIDIA GPUs; Vulkan promises 2.5 units for
 divisions in f32, and drivers may add as much to the functions that divide. The Vulkan columns are Mesa's software
 driver.
+
+## Special functions
+
+These are functions of `difc.scipy.special`. The points are shared among the ranges of the second column: evenly from
+one number `to` another, or with dots of all exponents between two (as far as the dtype has them), or `near` a place at
+distances of all exponents; `and` joins those of several arguments. Points whose arguments or results are infinite or
+subnormal are left out, and so are poles.
+
+True values are Arb's (python-flint), whose every result has a proved bound of its error: the precision is raised until
+that is below 2^-19 units. mpmath confirms those at the worst points of all columns. The column of SciPy is its error in
+f64 at the same points; ∞ stands for an infinity or NaN where there is a number.
+
+Where a function is zero next to numbers that are not exact, no expansion keeps the digits: the error is measured in
+units of the number in the last column where that is larger than the value.
+
+{special}
+Errors of a hundred units and more are those of exponentials of large numbers, as of `beta`, `binom`, `poch` and `ndtr`
+far out: half a unit in the last place of the exponent is that much of the result.
 """
 
 

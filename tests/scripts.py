@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,12 +13,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def script(name: str) -> ModuleType:
-    """Import `docs/NAME.py`."""
-    key = f"docs_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, DOCS / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
+    """Import `docs/NAME.py`, which may import its neighbours."""
+    if str(DOCS) not in sys.path:
+        sys.path.append(str(DOCS))
+    return importlib.import_module(name)

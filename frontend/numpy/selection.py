@@ -228,8 +228,11 @@ def sinc(x: Any) -> Any:
     x = wrap(lift(x))
     x = x if is_float(x.dtype) else x.astype(np.float64)
     near = np.abs(x) < 0.25
-    angle, square = np.pi * where(near, 1, x), (np.pi * where(near, x, 0)) ** 2
+    far, square = where(near, 1, x), (np.pi * where(near, x, 0)) ** 2
     series: Any = 0.0  # the derivatives of the quotient cancel near 0
     for k in reversed(range(10)):
         series = series * square + (-1) ** k / math.factorial(2 * k + 1)
-    return where(near, series, np.sin(angle) / angle)
+    whole = np.rint(far)  # whose sine is exactly zero, where rounding pi x would leave none of its digits
+    odd = whole - 2 * np.floor(0.5 * whole) == 1
+    sine = np.sin(np.pi * (far - whole))
+    return where(near, series, where(odd, -sine, sine) / (np.pi * far))

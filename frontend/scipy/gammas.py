@@ -57,10 +57,11 @@ def rgamma(z: Any) -> Any:
     (z,) = floats(z)
     most, one = FACTORIALS[z.dtype.itemsize], np.ones_like(z)
     pole, high = is_pole(z), z > most + 1
-    low = (z < 0.5) & (z > -most) & ((z > -FAR) | pole)
+    low = (z < 0.5) & (z > -most - 1)
     below = np.where(low, z, 0 * one)  # by its reflection: no quotient of infinities at and near the poles
-    n = np.rint(below)
-    reflected = np.cos(np.pi * n) * np.sin(np.pi * (below - n)) * gamma(1 - below) / np.pi
+    n, far = np.rint(below), below < -1  # where 1 - z would lose digits of z
+    sine = np.cos(np.pi * n) * np.sin(np.pi * (below - n)) / np.pi
+    reflected = sine * gamma(np.where(far, -below, 1 - below)) * np.where(far, -below, one)
     small = np.exp(-gammaln(np.where(high, np.where(z > NOTHING, NOTHING * one, z), one)))
     usual = np.where(pole, 0 * one, 1 / gamma(np.where(low | high | pole, one, z)))
     return np.where(low, reflected, np.where(high, small, usual))[()]
@@ -282,7 +283,9 @@ def zeta(x: Any, q: Any = None) -> Any:
 
 def _hurwitz(s: Any, start: Any) -> Any:
     """Return zeta(s, start) for s > 1 and start > 0."""
-    count = 12
+    count, one = 12, np.ones_like(start)
+    endless = s == np.inf
+    s = np.where(endless, 2 * one, s)
     end = start + count
     order = np.where(s < MOST_ORDER, s, np.full_like(s, MOST_ORDER))  # beyond, the rest of the sum vanishes
     inverse = 1 / end
@@ -294,23 +297,16 @@ def _hurwitz(s: Any, start: Any) -> Any:
             term = term * growth / ((2 * k - 1) * 2 * k)
         tail = tail + number * term
     # A power is a product of two halves and of a scale between them, for sums of what alone would vanish.
-    scale = np.where(start > 1, np.full_like(start, SCALE), np.ones_like(start))
+    scale = np.where(start > 1, SCALE * one, one)
     power = end ** (-0.5 * order)
-    finite = np.where(end < np.inf, end, np.ones_like(end))
-    rest = np.where(end < np.inf, power * scale * (finite / (order - 1)) * power, np.zeros_like(end))
+    finite = np.where(end < np.inf, end, one)
+    rest = np.where(end < np.inf, power * scale * (finite / (order - 1)) * power, 0 * one)
     total = rest + power * scale * (power * (0.5 + tail))
     for k in reversed(range(count)):
-        half = _fallen(start + k, 0.5 * s)
+        half = (start + k) ** (-0.5 * s)
         total = total + half * scale * half
-    return total / scale
-
-
-def _fallen(x: Any, s: Any) -> Any:
-    """Return x^-s for x > 0; at infinity the limit, without the slopes 0 times infinity."""
-    endless = s == np.inf
-    value = np.where(endless, np.ones_like(x), x) ** -np.where(endless, np.ones_like(s), s)
-    limit = np.where(x > 1, np.zeros_like(x), np.where(x == 1, np.ones_like(x), np.full_like(x, np.inf)))
-    return np.where(endless, limit, value)
+    limit = np.where(start > 1, 0 * one, np.where(start == 1, one, np.inf * one))
+    return np.where(endless, limit, total / scale)
 
 
 def _riemann(x: Any) -> Any:
@@ -327,8 +323,8 @@ def _riemann(x: Any) -> Any:
     odd = turns - 2 * np.floor(turns / 2) == 1
     sine = np.where(odd, -one, one) * np.sin(np.pi * (half - turns))
     near = size <= most
-    # gamma(1 - x) (2 pi)^(x - 1) = -x gamma(-x) (2 pi)^x / (2 pi), with no digits of x lost, and with those of 2 pi
-    # that a number has not; where gamma alone would be infinite by its logarithm
+    # gamma(1 - x) (2 pi)^(x - 1) = -x gamma(-x) (2 pi)^x / (2 pi), of all digits of x, and of those of 2 pi that no
+    # number has; where gamma alone would be infinite by its logarithm
     near_size, far_size = np.where(near, size, one), np.where(near | (size == np.inf), one, size)
     base = np.full_like(x, 2 * np.pi)
     lost = (2 * np.pi - float(np.asarray(2 * np.pi, x.dtype)) + LOST_OF_TWO_PI) / (2 * np.pi)
