@@ -172,6 +172,11 @@ meaning(dif.erfcinv)(_of_numbers(_erfcinv))
 
 # ---- incomplete gamma functions ------------------------------------------------------------------
 
+#: Beyond this order the density is integrated: it is that of a normal distribution but for a few terms, and vanishes
+#: at so many standard deviations.
+HUGE, REACH = 1e7, 38.0
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
+
 
 def _incomplete(a: float, x: float) -> tuple[float, float]:
     """Return P(a, x) and Q(a, x)."""
@@ -181,6 +186,8 @@ def _incomplete(a: float, x: float) -> tuple[float, float]:
         return 0.0, 1.0
     if x == math.inf or a == 0:
         return 1.0, 0.0
+    if a > HUGE:
+        return _integral(a, x, upper=False), _integral(a, x, upper=True)
     scale = _scale(a, x)
     if a < 1 and x < a + 1:
         u = math.expm1(a * math.log(x) - (_lgamma_after_one(a) if a < 0.3 else _lgamma(a + 1)))
@@ -212,6 +219,19 @@ def _incomplete(a: float, x: float) -> tuple[float, float]:
     return 1 - q, q
 
 
+def _integral(a: float, x: float, upper: bool, by_order: bool = False) -> float:
+    """Return the integral of the gamma density of a huge order up to x, or from x on, or that of its slope by a."""
+    root = math.sqrt(a)
+    end = min(max((x - a) / root, -REACH), REACH)
+    low, high = (end, REACH) if upper else (-REACH, end)
+    u = (low + (high - low) / 2 * (NODES + 1)) / root  # the argument is a (1 + u)
+    exponent = -a * u * u * np.polynomial.polynomial.polyval(u, [(-1) ** k / (k + 2) for k in range(14)])
+    values = np.exp(exponent - 1 / (12 * a)) / (1 + u)
+    if by_order:
+        values = values * (np.log1p(u) + 1 / (2 * a) + 1 / (12 * a * a))
+    return min(float(np.sum(values * WEIGHTS)) * (high - low) / 2 / math.sqrt(2 * math.pi), 1.0)
+
+
 def _scale(a: float, x: float) -> float:
     """Return x^a e^-x / gamma(a), whose logarithm is a difference of large numbers where both are large."""
     if a < 20:
@@ -231,6 +251,8 @@ def _incomplete_by_order(a: float, x: float) -> float:
         return math.nan
     if x == 0 or math.inf in (a, x):
         return 0.0
+    if a > HUGE:
+        return _integral(a, x, upper=False, by_order=True) if x < a else -_integral(a, x, upper=True, by_order=True)
     a = max(a, 1e-25)
     away = math.log(x) - float(_polygamma(np.array(a + 1), order=0))
     if x < a + 1:

@@ -194,8 +194,8 @@ def _betaln(a: Any, b: Any) -> Any:
     of_one = log_fall(np.where(far, small, one), np.where(far, large, FAR * one))
     plain = gammaln(np.where(near, large, one)) - gammaln(np.where(near, total, 2 * one))
     with np.errstate(invalid="ignore"):
-        rest = np.where(far, of_one, np.where(endless, np.inf * -np.sign(small), plain))
-        return np.where(both, of_both, gammaln(np.where(both, one, small)) + rest)
+        size = gammaln(np.where(near | far, small, one)) + np.where(far, of_one, plain)
+        return np.where(both, of_both, np.where(endless, np.inf * -np.sign(small), size))
 
 
 def log_fall(x: Any, y: Any) -> Any:
