@@ -2,14 +2,10 @@
 
 A ufunc of SciPy's that meets a traced array finds the function of its name here.
 
-Compiled code is the same on every target, in float32 and in float64. Measured against mpmath over the whole domains,
-in units of the dtype's epsilon: `gammaln`, `gamma`, `digamma`, `erfcx`, `erfinv`, `erfcinv`, `i0e` and `i1e` are off
-by less than 2.5, `k0e` and `k1e` by less than 6, `polygamma(n, x)` by less than 4 + n, `gammainc`, `gammaincc` and
-their derivative by the order by less than 100 (where that is in the thousands). `betainc`, with parameters up to
-10,000, is off by less than 20 where x is below the mean; beyond, its absolute error is. Near the zeros of `gammaln` and
-`digamma` at negative arguments, it is the absolute error that is small. So it is near the zeros of `y0` and `y1`, and
-of `j0` and `j1` above 8: less than 6 units of the waves' height, sqrt(2 / (pi x)); `j0` and `j1` below 8 are off by
-less than 5. Derivatives are functions of their own, not derivatives of approximations.
+Compiled code is the same on every target, in float32 and in float64; `docs/accuracy.md` has the error of each function
+over its whole domain, and the places where only the absolute error is small. At poles, limits and infinities the values
+are SciPy's, but where those are not the function's: `gammaln` is inf at -inf, as in C; `zeta(x, q)` is NaN for q < 0.
+Derivatives are functions of their own, not derivatives of approximations.
 """
 
 from __future__ import annotations
