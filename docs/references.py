@@ -61,13 +61,6 @@ class _Common:
             return -x * x / 2 - cls.log(-x) - cls.log(2 * cls.pi()) / 2 - 1 / x**2
         return cls.log(cls.erfc(-x / cls.sqrt(x * 0 + 2)) / 2)
 
-    @classmethod
-    def gammainc(cls, a: Any, x: Any) -> Any:
-        """Return P(a, x), by a series of positive terms below the mean of a small order."""
-        if x > a + 1 or (a > 50 and x > a / 2):
-            return 1 - cls.gammaincc(a, x)
-        return cls.exp(a * cls.log(x) - x - cls.lgamma(a + 1)) * cls.hyp1f1(x * 0 + 1, a + 1, x)
-
 
 class Arb(_Common):
     """Arb's functions of intervals."""
@@ -77,10 +70,15 @@ class Arb(_Common):
     erf, erfc, erfinv, erfcinv, positive_lgamma, pi = arb.erf, arb.erfc, arb.erfinv, arb.erfcinv, arb.lgamma, arb.pi
     bessel_i, bessel_j, bessel_k, bessel_y, zeta = arb.bessel_i, arb.bessel_j, arb.bessel_k, arb.bessel_y, arb.zeta
 
-    @staticmethod
-    def hyp1f1(a: Any, b: Any, x: Any) -> Any:
-        """Return Kummer's function."""
-        return x.hypgeom_1f1(a, b)
+    @classmethod
+    def gammainc(cls, a: Any, x: Any) -> Any:
+        """Return P(a, x), by a series of positive terms below the mean of a small order."""
+        factor = a * cls.log(x) - x - cls.lgamma(a + 1)
+        if factor < -1000:
+            return cls.exp(factor)  # not exact, and no number of f64
+        if x > a + 1 or a > 50:
+            return 1 - cls.gammaincc(a, x)
+        return cls.exp(factor) * x.hypgeom_1f1(1, a + 1)
 
     @staticmethod
     def gammaincc(a: Any, x: Any) -> Any:
@@ -98,7 +96,7 @@ class Mpmath(_Common):
 
     exp, expm1, log, log1p, sqrt = mp.exp, mp.expm1, mp.log, mp.log1p, mp.sqrt
     sin, sin_pi, cos_pi, gamma, rgamma, digamma = mp.sin, mp.sinpi, mp.cospi, mp.gamma, mp.rgamma, mp.digamma
-    erf, erfc, erfinv, positive_lgamma, hyp1f1 = mp.erf, mp.erfc, mp.erfinv, mp.loggamma, mp.hyp1f1
+    erf, erfc, erfinv, positive_lgamma = mp.erf, mp.erfc, mp.erfinv, mp.loggamma
 
     @staticmethod
     def pi() -> Any:
@@ -142,6 +140,11 @@ class Mpmath(_Common):
     def zeta(s: Any, q: Any = 1) -> Any:
         """Return Hurwitz's function, or Riemann's."""
         return mp.zeta(s, q)
+
+    @staticmethod
+    def gammainc(a: Any, x: Any) -> Any:
+        """Return P(a, x)."""
+        return mp.gammainc(a, 0, x, regularized=True)
 
     @staticmethod
     def gammaincc(a: Any, x: Any) -> Any:

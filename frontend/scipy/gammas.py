@@ -56,15 +56,18 @@ def rgamma(z: Any) -> Any:
     """Return 1 / gamma(z), which is 0 at 0, -1, -2, ... (scipy.special.rgamma)"""
     (z,) = floats(z)
     most, one = FACTORIALS[z.dtype.itemsize], np.ones_like(z)
-    pole, high = is_pole(z), z > most + 1
-    low = (z < 0.5) & (z > -most - 1)
+    pole, high = is_pole(z), z > most + 2
+    low = (z < 0.5) & (z > -most - 2)
     below = np.where(low, z, 0 * one)  # by its reflection: no quotient of infinities at and near the poles
-    n, far = np.rint(below), below < -1  # where 1 - z would lose digits of z
+    n, far = np.rint(below), below < -2  # where 1 - z would lose digits of z
     sine = np.cos(np.pi * n) * np.sin(np.pi * (below - n)) / np.pi
-    reflected = sine * gamma(np.where(far, -below, 1 - below)) * np.where(far, -below, one)
-    small = np.exp(-gammaln(np.where(high, np.where(z > NOTHING, NOTHING * one, z), one)))
-    usual = np.where(pole, 0 * one, 1 / gamma(np.where(low | high | pole, one, z)))
-    return np.where(low, reflected, np.where(high, small, usual))[()]
+    size = np.where(far, -below, one)
+    reflected = sine * size * gamma(np.where(far, size - 1, 1 - below)) * np.where(far, size - 1, one)
+    vanishing = np.exp(-gammaln(np.where(high, np.where(z > NOTHING, NOTHING * one, z), one)))
+    last = (z > most + 1) & ~high  # where gamma may be infinite and 1 / gamma not yet 0
+    usual = 1 / gamma(np.where(low | high | pole, one, np.where(last, z - 1, z))) / np.where(last, z - 1, one)
+    usual = np.where(pole, 0 * one, usual)
+    return np.where(low, reflected, np.where(high, vanishing, usual))[()]
 
 
 def is_pole(x: Any) -> Any:
@@ -252,7 +255,7 @@ STIELTJES = (
 
 
 #: Hurwitz's function of a higher order is its first terms.
-MOST_ORDER = 1e4
+MOST_ORDER = 1e3
 #: What its terms are multiplied by while they are added up.
 SCALE = 2.0**24
 #: 2 pi less the nearest number of float64.
@@ -328,14 +331,12 @@ def _riemann(x: Any) -> Any:
     near_size, far_size = np.where(near, size, one), np.where(near | (size == np.inf), one, size)
     base = np.full_like(x, 2 * np.pi)
     lost = (2 * np.pi - float(np.asarray(2 * np.pi, x.dtype)) + LOST_OF_TWO_PI) / (2 * np.pi)
-    growth = np.where(
-        near,
-        gamma(near_size) * (near_size * base**-near_size * (1 - near_size * lost) / (2 * np.pi)),
-        np.exp(gammaln(far_size) + np.log(far_size) - math.log(2 * math.pi) * (far_size + 1)),
-    )
-    zero = (half == turns) & low
-    reflected = 2 * np.where(zero, 0 * one, sine) * np.where(zero, one, growth * total)
-    slope = 2 * np.where(zero & (size < 2 * NOTHING), sine * growth * total, 0 * one)
-    below = np.where(low, np.where(zero, slope, reflected), np.where(x == 1, np.inf * one, series))
+    # by two halves, for the product with a small sine may be finite where it is not
+    root = np.exp(0.5 * (gammaln(far_size) + np.log(far_size) - math.log(2 * math.pi) * (far_size + 1)))
+    direct = gamma(near_size) * (near_size * base**-near_size * (1 - near_size * lost) / (2 * np.pi))
+    first, second = np.where(near, direct, root), np.where(near, one, root)
+    vanishing = low & (half == turns) & (size > 2 * most)  # where 0 would meet infinity
+    reflected = 2 * sine * np.where(vanishing, one, first) * total * np.where(vanishing, one, second)
+    below = np.where(low, reflected, np.where(x == 1, np.inf * one, series))
     below = np.where(x == -np.inf, np.full_like(x, np.nan), below)
     return np.where(np.isnan(x), x, np.where(high, one, np.where(above, total, below)))[()]
