@@ -108,10 +108,12 @@ def _product(f: Reals, factors: Sequence[Word], window: Sequence[Word]) -> list[
 
 def _fraction(f: Reals, top: Word, lower: Sequence[Word]) -> Doubled:
     """Return a fixed-point number with 30 bits after the point in `top`, and 32 more in each further word."""
-    words = [top, *lower[: 3 if f.is_double else 1]]
-    # Each word is taken as signed, and adds 1 to the one before it where that makes it negative.
+    given = [top, *lower[: 3 if f.is_double else 1]]
+    words = list(given)
+    # Each word is taken as signed, and adds 1 to the one before it where that makes it negative, and where a word of
+    # ones becomes 0 by what the next one adds.
     for i in range(len(words) - 1, 0, -1):
-        words[i - 1] = words[i - 1] + words[i].logical_shift(31)
+        words[i - 1] = words[i - 1] + (words[i] | given[i]).logical_shift(31)
     terms = []
     for i, word in enumerate(words):
         unit = 2.0 ** -(30 + _WORD * i)

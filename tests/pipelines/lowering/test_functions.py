@@ -88,6 +88,14 @@ def test_results_that_are_numbers_are_exact() -> None:
         np.testing.assert_array_equal(got, programs[name][2], err_msg=name)
 
 
+def test_angles_whose_turns_have_a_word_of_ones() -> None:
+    """0.2747784098610282 pi: to the word of ones in the binary digits of the turns, the next one adds 1."""
+    x = np.array([float.fromhex("0x1.b9fad56949736p-1")])
+    program = together({name: (dif.OPS[f"dif.{name}"], [Aval((DYN,), F64)]) for name in ("sin", "cos", "tan")})
+    for name, (got,) in program({name: [x] for name in ("sin", "cos", "tan")}).items():
+        np.testing.assert_allclose(got, getattr(np, name)(x), rtol=4e-16, err_msg=name)
+
+
 def test_half_floats_compute_in_f32() -> None:
     x = np.linspace(0.1, 0.9, 7)
     names = ("sin", "acos", "atan2", "erfc", "log2")
