@@ -266,15 +266,9 @@ def measure_special(
 
 
 def _digits(error: float) -> str:
-    return (
-        "∞"
-        if math.isinf(error)
-        else f"{error:.2f}"
-        if error < 10
-        else f"{error:.3g}"
-        if error < 1e4
-        else f"{error:.0e}"
-    )
+    if math.isinf(error):
+        return "∞"
+    return f"{error:.2f}" if error < 10 else f"{error:.0f}" if error < 1e4 else f"{error:.0e}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
