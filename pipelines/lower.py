@@ -30,6 +30,7 @@ from difc.pipelines.lowering import (  # noqa: F401 - importing a family registe
 )
 from difc.pipelines.lowering.context import Context, declared_type
 from difc.pipelines.lowering.values import Value
+from difc.pipelines.pairs import recompute_pairs
 from difc.pipelines.reductions import separate_reductions
 from difc.pipelines.scalars import join_scalars
 from difc.pipelines.small_runs import join_small_runs
@@ -75,6 +76,7 @@ def lower(
                     join_small_runs(entry, lowered.body, vectors)
             join_scalars(entry)
             if target_kind == "cpu":
+                recompute_pairs(entry)
                 separate_reductions(entry)
     return lowered
 
