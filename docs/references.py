@@ -7,7 +7,7 @@ digits are right, so that the precision is raised until they suffice, whatever c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flint
@@ -91,12 +91,20 @@ class Arb(_Common):
         return x.beta_lower(a, b, regularized=1)
 
 
+def _by_place(bessel: Callable[[int, Any], Any]) -> Callable[[Any, int], Any]:
+    """Return a function of an order and a place as one of the place and the order, as Arb has them."""
+    return lambda x, n: bessel(n, x)
+
+
 class Mpmath(_Common):
     """mpmath's functions, in the working precision."""
 
     exp, expm1, log, log1p, sqrt = mp.exp, mp.expm1, mp.log, mp.log1p, mp.sqrt
     sin, sin_pi, cos_pi, gamma, rgamma, digamma = mp.sin, mp.sinpi, mp.cospi, mp.gamma, mp.rgamma, mp.digamma
     erf, erfc, erfinv, positive_lgamma = mp.erf, mp.erfc, mp.erfinv, mp.loggamma
+    bessel_i, bessel_j, bessel_k, bessel_y = (
+        staticmethod(_by_place(f)) for f in (mp.besseli, mp.besselj, mp.besselk, mp.bessely)
+    )
 
     @staticmethod
     def pi() -> Any:
@@ -115,26 +123,6 @@ class Mpmath(_Common):
             value = mp.erfc(x)
             x += mp.log(value / y) * value * mp.sqrt(mp.pi) / 2 * mp.exp(x * x)
         return x
-
-    @staticmethod
-    def bessel_i(x: Any, n: int) -> Any:
-        """Return In(x)."""
-        return mp.besseli(n, x)
-
-    @staticmethod
-    def bessel_j(x: Any, n: int) -> Any:
-        """Return Jn(x)."""
-        return mp.besselj(n, x)
-
-    @staticmethod
-    def bessel_k(x: Any, n: int) -> Any:
-        """Return Kn(x)."""
-        return mp.besselk(n, x)
-
-    @staticmethod
-    def bessel_y(x: Any, n: int) -> Any:
-        """Return Yn(x)."""
-        return mp.bessely(n, x)
 
     @staticmethod
     def zeta(s: Any, q: Any = 1) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from difc.dialects.mlir import ir
-from difc.pipelines.upstream import blocks_of, is_array, nested
+from difc.pipelines.upstream import blocks_of, is_array, nested, rename
 
 __all__ = ["recompute_pairs"]
 
@@ -48,10 +48,7 @@ def recompute_pairs(block: ir.Block) -> None:
         if not all(user in place and user.name == _GENERIC for user in users):
             continue
         for turn, user in enumerate(sorted(users, key=place.__getitem__)[1:], start=1):
-            copy = _turned(op, turn, user)
-            for i, operand in enumerate(user.operands):
-                if operand == op.results[0]:
-                    user.operands[i] = copy
+            rename([user], {op.results[0]: _turned(op, turn, user)})
 
 
 def _turned(op: ir.Operation, turn: int, before: ir.Operation) -> ir.Value:
@@ -65,11 +62,7 @@ def _turned(op: ir.Operation, turn: int, before: ir.Operation) -> ir.Value:
         copy.operands[i] = operands[j]
     copy.attributes["indexing_maps"] = ir.ArrayAttr.get([*(maps[j] for j in order), maps[count]])
     arguments = list(blocks_of(copy)[0].arguments)
-    places = {arguments[j]: arguments[i] for i, j in enumerate(order)}
-    for child in nested(copy):
-        for i, operand in enumerate(child.operands):
-            if operand in places:
-                child.operands[i] = places[operand]
+    rename(nested(copy), {arguments[j]: arguments[i] for i, j in enumerate(order)})
     return copy.results[0]
 
 

@@ -60,12 +60,9 @@ def _spread(reduction: Any, steps: list[Any]) -> None:
             read.update(op.results)
         elif len(operands) == 2 and sum(operand in totals for operand in operands) == 1:
             number = next(i for i, operand in enumerate(operands) if operand not in totals)
-            op.operands[number] = _chosen(max(elements, key=_rank(reduction)), operands[number], op)
-
-
-def _rank(reduction: Any) -> Any:
-    """Return the function that says of how many dims the operand is that an element of a reduction is read from."""
-    return lambda element: getattr(reduction.operands[element.arg_number].type, "rank", 0)
+            # by an element of the array with the most dims: a number beside it is no vector either
+            element = max(elements, key=lambda e: getattr(reduction.operands[e.arg_number].type, "rank", 0))
+            op.operands[number] = _chosen(element, operands[number], op)
 
 
 def _chosen(element: Any, number: Any, before: Any) -> Any:

@@ -5,7 +5,7 @@ Of upstream's bindings; for IREE's there is `operations.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from difc.dialects.mlir import ir
 
@@ -21,6 +21,7 @@ __all__ = [
     "nested",
     "number_of",
     "on_arrays",
+    "rename",
 ]
 
 CONTROL = ("scf.for", "scf.if", "scf.while")
@@ -84,8 +85,13 @@ def number_of(value: ir.Value) -> int | None:
 def copied(operation: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> ir.Operation:
     """Insert a copy of an operation, with what is in it, that uses other values in the place of those given."""
     copy = operation.clone().operation
-    for part in (copy, *nested(copy)):
-        for i, operand in enumerate(part.operands):
-            if operand in values:
-                part.operands[i] = values[operand]
+    rename([copy, *nested(copy)], values)
     return copy
+
+
+def rename(operations: Iterable[ir.Operation], values: Mapping[ir.Value, ir.Value]) -> None:
+    """Let operations use other values in the place of those given."""
+    for operation in operations:
+        for i, operand in enumerate(operation.operands):
+            if operand in values:
+                operation.operands[i] = values[operand]

@@ -14,7 +14,7 @@ import numpy as np
 
 from difc.numpy import surface
 
-__all__ = ["apply", "constant", "floats", "largest_logarithm", "matrices", "polynomial"]
+__all__ = ["apply", "constant", "floats", "is_odd", "largest_logarithm", "matrices", "polynomial"]
 
 
 def floats(*values: Any) -> tuple[Any, ...]:
@@ -34,11 +34,12 @@ def floats(*values: Any) -> tuple[Any, ...]:
     )
 
 
-def matrices(name: str, *arrays: Any) -> list[Any]:
-    """Return operands as arrays of one dtype, float32 or float64; a traced first one must be square matrices.
+def matrices(name: str, *arrays: Any, square: bool = True) -> list[Any]:
+    """Return operands as arrays of one dtype, float32 or float64; a traced first one must be matrices.
 
     Args:
       name: of the function, for messages.
+      square: whether these must be square.
 
     Raises:
       ShapeError, DtypeError: as `difc.numpy.factor.matrices` says, if an operand is traced.
@@ -47,10 +48,15 @@ def matrices(name: str, *arrays: Any) -> list[Any]:
         from difc.numpy import factor
         from difc.tracer import wrap
 
-        return [wrap(v) for v in factor.matrices(name, *arrays)]
+        return [wrap(v) for v in factor.matrices(name, *arrays, square=square)]
     given = [np.asarray(a) for a in arrays]
     dtype = np.float32 if np.result_type(*given) == np.float32 else np.float64
     return [a.astype(dtype, copy=False) for a in given]
+
+
+def is_odd(whole: Any) -> Any:
+    """Say of whole numbers, as floats, whether they are odd."""
+    return whole - 2 * np.floor(whole / 2) == 1
 
 
 def constant(x: Any) -> Any:

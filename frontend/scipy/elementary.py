@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from difc.scipy.common import constant, floats, largest_logarithm, polynomial
+from difc.scipy.common import constant, floats, is_odd, largest_logarithm, polynomial
 from difc.scipy.gammas import FACTORIALS, FAR, betaln, gamma, gammaln, is_pole, log_fall, sign_of_gamma
 
 __all__ = [
@@ -305,7 +305,7 @@ def poch(z: Any, m: Any) -> Any:
     both, one = from_pole & to_pole, np.ones_like(end)
     usual, start = ~(from_pole | to_pole), np.where(from_pole & ~to_pole, z, -one)
     whole = constant(np.where(both, m, 0 * one))
-    odd = whole - 2 * np.floor(whole / 2) == 1
+    odd = is_odd(whole)
     # where both have poles, for a whole m: (-1)^m gamma(1 - z) / gamma(1 - z - m)
     risen = _risen(
         np.where(both, 1 - z - whole, np.where(usual, z, one)), np.where(usual, m, np.where(both, whole, one))

@@ -12,7 +12,7 @@ import numpy as np
 
 from difc.errors import InputError
 from difc.numpy import surface
-from difc.scipy.common import apply, constant, floats, polynomial
+from difc.scipy.common import apply, constant, floats, is_odd, polynomial
 from difc.source import user_frame_location
 
 __all__ = [
@@ -78,7 +78,7 @@ def is_pole(x: Any) -> Any:
 def sign_of_gamma(x: Any) -> Any:
     """Return the sign of gamma(x), which is the sign of x at 0, and 0 at the other poles."""
     below = np.floor(x)
-    sign = np.where(below - 2 * np.floor(below / 2) == 1, -np.ones_like(x), np.ones_like(x))
+    sign = np.where(is_odd(below), -np.ones_like(x), np.ones_like(x))
     sign = np.where(below == x, np.zeros_like(x), sign)
     return np.where(np.isnan(x), x, np.where(x >= 0, np.copysign(np.ones_like(x), x), sign))
 
@@ -168,7 +168,7 @@ def _off_poles(a: Any, b: Any) -> tuple[Any, Any, Any, Any, Any]:
     n, m = np.where(first, a, b), np.where(first, b, a)
     finite = pole & (m > 0) & (m == np.floor(m)) & (n + m <= 0) & (n > -np.inf)
     whole = constant(np.where(np.isinf(m), np.zeros_like(m), m))
-    odd = np.where(whole - 2 * np.floor(whole / 2) == 1, -np.ones_like(whole), np.ones_like(whole))
+    odd = np.where(is_odd(whole), -np.ones_like(whole), np.ones_like(whole))
     infinite, one = pole & ~finite, np.ones_like(n)
     x = np.where(finite, 1 - n - whole, np.where(infinite, one, a))
     y = np.where(finite, whole, np.where(infinite, one, b))
@@ -323,7 +323,7 @@ def _riemann(x: Any) -> Any:
     series = 1 / middle + polynomial(middle, STIELTJES)
     half = np.where(low, 0.5 * x, -one)
     turns = np.rint(half)
-    odd = turns - 2 * np.floor(turns / 2) == 1
+    odd = is_odd(turns)
     sine = np.where(odd, -one, one) * np.sin(np.pi * (half - turns))
     near = size <= most
     # gamma(1 - x) (2 pi)^(x - 1) = -x gamma(-x) (2 pi)^x / (2 pi), of all digits of x, and of those of 2 pi that no

@@ -105,14 +105,7 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False, 
 
 def _lu(a: Any) -> tuple[Any, Any, Any]:
     """Return the packed factors, pivots and permutation of matrices."""
-    if surface.has_tracer(a):
-        from difc.numpy import factor
-        from difc.tracer import wrap
-
-        a = wrap(factor.matrices("lu", a, square=False)[0])
-    else:
-        a = np.asarray(a)
-        a = a if a.dtype == np.float32 else a.astype(np.float64)
+    (a,) = matrices("lu", a, square=False)
     rows, columns = np.shape(a)[-2:]
     if rows == columns:
         return _lu_of_tall(a)

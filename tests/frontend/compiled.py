@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pytest
 
 import difc
 from difc import spec
 from difc.pytree import flatten
-from difc.runtime import available
 from tests.frontend.numpy_cases import Case
 from tests.frontend.traced import compare
+from tests.pipelines.artifacts import skip_without_device
 
 __all__ = ["TARGETS", "check_compiled", "groups_of"]
 
@@ -31,8 +30,7 @@ def groups_of(names: Iterable[str], size: int = 8) -> list[list[str]]:
 
 def check_compiled(cases: Mapping[str, Case], target: str, tolerance: float | None = None) -> None:
     """Compile cases as one function, and compare what each gives with what it gives for NumPy's arrays."""
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
+    skip_without_device(target)
     arguments = {name: [np.asarray(a) for a in arrays] for name, (_, arrays) in cases.items()}
     specs = {name: [SPECS[a.dtype][a.shape] for a in arrays] for name, arrays in arguments.items()}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import difc
-from difc.runtime import available
 from tests.frontend.traced import check
+from tests.pipelines.artifacts import skip_without_device
 
 RNG = np.random.default_rng(0)
 FLOATS = [np.float16, np.float32, np.float64]
@@ -75,8 +75,7 @@ slow = pytest.mark.slow
     ],
 )
 def test_compiled(target: str, dtype: Any) -> None:
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
+    skip_without_device(target)
     x = np.array([0.0, -0.0, 1, -1, 3.7, -1e30, 1e-20, np.inf], dtype)
     n, k = np.array([5, -7, 0, 12, 36, -1, 1000, 64], np.int32), np.arange(8, dtype=np.int32) - 1
     for found, wanted in zip(difc.compile(_all, x, n, k, target=target)(x, n, k), _all(x, n, k), strict=True):

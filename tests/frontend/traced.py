@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import difc
 from difc import dialects as dif
 from difc.dialects import Aval, add_function, interpreter, return_
 from difc.dialects.mlir import ir
@@ -16,7 +17,7 @@ from difc.pytree import flatten
 from difc.tracer import lift, wrap
 from difc.tracing import new_frame
 
-__all__ = ["check", "compare", "module_of", "trace_and_run"]
+__all__ = ["check", "compare", "module_of", "slopes_of", "trace_and_run"]
 
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 3e-6, np.dtype(np.float16): 3e-3}
 
@@ -74,3 +75,11 @@ def check(
     with np.errstate(all="ignore"):
         expected = function(*[np.asarray(a) for a in arrays])
     compare(trace_and_run(function, *arrays, dynamic=dynamic), expected, tolerance)
+
+
+def slopes_of(function: Callable[..., Any], x: np.ndarray, order: int) -> np.ndarray:
+    """Return the derivatives of an order of an elementwise function, by the interpreter."""
+    for _ in range(order):
+        function = lambda v, f=function: difc.grad(lambda v: np.sum(f(v)))(v)  # noqa: E731
+    with difc.disable_jit():
+        return np.asarray(function(x))

@@ -67,6 +67,12 @@ def run_on_vulkan(artifact: bytes, arguments: list[np.ndarray], results: int, fo
     return [np.load(folder / f"y{index}.npy") for index in range(results)]
 
 
+def skip_without_device(target: str) -> None:
+    """Skip a test that runs what is compiled for a target, where it is Vulkan and there is no device."""
+    if target == "vulkan" and available()["vulkan"] is not None:
+        pytest.skip("no Vulkan device")
+
+
 def needs_vulkan(test: Any) -> Any:
     """Mark a test that needs a Vulkan device; it is skipped where there is none."""
     return pytest.mark.vulkan(pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")(test))

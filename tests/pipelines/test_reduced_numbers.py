@@ -12,7 +12,7 @@ import difc
 import difc.numpy as dnp
 from difc.pipelines.invocation import Invocation
 from difc.pipelines.reduced_numbers import spread_numbers
-from difc.runtime import available
+from tests.pipelines.artifacts import skip_without_device
 
 SPECS = {"i32": difc.i32, "u8": difc.u8, "f32": difc.f32}
 SHAPES = {"static": (3, 5), "rows": ("n", 5), "columns": (3, "n"), "both": ("n", "m")}
@@ -47,8 +47,7 @@ REDUCED: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("sizes", SHAPES)
 @pytest.mark.parametrize("kind", SPECS)
 def test_each_element_counts(kind: str, sizes: str, target: str) -> None:
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
+    skip_without_device(target)
     x = np.arange(15).reshape(3, 5).astype(SPECS[kind][()].dtype)
 
     def program(x: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import pytest
 import scipy.special
 
 import difc
-from difc.runtime import available
 from difc.scipy import elementary
 from difc.scipy import special as ours
 from difc.testing import check_grads
-from tests.frontend.traced import trace_and_run
+from tests.frontend.traced import slopes_of, trace_and_run
+from tests.pipelines.artifacts import skip_without_device
 
 X, Y = np.array([0.3, 1.0, 2.7, 0.0, 1e-9, 40.0]), np.array([1.5, 0.0, -0.7, 2.0, 1e-9, 0.25])
 ANGLES = np.array([0.0, 30.0, 90.0, 180.0, 270.0, -45.0, 1e6, 361.5])
@@ -111,22 +111,15 @@ def test_third_derivatives_near_limits() -> None:
     np.testing.assert_allclose(_third(ours.log_ndtr, np.array([-1000.0])), 2e-9, rtol=2e-5)
 
 
-def _slopes(function: Any, x: np.ndarray, order: int) -> np.ndarray:
-    for _ in range(order):
-        function = lambda v, f=function: difc.grad(lambda v: np.sum(f(v)))(v)  # noqa: E731
-    with difc.disable_jit():
-        return np.asarray(function(x))
-
-
 @pytest.mark.parametrize(("dtype", "end"), [(np.float32, 93.3), (np.float64, 716.4)])
 def test_exprel_near_and_beyond_its_last_finite_value(dtype: Any, end: float) -> None:
     x = np.array([end - 2], dtype)
     for order in (0, 1, 2):
-        beyond = _slopes(elementary.exprel, np.array([end, end + 0.2, 3 * end, np.inf], dtype), order)
+        beyond = slopes_of(elementary.exprel, np.array([end, end + 0.2, 3 * end, np.inf], dtype), order)
         np.testing.assert_array_equal(beyond, np.inf)
     wide = x.astype(np.longdouble)
     for order, factor in ((0, 1), (1, 1 - 1 / wide), (2, 1 - 2 / wide + 2 / wide**2)):
-        found = _slopes(elementary.exprel, x, order)
+        found = slopes_of(elementary.exprel, x, order)
         np.testing.assert_allclose(found, np.exp(wide) / wide * factor, rtol=2e3 * np.finfo(dtype).eps)
 
 
@@ -136,7 +129,7 @@ def test_tangents_at_their_poles() -> None:
         with np.errstate(divide="ignore"):
             np.testing.assert_array_equal(function(np.array(poles)), np.inf)
         sign = 1 if function is elementary.tandg else -1
-        np.testing.assert_array_equal(_slopes(function, np.array(poles), 1), sign * np.inf)
+        np.testing.assert_array_equal(slopes_of(function, np.array(poles), 1), sign * np.inf)
 
 
 def test_messages() -> None:
@@ -149,8 +142,7 @@ def test_messages() -> None:
 
 @pytest.mark.parametrize("target", [pytest.param("cpu", marks=pytest.mark.slow), "vulkan"])
 def test_compiled(target: str) -> None:
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
+    skip_without_device(target)
     dtype = np.float64 if target == "cpu" else np.float32
     x, y = np.array([0.3, 1.0, 2.7, 1e-5], dtype), np.array([1.5, 0.0, -0.2, 0.5], dtype)
 

@@ -17,7 +17,7 @@ from difc.errors import InputError, UnsupportedError
 from difc.scipy import special
 from difc.scipy.gammas import STIELTJES
 from tests.frontend.failing import fails
-from tests.frontend.traced import compare, trace_and_run
+from tests.frontend.traced import compare, slopes_of, trace_and_run
 
 RNG = np.random.default_rng(0)
 INF, NAN = np.inf, np.nan
@@ -130,13 +130,6 @@ def test_incomplete_gamma() -> None:
     np.testing.assert_allclose(slope, density, rtol=1e-10)
 
 
-def _slopes(function: Any, x: np.ndarray, order: int) -> np.ndarray:
-    for _ in range(order):
-        function = lambda v, f=function: difc.grad(lambda v: np.sum(f(v)))(v)  # noqa: E731
-    with difc.disable_jit():
-        return np.asarray(function(x))
-
-
 @pytest.mark.parametrize(("dtype", "limit", "last"), [(np.float32, 88.8, 91.85), (np.float64, 709.9, 713.95)])
 def test_derivatives_of_bessel_functions_that_overflow(dtype: Any, limit: float, last: float) -> None:
     x = np.array([-limit, limit - 0.2, limit, last - 1], dtype)
@@ -148,12 +141,12 @@ def test_derivatives_of_bessel_functions_that_overflow(dtype: Any, limit: float,
     }
     beyond = np.array([last + 0.1, last + 1, 3 * last, np.inf], dtype)
     for (function, order), wanted in slopes.items():
-        found = _slopes(function, x, order)
+        found = slopes_of(function, x, order)
         np.testing.assert_allclose(found, np.array(wanted, dtype), rtol=1e3 * np.finfo(dtype).eps)
         for k in range(3):
-            np.testing.assert_array_equal(_slopes(function, beyond, k), INF)
+            np.testing.assert_array_equal(slopes_of(function, beyond, k), INF)
             np.testing.assert_array_equal(
-                _slopes(function, -beyond, k), INF if (function is special.i0) == (k % 2 == 0) else -INF
+                slopes_of(function, -beyond, k), INF if (function is special.i0) == (k % 2 == 0) else -INF
             )
 
 
@@ -164,13 +157,13 @@ def test_bessel_functions_at_infinity_and_their_slopes_at_zero() -> None:
     for function in (special.y0, special.y1, special.k0, special.k1, special.k0e, special.k1e):
         np.testing.assert_array_equal(function(ends), [0, NAN])
     at = np.array([0.0, 1e-9])
-    np.testing.assert_allclose(_slopes(special.j0, at, 2), -0.5)
-    np.testing.assert_allclose(_slopes(special.j1, at, 1), 0.5)
-    np.testing.assert_allclose(_slopes(special.j1, at, 3), -3 / 8)
+    np.testing.assert_allclose(slopes_of(special.j0, at, 2), -0.5)
+    np.testing.assert_allclose(slopes_of(special.j1, at, 1), 0.5)
+    np.testing.assert_allclose(slopes_of(special.j1, at, 3), -3 / 8)
 
 
 def test_rgamma_has_no_slope_at_infinity() -> None:
-    np.testing.assert_array_equal(_slopes(special.rgamma, np.array([300.0, INF]), 1), 0)
+    np.testing.assert_array_equal(slopes_of(special.rgamma, np.array([300.0, INF]), 1), 0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
