@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import DYN, I64, Aval, Builder, SizedAval, aval_of, new_block
+from difc.dialects import DYN, I32, I64, Aval, Builder, SizedAval, aval_of, new_block
 from difc.dialects.base import OpDef
 from difc.dialects.mlir import ir
 from difc.dims import Dim, fresh_dim, plain
@@ -27,6 +27,9 @@ from difc.source import user_frame_location
 from difc.state import FRAME, is_tracing
 
 __all__ = ["Frame", "TraceBuilder", "constant", "current_frame", "file_location", "is_tracing", "lock", "new_frame"]
+
+#: The least rows of a matrix that is computed from its diagonal.
+_LARGE = 64
 
 #: Tracing is global to the process (one MLIR context), so one thread traces at a time.
 lock = threading.RLock()
@@ -214,5 +217,22 @@ def constant(array: Any) -> ir.Value:
     # By its contents, which the user's code may change before it uses the array again; bytes tell -0.0 from 0.0.
     key = array.dtype, array.shape, hashlib.sha256(array.tobytes()).digest()
     if key not in frame.constants:
-        frame.constants[key] = dif.constant(value=array)
+        frame.constants[key] = _by_diagonal(array) if _is_by_diagonal(array) else dif.constant(value=array)
     return frame.constants[key]
+
+
+def _is_by_diagonal(array: np.ndarray) -> bool:
+    """Say whether a large matrix has one number on its diagonal, and one elsewhere, as `numpy.eye(1000)` has."""
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < _LARGE:
+        return False
+    same = np.full_like(array, array[0, 1])
+    np.fill_diagonal(same, array[0, 0])
+    return same.tobytes() == array.tobytes()
+
+
+def _by_diagonal(array: np.ndarray) -> ir.Value:
+    """Return such a matrix, computed: as bytes it would be in the artifact, and be read from memory."""
+    row, column = (dif.iota(shape=array.shape, dtype=I32, dimension=d) for d in (0, 1))
+    numbers = (dif.constant(value=array[0, j].copy()) for j in (0, 1))
+    on, off = (dif.broadcast_in_dim(x, shape=array.shape, dimensions=()) for x in numbers)
+    return dif.select(dif.compare(row, column, direction="eq"), on, off)

@@ -2,7 +2,7 @@
 
 The gradient of cutting an array into pieces, or of rolling it, is a sum of pieces with zeros around them that fill the
 whole: their concatenation. That of a stencil is a sum of one array at several offsets: of parts of it with zeros around
-it once, which a kernel reads in place.
+it once, which a kernel reads in place. That of a diagonal is one, with zeros between its elements.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from difc import dialects as dif
-from difc.dialects import aval_of, inline_block
+from difc.dialects import I32, aval_of, inline_block
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.pipelines.operands import is_number, producer
 
-__all__ = ["joined_pads", "share_pads", "simpler_pad"]
+__all__ = ["joined_pads", "share_pads", "simpler_pad", "spread_diagonal"]
 
 _LARGER = 1.5  # times an array's size, what may be padded once for all of its uses
 
@@ -87,6 +89,35 @@ def joined_pads(x: ir.Value, y: ir.Value) -> ir.Value | None:
         return None
     joined = dif.concatenate(first.inner, second.inner, dimension=axis)
     return _padded(joined, first.low, second.high) if any((*first.low, *second.high)) else joined
+
+
+# ---- diagonals -----------------------------------------------------------------------------------
+
+
+def spread_diagonal(x: ir.Value, shape: Sequence[int]) -> ir.Value | None:
+    """Return `reshape(x, shape)` where that is matrices of zeros but for a diagonal: selected by row and column.
+
+    Otherwise each element of a matrix would have to be asked for its place in the flat array by divisions.
+    """
+    pad, aval = producer(x, "dif.pad"), aval_of(x)
+    if pad is None or not aval.is_static or len(shape) != aval.ndim + 1 or not is_number(pad.operands[1], 0):
+        return None
+    rows, columns = shape[-2:]
+    low, high, interior = (attributes_of(pad)[name] for name in ("low", "high", "interior"))
+    if interior[-1] != columns or not columns or any((*low[:-1], *high[:-1], *interior[:-1])) or low[-1] < 0:
+        return None
+    (row, column), count = divmod(low[-1], columns), aval_of(pad.operands[0]).shape[-1]
+    if row + count > rows or column + count > columns:
+        return None
+    edges = ([*low[:-1], edge] for edge in (row, rows - row - count))
+    by_row = pad.operands[0] if count == rows else _padded(pad.operands[0], *edges)
+    spread = dif.broadcast_in_dim(by_row, shape=shape, dimensions=range(aval.ndim))
+    at_row, at_column = (dif.iota(shape=shape, dtype=I32, dimension=d) for d in (aval.ndim - 1, aval.ndim))
+    if column != row:
+        offset = dif.constant(value=np.array(column - row, I32))
+        at_row = dif.add(at_row, dif.broadcast_in_dim(offset, shape=shape, dimensions=()))
+    mask = dif.compare(at_row, at_column, direction="eq")
+    return dif.select(mask, spread, dif.zeros(shape=shape, dtype=aval.dtype))
 
 
 # ---- one array at several offsets ----------------------------------------------------------------

@@ -21,7 +21,7 @@ from difc.dialects.semantics import MEANINGS
 from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
 from difc.pipelines.operands import is_number, producer, uniform
-from difc.pipelines.pads import joined_pads, share_pads, simpler_pad
+from difc.pipelines.pads import joined_pads, share_pads, simpler_pad, spread_diagonal
 from difc.pipelines.prune import prune_dead
 
 __all__ = ["FOLDS", "simplify"]
@@ -230,8 +230,9 @@ def _reshape(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
     x, shape = operands[0], attributes["shape"]
     if aval_of(x).is_static and aval_of(x).shape == tuple(shape):
         return x
-    inner = producer(x, "dif.reshape")
-    return None if inner is None else dif.reshape(inner.operands[0], *operands[1:], shape=shape)
+    if (inner := producer(x, "dif.reshape")) is not None:
+        return dif.reshape(inner.operands[0], *operands[1:], shape=shape)
+    return spread_diagonal(x, shape)
 
 
 @_fold_for("broadcast_in_dim")

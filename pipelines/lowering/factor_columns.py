@@ -47,9 +47,7 @@ def cholesky(x: ir.Value) -> ir.Value:
 
 def cholesky_by_halves(x: ir.Value, limit: int) -> ir.Value:
     """Build `dif.cholesky` from smaller ones of at most `limit` rows, and solves."""
-    size = aval_of(x).shape[-1]
-    factor = _halved(_rounded(flat(x), 1.0), limit)
-    return dif.reshape(part(factor, slice(size), slice(size)), shape=tuple(sizes_of(x)))
+    return dif.reshape(_halved(flat(x), limit), shape=tuple(sizes_of(x)))
 
 
 def _checked(factor: ir.Value) -> ir.Value:
@@ -94,12 +92,6 @@ def _stacked(panels: ir.Value, size: int | ir.Value) -> ir.Value:
     return cut_to(dif.reshape(found, shape=(batch, product([count, rows]), width)), size, 1)
 
 
-def _rounded(x: ir.Value, diagonal: float) -> ir.Value:
-    """Return matrices of a size that is rounded up: halves then have few different shapes."""
-    size = round_up(sizes_of(x)[-1], factor_parts.ROUND)
-    return enlarged(x, size, size, diagonal)
-
-
 def _halved(x: ir.Value, limit: int) -> ir.Value:
     cut = half_of(sizes_of(x)[-1], limit)
     first = dif.cholesky(part(x, slice(cut), slice(cut)))
@@ -115,8 +107,7 @@ def cholesky_cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:
     size, given = aval_of(factor).shape[-1], (flat(factor), triangle(flat(ct), "ge"))
     if not isinstance(size, int) or size <= limit:
         return dif.reshape(matrices.cholesky_cotangent(*given), shape=tuple(sizes_of(ct)))
-    found = _cotangent(_rounded(given[0], 1.0), _rounded(given[1], 0.0), limit)
-    return dif.reshape(part(found, slice(size), slice(size)), shape=tuple(sizes_of(ct)))
+    return dif.reshape(_cotangent(*given, limit), shape=tuple(sizes_of(ct)))
 
 
 def _cotangent(factor: ir.Value, ct: ir.Value, limit: int) -> ir.Value:

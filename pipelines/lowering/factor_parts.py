@@ -16,7 +16,6 @@ from difc.pipelines.lowering.composition import loop
 
 __all__ = [
     "PANEL",
-    "ROUND",
     "column_loop",
     "cut_to",
     "enlarged",
@@ -33,7 +32,6 @@ __all__ = [
     "slice_at",
 ]
 
-ROUND = 32  # what sizes above a limit are made multiples of, before they are cut
 PANEL = 16  # the columns of a panel
 
 # ---- loops over columns --------------------------------------------------------------------------
