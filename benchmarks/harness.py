@@ -13,7 +13,8 @@ import numpy as np
 
 __all__ = ["Case", "Row", "add_jax", "has", "measure"]
 
-_SETTLE = 0.05  # seconds; threads of OpenBLAS and XLA look for more work for some time after a call
+_SETTLE = 0.05  # seconds, of which all threads together take less than a hundredth, or a turn has to wait for longer
+_LONGEST_WAIT = 2.0  # seconds
 _TURN = 0.02  # seconds that count
 
 
@@ -93,10 +94,21 @@ def measure(case: Case) -> Row:
     times: dict[str, list[float]] = {name: [] for name in case.run}
     for _ in range(case.repeat):
         for name, call in case.run.items():
-            time.sleep(_SETTLE)
+            _settle()
             seconds = [_seconds(call) for _ in range(2 * numbers[name])]
             times[name] += seconds[numbers[name] :]
     return Row.of(case, times)
+
+
+def _settle() -> None:
+    """Wait until no thread works: XLA's and OpenBLAS's look for more work for a tenth of a second after a call."""
+    end = time.monotonic() + _LONGEST_WAIT
+    busy = time.process_time()
+    while time.monotonic() < end:
+        time.sleep(_SETTLE)
+        before, busy = busy, time.process_time()
+        if busy - before < 0.01 * _SETTLE:
+            return
 
 
 def _seconds(call: Callable[[], object]) -> float:

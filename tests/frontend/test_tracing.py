@@ -79,6 +79,23 @@ def test_zeros_of_both_signs_are_two_constants() -> None:
     assert ops(program).count("constant") == 2
 
 
+@pytest.mark.parametrize(
+    "table", [np.eye(100), -2 * np.eye(100, dtype=np.float32), 1 - np.eye(100, dtype=np.int64), np.eye(100) > 0]
+)
+def test_large_multiples_of_the_identity_are_computed(table: np.ndarray) -> None:
+    program = difc.trace(lambda a: np.multiply(a, table), table)
+    assert len(program.ir()) < table.nbytes
+    with difc.disable_jit():
+        found = np.asarray(difc.jit(lambda a: np.multiply(a, table))(np.ones_like(table)))
+    assert found.tobytes() == table.tobytes()  # also the signs of zeros
+
+
+def test_other_matrices_are_constants() -> None:
+    for table in (np.eye(100, k=1), np.eye(100, 101), np.eye(8), np.diag(np.arange(100.0))):
+        program = difc.trace(lambda a, table=table: a * table, table)
+        assert ops(program).count("iota") == 0
+
+
 def test_a_captured_value_is_an_operand_of_the_loop() -> None:
     program = difc.trace(lambda a, w: difc.scan(lambda c, _: (c * w, None), a, None, length=3)[0], f64[2], f64[2])
     verify(program.module)

@@ -24,7 +24,7 @@ def energy(x: Any) -> Any:
 
 
 def both(x: Any, y: Any) -> Any:
-    """Three uses of one array of pairs, of numbers that are not exchanged without a difference."""
+    """Three uses of one array of pairs."""
     apart = x[:, None, :] - 2 * y[None, :, :]
     return np.sum(apart * apart, axis=-1), np.sum(np.exp(-apart), axis=0), np.max(apart, axis=1)
 
@@ -36,8 +36,17 @@ def pairs(f: Any, *specs: Any) -> int:
 
 def test_each_use_computes_the_pairs() -> None:
     assert pairs(energy, difc.f64[200, 3]) == 1
-    assert pairs(difc.value_and_grad(energy), difc.f64[200, 3]) == 2
+    assert pairs(difc.value_and_grad(energy), difc.f64[200, 3]) == 3  # a product with them has two uses
     assert pairs(both, difc.f64[200, 3], difc.f64[200, 3]) == 3
+
+
+def test_products_are_computed_with_the_pairs_that_they_are_of() -> None:
+    def f(x: Any, w: Any) -> Any:
+        pulls = w[:, :, None] * (x[:, None, :] - x[None, :, :])
+        return np.sum(pulls, axis=0), np.sum(pulls, axis=1)
+
+    assert pairs(f, difc.f64[200, 3], difc.f64[200, 200]) == 2
+    assert pairs(f, difc.f64[300, 1], difc.f64[300, 300]) == 1  # no larger than what they are computed from
 
 
 def test_others_are_stored() -> None:

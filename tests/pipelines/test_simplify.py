@@ -113,6 +113,12 @@ def padded(x: Any, low: int, high: int) -> Any:
     return dif.pad(x, dif.zeros(shape=(), dtype=F64), low=(low, 0), high=(high, 0), interior=(0, 0))
 
 
+def spread(x: Any, low: int, interior: int, high: int, *, rows: int, columns: int) -> Any:
+    """Return matrices whose elements in order are those of the rows of x, with zeros between."""
+    flat = dif.pad(x, dif.zeros(shape=(), dtype=F64), low=(0, low), high=(0, high), interior=(0, interior))
+    return dif.reshape(flat, shape=(2, rows, columns))
+
+
 def cut(x: Any, start: int, limit: int) -> Any:
     return dif.slice(x, start=(start, 0), limit=(limit, 3), stride=(1, 1))
 
@@ -137,6 +143,7 @@ def dot(x: Any, y: Any) -> Any:
     return dif.dot_general(x, y, lhs_batch=(), rhs_batch=(), lhs_contract=(1,), rhs_contract=(0,))
 
 
+SELECTED = ["broadcast_in_dim", "iota", "iota", "compare", "select"]
 CONSTANTS = ("constant", "zeros")
 FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("add_zero", lambda x, y: dif.add(x, nothing(x)), []),
@@ -194,6 +201,18 @@ FOLDED: list[tuple[str, Callable[[Any, Any], Any], list[str]]] = [
     ("transpose_twice", lambda x, y: dif.transpose(dif.transpose(x, permutation=(1, 0)), permutation=(1, 0)), []),
     ("reshape_same", lambda x, y: dif.reshape(x, shape=(2, 3)), []),
     ("reshape_twice", lambda x, y: dif.reshape(dif.reshape(x, shape=(3, 2)), shape=(6,)), ["reshape"]),
+    ("reshape_to_diagonals", lambda x, y: spread(x, 0, 3, 0, rows=3, columns=3), SELECTED),
+    (
+        "reshape_to_diagonals_above",
+        lambda x, y: spread(x, 1, 5, 1, rows=3, columns=5),
+        ["broadcast_in_dim", "iota", "iota", "broadcast_in_dim", "add", "compare", "select"],
+    ),
+    (
+        "reshape_to_diagonals_below",
+        lambda x, y: spread(x, 3, 3, 3, rows=5, columns=3),
+        ["pad", "broadcast_in_dim", "iota", "iota", "broadcast_in_dim", "add", "compare", "select"],
+    ),
+    ("reshape_to_no_diagonals", lambda x, y: spread(x, 2, 3, 1, rows=4, columns=3), ["pad", "reshape"]),
     ("broadcast_same", lambda x, y: dif.broadcast_in_dim(x, shape=(2, 3), dimensions=(0, 1)), []),
     (
         "broadcast_twice",
