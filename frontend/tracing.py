@@ -226,6 +226,8 @@ def _is_by_diagonal(array: np.ndarray) -> bool:
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < _LARGE:
         return False
     same = np.full_like(array, array[0, 1])
+    if same.tobytes() == array.tobytes():  # which is a constant of one number
+        return False
     np.fill_diagonal(same, array[0, 0])
     return same.tobytes() == array.tobytes()
 
