@@ -1,8 +1,9 @@
 """Writing at run-time positions.
 
 A point known on the host is a slice, updated in place. Others go to IREE's scatter, which applies the updates one after
-the other, so equal points are right. On Vulkan, where IREE (3.13) leaves windows whose last dim is longer than 32 to
-one thread, that is cut, and points into parts where they are many: a thread of Mesa's driver may have few steps.
+the other, so equal points are right; many rows on CPUs go to a kernel of ours that does the same (`scatter_kernel.py`).
+On Vulkan, where IREE (3.13) leaves windows whose last dim is longer than 32 to one thread, that is cut, and points into
+parts where they are many: a thread of Mesa's driver may have few steps.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from difc.pipelines.lowering.kernel_loops import MOST_STEPS, counted
 from difc.pipelines.lowering.points import blocks_of, coordinates, host_point, minus, window_block
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.scalars import number
+from difc.pipelines.lowering.scatter_kernel import are_many_rows, change_rows
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.lowering.values import Value
 
@@ -113,28 +115,79 @@ def _write_points(
     mode: str,
     combine: _Combine | None,
 ) -> ir.Value:
-    """Write windows one after the other with IREE's scatter, on an array whose leading dims are those of the points.
+    """Write windows one after the other, on an array whose leading dims are those of the points.
 
-    Batch dims become coordinates too. A dropped write changes nothing (it adds 0, say), or goes to a spare last slice
-    of the first dim, if there are many writes or none changes nothing.
+    Batch dims become coordinates too.
     """
     keys = batch + len(axes)
     if keys == 0:
         return _write_everywhere(c, x, indices, updates, combine)
     rank, points = x.aval.ndim, indices.aval.ndim - 1
-    window = window_dims(rank, axes, batch)
-    order = [*range(batch), *axes, *window]
-    sizes = [c.size(x, d) for d in order]
-    dtype, element = x.aval.dtype, element_type(x.aval.dtype)
-    target = c.tensor(x)
+    order = [*range(batch), *axes, *window_dims(rank, axes, batch)]
+    sizes, target = [c.size(x, d) for d in order], c.tensor(x)
     if order != sorted(order):
         target = c.transposed(target, order, sizes)
     count = c.product([c.size(indices, d) for d in range(points)])
+    rows = [c.product(sizes[:keys]), c.product(sizes[keys:]), count]
+    is_plain = combine is None or combine is _COMBINE[dif.scatter_add.name]
+    if is_plain and c.vectors is not None and are_many_rows(rows, element_of(target)):
+        numbers = _row_numbers(c, indices, sizes[:keys], batch, mode)
+        table = regroup(c, target, sizes, rows[:2])
+        news = regroup(c, c.tensor(updates), c.sizes(updates), [count, rows[1]])
+        result = change_rows(c, table, numbers, news, rows, is_added=combine is not None, unit=c.vectors)
+        result = regroup(c, result, rows[:2], sizes)
+    else:
+        result = _write_windows(c, x.aval.dtype, target, sizes, indices, updates, batch, keys, mode, combine)
+    if order != sorted(order):
+        result = c.transposed(result, [order.index(d) for d in range(rank)], c.sizes(x))
+    return result
+
+
+def _row_numbers(c: Context, indices: Value, sizes: Sequence[Size], batch: int, mode: str) -> ir.Value:
+    """Return the rows that points are, where the dims that they index are one: beyond the last for those outside."""
+    points, keys = indices.aval.ndim - 1, len(sizes)
+    places, _ = coordinates(c, indices, sizes, batch, keys, mode, spare=mode == "fill")
+    point_sizes = [c.size(indices, d) for d in range(points)]
+    count = c.product(point_sizes)
+    flat = regroup(c, places, [*point_sizes, keys], [count, keys])
+    if keys == 1:
+        return regroup(c, flat, [count, 1], [count])
+    table = c.fence(flat)
+
+    def row() -> ir.Value:
+        (at,) = c.position(1)
+        found = c.index(0)
+        for key, size in enumerate(sizes):
+            place = c.index_cast(c.extract(table, [at, c.index(key)]), c.index_type)
+            found = c.arith("addi", c.arith("muli", found, size), place)
+        return c.index_cast(found, element_of(flat))
+
+    return c.pointwise([count], element_of(flat), row)
+
+
+def _write_windows(
+    c: Context,
+    dtype: np.dtype,
+    target: ir.Value,
+    sizes: Sequence[Size],
+    indices: Value,
+    updates: Value,
+    batch: int,
+    keys: int,
+    mode: str,
+    combine: _Combine | None,
+) -> ir.Value:
+    """Write windows with IREE's scatter.
+
+    A dropped write changes nothing (it adds 0, say), or goes to a spare last slice of the first dim, if there are many
+    writes or none changes nothing.
+    """
+    rank, points = len(sizes), indices.aval.ndim - 1
+    point_sizes, window_sizes = [c.size(indices, d) for d in range(points)], sizes[keys:]
+    count = c.product(point_sizes)
     is_many = isinstance(count, int) and isinstance(sizes[0], int) and count >= _MANY * sizes[0]
     spare = mode == "fill" and (combine is None or is_many)
-    point_sizes = [c.size(indices, d) for d in range(points)]
-    window_sizes = [c.size(x, d) for d in window]
-    places, kept = coordinates(c, indices, sizes, batch, keys, mode, spare=spare)
+    places, kept = coordinates(c, indices, sizes[:keys], batch, keys, mode, spare=spare)
     flat = regroup(c, places, [*point_sizes, keys], [count, keys])
     new = c.tensor(updates)
     if mode == "fill" and not spare:
@@ -144,8 +197,7 @@ def _write_points(
         new = _masked(c, dtype, new, kept, nothing, [*point_sizes, *window_sizes], points)
     new = regroup(c, new, [*point_sizes, *window_sizes], [count, *window_sizes])
     if spare:
-        first = minus(c, sizes[0], -1)
-        room = c.empty([first, *sizes[1:]], element)
+        room = c.empty([minus(c, sizes[0], -1), *sizes[1:]], element_of(target))
         target = c.insert_slice(target, room, [0] * rank, sizes, [1] * rank)
 
     def body(update: ir.Value, old: ir.Value) -> list[ir.Value]:
@@ -153,12 +205,7 @@ def _write_points(
 
     write = _spread if c.target_kind == "vulkan" else TensorEmitter.scatter
     result = write(c, new, flat, target, range(keys), body)
-    if spare:
-        result = c.extract_slice(result, [0] * rank, sizes, [1] * rank)
-    if order != sorted(order):
-        back = [order.index(d) for d in range(rank)]
-        result = c.transposed(result, back, c.sizes(x))
-    return result
+    return c.extract_slice(result, [0] * rank, sizes, [1] * rank) if spare else result
 
 
 def _write_everywhere(c: Context, x: Value, indices: Value, updates: Value, combine: _Combine | None) -> ir.Value:
