@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,11 +296,15 @@ def _columns(targets: Sequence[str]) -> list[str]:
     return [f"{name} {dtype}" for dtype in ("f64", "f32") for name in targets]
 
 
-def special_limits() -> dict[str, tuple[float, float]]:
-    """Return the errors of the special functions in f64 and f32 that the page says."""
-    line = r"^\| `(.+)` \| [^|]+ \| (\S+) \| (?:\S+ \| )?(\S+) \| (?:\S+ \| )?\S+ \| [^|]+ \| [^|]* \|$"
-    found = re.findall(line, OUTPUT.read_text(), re.MULTILINE)
-    return {name: (float(double), float(single)) for name, double, single in found}
+def special_limits() -> dict[str, dict[str, float]]:
+    """Return the errors of the special functions that the page says: by function, and target and dtype ("cpu f64")."""
+    lines = [line[2:-2].split(" | ") for line in OUTPUT.read_text().splitlines() if line.startswith("| ")]
+    start = next(i for i, line in enumerate(lines) if line[:2] == ["function", "points"])
+    columns = slice(2, lines[start].index("SciPy f64"))
+    return {
+        row[0].strip("`"): dict(zip(lines[start][columns], map(float, row[columns]), strict=True))
+        for row in lines[start + 2 :]
+    }
 
 
 def _page() -> str:

@@ -89,7 +89,7 @@ def kl_div(x: Any, y: Any) -> Any:
     apart = inside & ~near
     u, v = np.where(apart, x, one), np.where(apart, y, one)
     with np.errstate(invalid="ignore"):
-        far = u * _log_of_quotient(u, v, apart) - u + v
+        far = u * (_log_of_quotient(u, v, apart) - 1) + v  # the product with the logarithm alone may be infinite
         far = np.where(np.isnan(far) | np.isinf(u) | np.isinf(v), np.full_like(far, np.inf), far)
     far = np.where(np.isnan(x) | np.isnan(y), x * y, far)
     return np.where((x == 0) & (y >= 0), 0 * x + y, _by_sign(x, y, inside, np.where(near, close, far)))

@@ -15,7 +15,8 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 from difc.pipelines.lowering.context import Context, element_type
 from difc.pipelines.lowering.emitter import SIGNED, UNSIGNED
-from difc.pipelines.lowering.remainder import f64_remainder
+from difc.pipelines.lowering.expansions.reals import Real, Reals
+from difc.pipelines.lowering.remainder import f64_remainder, remainder
 
 __all__ = [
     "ScalarFunction",
@@ -174,11 +175,16 @@ def div(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
 
 def rem(c: Context, dtype: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
     """Return the remainder with the sign of `x`; an integer `y` of zero gives 0."""
-    if dtype == F64 and c.target_kind == "cpu":
-        return f64_remainder(c, x, y)
     if is_float(dtype):
-        wide = c.value("arith.remf", [widened(c, dtype, x), widened(c, dtype, y)], widened(c, dtype, x).type)
-        return _convert_float(c, F32, wide, dtype) if dtype in (F16, BF16) else wide
+        wide, narrow = F32 if dtype in (F16, BF16) else dtype, (widened(c, dtype, x), widened(c, dtype, y))
+        if c.target_kind == "vulkan":
+            f = Reals(c, wide)
+            found = remainder(f, *(Real(f, v) for v in narrow)).value
+        elif c.target_kind == "cpu" and wide == F64:
+            found = f64_remainder(c, *narrow)
+        else:
+            found = c.value("arith.remf", narrow, narrow[0].type)
+        return _convert_float(c, wide, found, dtype) if wide != dtype else found
     safe, is_zero, _ = _guarded(c, dtype, y)  # x rem 1 is 0, which is the remainder for -1, too
     if dtype.kind == "i" and c.target_kind == "vulkan":  # remsi would take the least integer for a positive one
         whole = c.value("arith.muli", [c.value("arith.divsi", [x, safe], x.type), safe], x.type)

@@ -145,7 +145,7 @@ def _digamma_of_positive(f: Reals, x: Real) -> Real:
         z = above.choose(z - 1.0, z)
         steps = steps + above.choose(1.0 / z, 0.0)
     zero, rest_of_zero = table.DIGAMMA_ZERO[f.dtype]
-    away = (z - zero) - rest_of_zero
+    away = f.settled(z - zero) - f.hidden(rest_of_zero, z)
     small = away * f.polynomial(z - 1.5, table.DIGAMMA[f.dtype]) + steps
     large = far.choose(x, FAR)
     return far.choose(log(f, large) - log_less_digamma(f, large), small)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from difc.scipy import special
+from tests.pipelines.artifacts import needs_vulkan
 from tests.scripts import script
 
 pytest.importorskip("flint")
@@ -18,25 +19,28 @@ OTHERS = {
     "round", "softmax",
 }  # fmt: skip
 FEW = accuracy.SPECIAL_ROWS[3::8]
+TARGETS = ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])]
 
 
-def _check(row: Any, dtype: Any, count: int, seed: int) -> None:
-    said = accuracy.special_limits()[row.name][dtype == np.float32]
-    worst = accuracy.measure_special(row, np.dtype(dtype), ["cpu"], count, seed)[0]
+def _check(row: Any, dtype: Any, target: str, count: int, seed: int) -> None:
+    said = accuracy.special_limits()[row.name][f"{target} {'f64' if dtype == np.float64 else 'f32'}"]
+    worst = accuracy.measure_special(row, np.dtype(dtype), [target], count, seed)[0]
     assert worst.error <= 1.25 * said + 0.5, f"{row.name}: {worst.error} ULP at {worst.at}, and {said} on the page"
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("row", FEW, ids=lambda row: row.name)
-def test_some_errors_are_those_of_the_page(row: Any, dtype: Any) -> None:
-    _check(row, dtype, 500, seed=0)
+def test_some_errors_are_those_of_the_page(row: Any, dtype: Any, target: str) -> None:
+    _check(row, dtype, target, 500, seed=0)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("row", accuracy.SPECIAL_ROWS, ids=lambda row: row.name)
-def test_all_errors_are_those_of_the_page(row: Any, dtype: Any) -> None:
-    _check(row, dtype, 5000, seed=1)
+def test_all_errors_are_those_of_the_page(row: Any, dtype: Any, target: str) -> None:
+    _check(row, dtype, target, 5000, seed=1)
 
 
 def test_every_function_is_measured() -> None:

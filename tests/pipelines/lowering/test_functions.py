@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import difc
 from difc import dialects as dif
+from difc import f32, f64
 from difc.dialects import DYN, F16, F32, F64, Aval, interpreter
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.functions import EXPANSIONS
@@ -113,14 +115,18 @@ def test_functions_of_constants_compile() -> None:
     assert compiles(build(rows), "vulkan")
 
 
-def test_remainder_is_exact_at_the_ends() -> None:
-    """Quotients up to 2^2000, subnormal operands and results, and the cases of C."""
-    least, small, large = 5e-324, 2.0**-1022, 1.7e308
-    ends = np.array(
-        [0.0, -0.0, 1, -1, 3, 0.1, least, -least, 3 * least, small, 1.5 * small, large, -large, np.inf, -np.inf, np.nan]
-    )
-    x, y = (a.ravel() for a in np.meshgrid(ends, ends))
-    (got,) = call(compiled(build({"f": (dif.rem, [Aval((DYN,), F64)] * 2)})).f, [x, y])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("dtype", [F32, F64], ids=lambda dtype: dtype.name)
+def test_remainders_are_exact(dtype: np.dtype, target: str) -> None:
+    """Quotients up to those of the largest and the smallest number, whole ones, and the cases of C."""
+    info, rng = np.finfo(dtype), np.random.default_rng(0)
+    small, large = float(info.tiny), float(info.max)
+    ends = [0.0, -0.0, 1, -1, 3, 0.1, small / 2, -small / 4, small, 1.5 * small, large, -large, np.inf, -np.inf, np.nan]
+    x, y = (a.ravel() for a in np.meshgrid(*[np.array(ends, dtype)] * 2))
+    x = np.concatenate([x, rng.integers(-1000, 1000, 200) * dtype.type(0.1), rng.uniform(-1e6, 1e6, 200)]).astype(dtype)
+    y = np.concatenate([y, np.full(200, 0.1), rng.uniform(0.1, 10, 200)]).astype(dtype)
+    spec = f32["n"] if dtype == F32 else f64["n"]
+    got = np.asarray(difc.compile(np.fmod, spec, spec, target=target)(x, y))
     with np.errstate(all="ignore"):
         want = np.fmod(x, y)
     usable = (np.abs(x) >= small) | (x == 0)  # the processor may take subnormal operands as zero
