@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = [
     "AbsentAttributeError",
     "ArtifactError",
+    "BoundsError",
     "CompileError",
     "ConcretizationError",
     "DeviceError",
@@ -105,6 +106,10 @@ class AbsentAttributeError(AttributeError):
 
 class ShapeError(DifcError, ValueError):
     """Shapes that do not fit an operation."""
+
+
+class BoundsError(ShapeError, IndexError):
+    """An index, mask or axis that an array does not have."""
 
 
 class DtypeError(DifcError, TypeError):

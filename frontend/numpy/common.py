@@ -17,7 +17,7 @@ from difc import dialects as dif
 from difc.dialects import BF16, F16, F32, I64, NamedDim, aval_of
 from difc.dialects.mlir import ir
 from difc.dims import fresh_dim
-from difc.errors import DtypeError, ShapeError
+from difc.errors import BoundsError, DtypeError, ShapeError
 from difc.promotion import broadcast_to, sized_shape, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import Tracer, as_array, holds_tracer, lift, wrap
@@ -29,6 +29,7 @@ __all__ = [
     "assigned",
     "axes_of",
     "axis_of",
+    "bounds_error",
     "cast",
     "dtype_from",
     "expand",
@@ -53,6 +54,11 @@ __all__ = [
 def shape_error(message: str, remedy: str = "") -> ShapeError:
     """Return a shape error at the user's line."""
     return ShapeError(message, where=user_frame_location(), remedy=remedy)
+
+
+def bounds_error(message: str, remedy: str = "") -> BoundsError:
+    """Return the error for an index, mask or axis that an array does not have, at the user's line."""
+    return BoundsError(message, where=user_frame_location(), remedy=remedy)
 
 
 def shape_of(x: ir.Value) -> tuple[Any, ...]:
@@ -140,11 +146,11 @@ def axis_of(axis: Any, ndim: int, what: str = "axis") -> int:
     """Return an axis counted from 0.
 
     Raises:
-      ShapeError: for an axis that an array of `ndim` dims does not have.
+      BoundsError: for an axis that an array of `ndim` dims does not have.
     """
     number = integer(axis, what)
     if not -ndim <= number < ndim:
-        raise shape_error(
+        raise bounds_error(
             f"{what} {number} is not an axis of an array of {ndim} dimension{'s' * (ndim != 1)}",
             f"use an axis from {-ndim} to {ndim - 1}" if ndim else "a scalar has no axes; leave the axis out",
         )

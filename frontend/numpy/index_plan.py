@@ -17,7 +17,7 @@ import numpy as np
 from difc.dialects import BOOL
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError, UnsupportedError
-from difc.numpy.common import as_operand, expand, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_operand, bounds_error, expand, shape_error, shape_of, size_scalar
 from difc.promotion import broadcast_shapes, to_dtype
 from difc.source import user_frame_location
 from difc.tracer import DimTracer, Tracer, lift, wrap
@@ -91,7 +91,8 @@ def read_index(x: ir.Value, index: Any) -> IndexPlan:
     """Read an index of a value.
 
     Raises:
-      ShapeError: for too many indices, one out of bounds, or a slice whose size would not be known.
+      BoundsError: for too many indices, one out of bounds, or a mask of another size.
+      ShapeError: for a slice whose size would not be known.
       UnsupportedError: for a traced mask, whose number of elements is not known.
     """
     shape = shape_of(x)
@@ -103,7 +104,7 @@ def read_index(x: ir.Value, index: Any) -> IndexPlan:
             items.append(Item("new"))
             continue
         if dim >= len(shape):
-            raise shape_error(f"too many indices: an array of {len(shape)} dimensions has no dim {dim}")
+            raise bounds_error(f"too many indices: an array of {len(shape)} dimensions has no dim {dim}")
         if isinstance(entry, slice):
             items.append(Item("slice", dim, _range(entry, shape[dim], dim)))
         else:
@@ -118,7 +119,7 @@ def read_index(x: ir.Value, index: Any) -> IndexPlan:
 def with_truths_as_axes(x: ir.Value, index: Any) -> tuple[ir.Value, Any]:
     """Turn True and False in an index into positions along new axes of size 1: all of it, or nothing."""
     entries = list(index) if isinstance(index, tuple) else [index]
-    truths = [i for i, e in enumerate(entries) if isinstance(e, (bool, np.bool_))]
+    truths = [i for i, e in enumerate(entries) if _is_truth(e)]
     if not truths:
         return x, index
     taken = [_dims_taken(e) for e in entries]
@@ -129,9 +130,16 @@ def with_truths_as_axes(x: ir.Value, index: Any) -> tuple[ir.Value, Any]:
     return expand(x, axes), tuple(entries)
 
 
+def _is_truth(entry: Any) -> bool:
+    """Say whether an entry of an index is a known True or False, alone or as an array without dims."""
+    return isinstance(entry, (bool, np.bool_)) or (
+        isinstance(entry, np.ndarray) and entry.ndim == 0 and entry.dtype == BOOL
+    )
+
+
 def _dims_taken(entry: Any) -> int:
     """Return how many dims of the array an entry of an index is about."""
-    if entry is None or entry is Ellipsis or isinstance(entry, (bool, np.bool_)):
+    if entry is None or entry is Ellipsis or _is_truth(entry):
         return 0
     given: Any = entry if isinstance(entry, (slice, Tracer)) else np.asarray(entry)
     return given.ndim if getattr(given, "dtype", None) == BOOL else 1
@@ -173,7 +181,7 @@ def _mask(mask: Any) -> Sequence[Any]:
     array = np.asarray(mask)
     if array.ndim == 0:
         raise UnsupportedError(
-            "an array cannot be updated at True or False",
+            "an array cannot be updated at True or False beside other indices",
             where=user_frame_location(),
             remedy="use difc.cond or np.where",
         )
@@ -196,10 +204,10 @@ def _without_ellipsis(entries: list[Any], rank: int) -> tuple[list[Any], int]:
     missing = rank - sum(e is not None and e is not Ellipsis for e in entries)
     places = [i for i, e in enumerate(entries) if e is Ellipsis]
     if len(places) > 1:
-        raise shape_error("an index can have only one ellipsis (...)")
+        raise bounds_error("an index can have only one ellipsis (...)")
     at = places[0] if places else len(entries)
     if missing < 0:
-        raise shape_error(f"too many indices: {rank - missing} for an array of {rank} dimensions")
+        raise bounds_error(f"too many indices: {rank - missing} for an array of {rank} dimensions")
     return [*entries[:at], *[slice(None)] * missing, *entries[at + 1 :]], at if places and not missing else -1
 
 
@@ -262,7 +270,7 @@ def _pick(x: ir.Value, entry: Any, dim: int) -> Any:
         return _wrapped(x, entry, dim)
     if isinstance(entry, _MaskPart):
         if isinstance(size, int) and entry.mask_size != size:
-            raise shape_error(f"a mask of size {entry.mask_size} does not fit dim {dim} of size {size}")
+            raise bounds_error(f"a mask of size {entry.mask_size} does not fit dim {dim} of size {size}")
         entry = np.asarray(entry)
     if not isinstance(size, int):
         if entry.size and entry.min() < 0:
@@ -270,7 +278,7 @@ def _pick(x: ir.Value, entry: Any, dim: int) -> Any:
         return entry if entry.ndim else int(entry)
     wrong = (entry < -size) | (entry >= size)
     if wrong.any():
-        raise shape_error(f"index {entry[wrong].flat[0]} is out of bounds for dim {dim} of size {size}")
+        raise bounds_error(f"index {entry[wrong].flat[0]} is out of bounds for dim {dim} of size {size}")
     wrapped = np.where(entry < 0, entry + size, entry)
     return wrapped if entry.ndim else int(wrapped)
 

@@ -40,7 +40,8 @@ def getitem(x: Any, index: Any) -> Any:
     """Return `x[index]` of a traced array.
 
     Raises:
-      ShapeError: for an index that does not fit the array, or a size that would depend on a run-time size.
+      BoundsError: for an index that the array does not have.
+      ShapeError: for a size that would depend on a run-time size.
       UnsupportedError: for a traced mask.
     """
     value, index = with_truths_as_axes(lift(x), index)

@@ -15,7 +15,7 @@ from difc import dialects as dif
 from difc.dialects import BOOL, I64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
-from difc.numpy.common import as_operand, fill, full, reshaped, shape_error, shape_of, size_scalar
+from difc.numpy.common import as_operand, bounds_error, fill, full, reshaped, shape_error, shape_of, size_scalar
 from difc.numpy.index_plan import IndexPlan, Range, read_index
 from difc.numpy.indexing import getitem
 from difc.numpy.scattering import COMBINING, check_distinct, count_of, fitted, is_distinct, scattered
@@ -95,8 +95,11 @@ def _updated(x: Any, index: Any, values: Any, combine: np.ufunc | None) -> Any:
     number = isinstance(values, int) and dtype.kind in "iu"  # it must fit, as in NumPy
     value = lift(values, dtype) if number else to_dtype(lift(as_operand(values)), dtype)
     mask = _mask_of(index)
-    if mask is not None and (isinstance(mask, Tracer) or len(shape_of(value)) <= aval_of(target).ndim - mask.ndim):
-        return _where(target, mask, value, combine)
+    if mask is not None:
+        rank = aval_of(target).ndim - mask.ndim  # of one masked element
+        value = _one_for_all(value, rank)
+        if isinstance(mask, Tracer) or aval_of(value).ndim <= rank:
+            return _where(target, mask, value, combine)
     plan = read_index(target, index)
     if combine is np.subtract:
         value, combine = dif.neg(value), np.add
@@ -134,8 +137,15 @@ def _mask_of(index: Any) -> Any:
     index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(index, tuple):
         return None
-    given = as_operand(index)
-    return given if getattr(given, "dtype", None) == BOOL and given.ndim else None
+    given = np.asarray(index) if isinstance(index, bool) else as_operand(index)
+    return given if getattr(given, "dtype", None) == BOOL else None
+
+
+def _one_for_all(value: ir.Value, rank: int) -> ir.Value:
+    """Return a value of a masked element of `rank` dims without leading dims of size 1, if it is one for all."""
+    shape = shape_of(value)
+    extra = max(len(shape) - max(rank, 0), 0)
+    return reshaped(value, shape[extra:]) if all(size == 1 for size in shape[:extra]) else value
 
 
 def _where(x: ir.Value, mask: Any, value: ir.Value, combine: np.ufunc | None) -> Any:
@@ -144,7 +154,7 @@ def _where(x: ir.Value, mask: Any, value: ir.Value, combine: np.ufunc | None) ->
     condition = lift(mask)
     rank = aval_of(condition).ndim
     if rank > len(shape) or shape_of(condition) != tuple(shape[:rank]):
-        raise shape_error(f"a mask of shape {list(shape_of(condition))} does not fit an array of shape {list(shape)}")
+        raise bounds_error(f"a mask of shape {list(shape_of(condition))} does not fit an array of shape {list(shape)}")
     if aval_of(value).ndim > len(shape) - rank:
         raise UnsupportedError(
             "values for the elements of a traced mask must be as many as one masked element has",

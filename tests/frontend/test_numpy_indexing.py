@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import difc
 from difc.dialects import Aval
 from difc.dims import Dim
-from difc.errors import DtypeError, MutationError, ShapeError, UnsupportedError
+from difc.errors import BoundsError, DtypeError, MutationError, ShapeError, UnsupportedError
 from difc.testing import check_grads
 from tests.frontend.traced import check, compare, module_of, trace_and_run
 
@@ -69,6 +69,9 @@ def test_reading(index: Any) -> None:
         (True, P),
         (P, True),
         (True,) * 2,
+        np.array(True),
+        np.array(False),
+        (np.array(True), 0, np.array(True)),
     ],
     ids=str,
 )
@@ -172,6 +175,14 @@ def test_out_of_bounds() -> None:
             compare(trace_and_run(lambda x, i, m=method: getattr(x.at[i], m)(1.0), x, at), x)
 
 
+def test_known_to_be_out_of_bounds() -> None:
+    for index in (4, (ALL, -6), (0,) * 4, (..., ...), [0, 9], np.ones(3, bool), np.ones((4, 4), bool)):
+        with pytest.raises(IndexError):
+            _ = X[index]
+        with pytest.raises(IndexError):
+            trace_and_run(lambda x, i=index: x[i], X)
+
+
 def test_positions_that_repeat_add_up() -> None:
     compare(trace_and_run(lambda x, i: x.at[i].add(1.0), np.zeros(3), [1, 1, 2]), np.array([0, 2.0, 1]))
     compare(
@@ -223,6 +234,25 @@ def test_masks() -> None:
     compare(trace_and_run(lambda x: x.at[x > 2].add(1), x, dynamic=[(0, 0)]), np.where(x > 2, x + 1, x))
 
 
+@pytest.mark.parametrize("truth", [True, False])
+def test_one_truth_for_all(truth: bool) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for value in (7.0, x + 1, (x + 1)[None], (x + 1)[None, None]):
+        expected = np.where(truth, value, x).reshape(2, 3)
+        for index in (truth, np.array(truth), (truth,)):
+            compare(trace_and_run(lambda x, v, i=index: x.at[i].set(v), x, value), expected)
+        compare(trace_and_run(lambda x, v, i: x.at[i].set(v), x, value, truth), expected)
+    doubled = trace_and_run(lambda x, i: x.at[i].add(x), x, truth, dynamic=[(0, 0)])
+    compare(doubled, np.where(truth, 2 * x, x))
+
+
+def test_one_value_for_a_mask() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for value in ([7.0], [[7.0]]):
+        compare(trace_and_run(lambda x, v: x.at[x > 2].set(v), x, value), np.where(x > 2, 7.0, x))
+        compare(trace_and_run(lambda x, v: x.at[X[:2, :3, 0] > 2].set(v), x, value), np.where(X[:2, :3, 0] > 2, 7.0, x))
+
+
 def test_known_slices_need_no_scatter() -> None:
     for index in (slice(1, 3), (0, slice(None, None, 2)), (ALL, -1), ..., (ALL, slice(None, None, -1))):
         for method in ("set", "add", "multiply"):
@@ -235,10 +265,10 @@ def test_known_slices_need_no_scatter() -> None:
     ("f", "error", "message"),
     [
         (lambda x: x[x > 3], UnsupportedError, "traced mask.*np.where"),
-        (lambda x: x[:, 9], ShapeError, "index 9 is out of bounds for dim 1 of size 5"),
-        (lambda x: x[:, [0, 9]], ShapeError, "index 9 is out of bounds for dim 1"),
-        (lambda x: x[0, 0, 0, 0], ShapeError, "too many indices: 4 for an array of 3"),
-        (lambda x: x[..., 0, ...], ShapeError, "only one ellipsis"),
+        (lambda x: x[:, 9], BoundsError, "index 9 is out of bounds for dim 1 of size 5"),
+        (lambda x: x[:, [0, 9]], BoundsError, "index 9 is out of bounds for dim 1"),
+        (lambda x: x[0, 0, 0, 0], BoundsError, "too many indices: 4 for an array of 3"),
+        (lambda x: x[..., 0, ...], BoundsError, "only one ellipsis"),
         (lambda x: x[1.5], DtypeError, "an index must be an integer.*not float"),
         (lambda x: x[:5], ShapeError, "run-time size n, up to a limit.*use the positions np.arange\\(0, 5\\)"),
         (lambda x: x[-1:], ShapeError, "positions np.arange\\(-1, 0\\)"),
@@ -247,11 +277,13 @@ def test_known_slices_need_no_scatter() -> None:
         (lambda x: x[:, : x.sum().astype(int)], ShapeError, "traced stop.*np.arange"),
         (lambda x: x[:, : x.shape[0]], ShapeError, r"traced stop.*x\[difc\.numpy\.arange\(n\)\]"),
         (lambda x: x[:, ::0], ShapeError, "step of 0"),
-        (lambda x: x[:, np.ones(3, bool)], ShapeError, "a mask of size 3 does not fit dim 1 of size 5"),
+        (lambda x: x[:, np.ones(3, bool)], BoundsError, "a mask of size 3 does not fit dim 1 of size 5"),
+        (lambda x: x.at[x[0] > 0].set(0.0), BoundsError, r"a mask of shape \[5, 6\] does not fit"),
+        (lambda x: x.sum(axis=3), BoundsError, "axis 3 is not an axis of an array of 3 dimensions"),
         (lambda x: x.at[:, 0].set(np.ones(3)), ShapeError, r"a value of shape \[3\] does not fit"),
         (lambda x: (x > 0).at[[0, 0]].power(True), UnsupportedError, "power at positions that are traced or repeat"),
         (lambda x: x.at[x > 0].set(x), UnsupportedError, "values for the elements of a traced mask"),
-        (lambda x: x.at[True].set(0.0), UnsupportedError, "updated at True or False"),
+        (lambda x: x.at[True, 0].set(0.0), UnsupportedError, "updated at True or False beside other indices"),
         (lambda x: x.__setitem__(0, 1.0), MutationError, "cannot be assigned to in place.*x.at"),
         (lambda x: np.put(x, 0, 1.0), MutationError, "numpy.put writes into an array in place"),
     ],
