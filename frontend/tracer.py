@@ -347,6 +347,33 @@ def _binary(ufunc: np.ufunc, swap: bool) -> Callable[[Any, Any], Any]:
     return apply
 
 
+def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    operator = _binary(ufunc, False)
+
+    def apply(self: Tracer, other: Any) -> Any:
+        result = operator(self, other)
+        return _kept(self, result) if self.ndim else result  # as NumPy's numbers, a scalar is replaced
+
+    return apply
+
+
+def _kept(x: Tracer, result: Tracer) -> Tracer:
+    """Return what `x += y` makes of `x`, which is a new array of the shape and dtype of `x`, as in NumPy.
+
+    Raises:
+      ShapeError: if `y` is larger than `x`.
+      DtypeError: if `x` would lose more than digits, as integers plus floats would.
+    """
+    same_shape = result.aval.shape == x.aval.shape
+    if same_shape and np.can_cast(result.dtype, x.dtype, "same_kind"):
+        return result if result.dtype == x.dtype else result.astype(x.dtype)
+    raise (DtypeError if same_shape else ShapeError)(
+        f"an operator in place, as in `x += y`, keeps shape and dtype of x ({x.aval}), and would give {result.aval}",
+        where=user_frame_location(),
+        remedy="write x = x + y",
+    )
+
+
 def _unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     return lambda self: _as_number(ufunc(self)) if self.weak else ufunc(self)
 
@@ -365,6 +392,8 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     setattr(Tracer, f"__{_name}__", _binary(_ufunc, False))
     setattr(Tracer, f"__r{_name}__", _binary(_ufunc, True))
+    if _ufunc.nout == 1:
+        setattr(Tracer, f"__i{_name}__", _in_place(_ufunc))
 for _name, _ufunc in {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
 }.items():  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import operator
 import pickle
 from typing import Any
 
@@ -15,10 +16,11 @@ import difc
 import difc.numpy as dnp
 from difc.dialects import functions_of, verify
 from difc.dialects.locations import user_location
-from difc.errors import ConcretizationError, DtypeError, InputError, MutationError, UnsupportedError
+from difc.errors import ConcretizationError, DtypeError, InputError, MutationError, ShapeError, UnsupportedError
 from difc.tracer import Tracer
 from difc.tracing import is_tracing
 from tests.frontend.failing import fails
+from tests.frontend.traced import compare, trace_and_run
 from tests.pipelines.passes import all_ops
 
 f64 = difc.f64
@@ -229,6 +231,43 @@ def test_in_place_assignment() -> None:
         remedy=".at[index]",
     ):
         difc.trace(program, f64[3])
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (np.ones(3, np.float32), np.arange(3.0)),
+        (np.ones((2, 3)), np.arange(3, dtype=np.int8)),
+        (np.arange(4, dtype=np.int8), np.arange(4)),
+        (np.arange(4, dtype=np.uint8), 3),
+        (np.float32(2.0), np.arange(3.0)),  # one of NumPy's numbers is replaced
+    ],
+    ids=str,
+)
+def test_operators_in_place_keep_shape_and_dtype(x: Any, y: Any) -> None:
+    for name in ("iadd", "isub", "imul"):
+        change = getattr(operator, name)
+        compare(trace_and_run(change, x, y, weak=[False, isinstance(y, int)]), change(x.copy(), y))
+    m = np.ones((2, 2), np.float32)
+    for name in ("itruediv", "ifloordiv", "imod", "ipow", "imatmul"):
+        change = getattr(operator, name)
+        compare(trace_and_run(change, m, m + 1.0), change(m.copy(), m + 1.0))
+    for name in ("iand", "ior", "ixor", "ilshift", "irshift"):
+        change = getattr(operator, name)
+        compare(trace_and_run(change, m.astype(int), np.arange(2)), change(m.astype(int), np.arange(2)))
+
+
+def test_operators_in_place_that_would_change_an_array() -> None:
+    def halve(a: Any) -> Any:
+        a /= 2
+        return a
+
+    keeps = "an operator in place, as in `x [+]= y`, keeps shape and dtype of x "
+    with fails(DtypeError, keeps + r"\(i64\[3\]\), and would give f64\[3\]", at="a /= 2", remedy="write x = x + y"):
+        difc.trace(halve, difc.i64[3])
+    with fails(ShapeError, keeps + r"\(f64\[1\]\), and would give f64\[3\]", at="operator.iadd(a, np.ones(3))"):
+        difc.trace(lambda a: operator.iadd(a, np.ones(3)), f64[1])
+    assert difc.trace(halve, difc.i64).ir("dif")  # a number is replaced
 
 
 def test_a_copy_of_a_traced_array_is_itself() -> None:
