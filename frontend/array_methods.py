@@ -16,6 +16,9 @@ from difc.source import user_frame_location
 
 __all__ = ["ArrayMethods"]
 
+#: versions of the Array API standard that a program may ask for beside the one that difc.numpy follows
+_OLDER_VERSIONS = ("2021.12", "2022.12", "2023.12")
+
 #: method of ndarray that writes into the array -> what to use instead
 _WRITING = {
     "fill": "x = np.full_like(x, value)",
@@ -36,7 +39,7 @@ class ArrayMethods:
     def __array_namespace__(self: Any, *, api_version: str | None = None) -> Any:
         import difc.numpy
 
-        if api_version is not None and api_version not in ("2021.12", "2022.12", difc.numpy.__array_api_version__):
+        if api_version is not None and api_version not in (*_OLDER_VERSIONS, difc.numpy.__array_api_version__):
             raise ValueError(f"difc.numpy follows version {difc.numpy.__array_api_version__}, not {api_version}")
         return difc.numpy
 

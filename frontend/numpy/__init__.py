@@ -21,8 +21,8 @@ import numpy as _numpy
 
 from difc.numpy import surface as _surface
 
-#: The version of the Array API standard that NumPy's names follow.
-__array_api_version__ = "2023.12"
+#: The version of the Array API standard that NumPy's names follow, up to the last one that their traced forms do.
+__array_api_version__ = min(_numpy.__array_api_version__, "2024.12")
 
 #: names that are not NumPy's own object outside a trace either, and the module that has them
 _OWN = {

@@ -81,24 +81,24 @@ def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, np.dtype, list[ir.Value]
     )
 
 
-@creates("zeros_like", "empty_like")
 @implements(np.zeros_like, np.empty_like)
+@creates("zeros_like", "empty_like")
 def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
     """Return zeros of the shape and dtype of an array. (numpy.zeros_like)"""
     sizes, kind, like = _like(a, dtype, shape)
     return _zeros(sizes, kind, like)
 
 
-@creates("ones_like")
 @implements(np.ones_like)
+@creates("ones_like")
 def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
     """Return ones of the shape and dtype of an array. (numpy.ones_like)"""
     sizes, kind, like = _like(a, dtype, shape)
     return wrap(full(sizes, 1, kind, like))
 
 
-@creates("full_like")
 @implements(np.full_like)
+@creates("full_like")
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
@@ -130,8 +130,8 @@ def contiguous(a: Any, dtype: Any = None) -> Any:
     return array(a, dtype, ndmin=1)
 
 
-@creates("copy")
 @implements(np.copy)
+@creates("copy")
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """Return the array, which nothing changes in place. (numpy.copy)"""
     return wrap(lift(a))
@@ -178,8 +178,8 @@ def _static_arange(begin: Any, end: Any, step: Any, dtype: Any) -> Any:
     return wrap(ramp(known.size, kind)) * delta + first
 
 
-@creates("linspace")
 @implements(np.linspace)
+@creates("linspace")
 def linspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
@@ -206,8 +206,8 @@ def linspace(
     return (result, step) if retstep else result
 
 
-@creates("logspace")
 @implements(np.logspace)
+@creates("logspace")
 def logspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
 ) -> Any:
@@ -239,8 +239,8 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float) -> Any:
     return wrap(to_dtype(diagonal_mask(shape, integer(k, "k"), "le"), dtype_from(dtype or float)))
 
 
-@creates("meshgrid")
 @implements(np.meshgrid)
+@creates("meshgrid")
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Return coordinate arrays of a grid from coordinate vectors. (numpy.meshgrid)"""
     if indexing not in ("xy", "ij"):

@@ -19,8 +19,8 @@ from difc.tracer import Tracer, lift, wrap
 __all__ = ["INDEXED"]
 
 
-@creates("geomspace")
 @implements(np.geomspace)
+@creates("geomspace")
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return numbers from start to stop, each the same multiple of the one before. (numpy.geomspace)
 

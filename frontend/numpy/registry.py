@@ -44,7 +44,10 @@ CREATION: dict[str, Callable[..., Any]] = {}
 
 
 def creates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function as the traced form of NumPy functions that make arrays, which NumPy does not dispatch."""
+    """Enter a function as the traced form of NumPy functions that make arrays, which NumPy does not dispatch.
+
+    It gets `device=` and `like=`, which say nothing of a traced array; what NumPy does dispatch is entered above it.
+    """
 
     def enter(ours: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(ours)
@@ -54,7 +57,7 @@ def creates(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return ours(*args, **kwargs)
 
         CREATION.update(dict.fromkeys(names, make))
-        return ours
+        return make
 
     return enter
 

@@ -40,6 +40,7 @@ def _program(x: Any) -> list[Any]:
         xp.asarray(x, copy=True), xp.expand_dims(x, axis=0), xp.unstack(x)[0], xp.cumulative_sum(x, axis=1),
         xp.linspace(0, 1, 4) + x, xp.full((2,), 3.0) * x[:2, 0], xp.where(x > 2, x, 0.0), xp.max(x, axis=0),
         xp.broadcast_arrays(x, x[:1])[1], xp.isdtype(x.dtype, "real floating") + x, x.imag, x.conj(),
+        np.zeros_like(x, device=x.device), np.linspace(x[0], x[1], 3, device=x.device),
     ]  # fmt: skip
 
 
@@ -62,8 +63,11 @@ def test_the_namespace() -> None:
     assert "complex128" not in info.dtypes()
     assert info.dtypes(kind=("bool", "complex floating")) == {"bool": np.dtype(bool)}
     assert (info.default_device(), info.devices()) == ("traced", ["traced"])
-    with pytest.raises(ValueError, match=r"difc.numpy follows version 2023\.12, not 1999\.01"):
+    with pytest.raises(ValueError, match=rf"difc.numpy follows version {dnp.__array_api_version__}, not 1999\.01"):
         trace_and_run(lambda x: x.__array_namespace__(api_version="1999.01").sin(x), X)
+    for version in ("2021.12", "2022.12", "2023.12", dnp.__array_api_version__):
+        compare(trace_and_run(lambda x, v=version: x.__array_namespace__(api_version=v).sin(x), X), np.sin(X))
+    assert "2023.12" <= dnp.__array_api_version__ <= np.__array_api_version__
 
 
 def test_device_arrays() -> None:
@@ -86,6 +90,7 @@ def test_device_arrays() -> None:
         (lambda x: x.fill(0), MutationError, r"np.full_like\(x, value\)"),
         (lambda x: x.strides, UnsupportedNameError, "a traced array has no 'strides'.*docs/coverage.md"),
         (lambda x: x.tobytes(), UnsupportedNameError, "no 'tobytes'"),
+        (lambda x: np.ones_like(x, device="gpu"), UnsupportedError, "ones_like on device 'gpu' cannot be traced"),
         (lambda x: x.to_device("gpu"), UnsupportedError, "cannot be moved to 'gpu'.*difc.to_device"),
     ],
 )
