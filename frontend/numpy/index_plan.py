@@ -269,7 +269,7 @@ def _pick(x: ir.Value, entry: Any, dim: int) -> Any:
     if isinstance(entry, Tracer):
         return _wrapped(x, entry, dim)
     if isinstance(entry, _MaskPart):
-        if isinstance(size, int) and entry.mask_size != size:
+        if isinstance(size, int) and entry.mask_size not in (0, size):  # NumPy has an empty mask fit any size
             raise bounds_error(f"a mask of size {entry.mask_size} does not fit dim {dim} of size {size}")
         entry = np.asarray(entry)
     if not isinstance(size, int):

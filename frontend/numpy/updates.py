@@ -152,15 +152,18 @@ def _where(x: ir.Value, mask: Any, value: ir.Value, combine: np.ufunc | None) ->
     """Update where a mask holds: a choice of each element, so the mask may be traced."""
     shape = shape_of(x)
     condition = lift(mask)
-    rank = aval_of(condition).ndim
-    if rank > len(shape) or shape_of(condition) != tuple(shape[:rank]):
-        raise bounds_error(f"a mask of shape {list(shape_of(condition))} does not fit an array of shape {list(shape)}")
+    sizes = shape_of(condition)
+    rank = len(sizes)
+    if rank > len(shape) or any(held not in (0, size) for held, size in zip(sizes, shape, strict=False)):
+        raise bounds_error(f"a mask of shape {list(sizes)} does not fit an array of shape {list(shape)}")
     if aval_of(value).ndim > len(shape) - rank:
         raise UnsupportedError(
             "values for the elements of a traced mask must be as many as one masked element has",
             where=user_frame_location(),
             remedy="use np.where(mask, values, x) with values of the shape of x",
         )
+    if 0 in sizes:
+        return wrap(x)
     condition = dif.broadcast_in_dim(condition, shape=_sizes(x), dimensions=range(rank))
     value = broadcast_to(value, [(x, shape)], shape)
     new = value if combine is None else to_dtype(lift(combine(wrap(x), wrap(value))), aval_of(x).dtype)

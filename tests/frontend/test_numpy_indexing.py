@@ -26,7 +26,7 @@ INDICES: list[Any] = [
     (ALL, slice(4, None, -2)), (None, 0, ..., None, slice(1, 2)), (slice(None, None, 2), slice(1, None, 3)),
     P, (P, P), (ALL, P, P), (P, ALL, P), (0, ALL, P), (ALL, 0, P), (ALL, P, 0), (Q, P), (ALL, Q, P), (None, P, None),
     (slice(1, 3), Q, slice(None, None, 2)), (P, None, P), (ALL, None, P, 0), (ALL, P, ..., P), (P, ..., P), [0, 2],
-    ([0, 1], [1, 2]), (ALL, P, None, P), (np.array(1), ALL, P), MASK, (MASK, 0),
+    ([0, 1], [1, 2]), (ALL, P, None, P), (np.array(1), ALL, P), MASK, (MASK, 0), np.zeros((4, 0), bool),
     (ALL, [True, False, True, False, True]),
     np.zeros((2, 0), int), [],
 ]  # fmt: skip
@@ -251,6 +251,14 @@ def test_one_value_for_a_mask() -> None:
     for value in ([7.0], [[7.0]]):
         compare(trace_and_run(lambda x, v: x.at[x > 2].set(v), x, value), np.where(x > 2, 7.0, x))
         compare(trace_and_run(lambda x, v: x.at[X[:2, :3, 0] > 2].set(v), x, value), np.where(X[:2, :3, 0] > 2, 7.0, x))
+
+
+def test_an_empty_mask_fits_any_size() -> None:
+    for sizes in ((0,), (0, 5), (4, 0)):
+        mask = np.zeros(sizes, bool)
+        compare(trace_and_run(lambda x, m=mask: x[m], X), X[mask])
+        compare(trace_and_run(lambda x, m=mask: x.at[m].set(7.0), X), X)
+        compare(trace_and_run(lambda x, m: x.at[m].set(7.0), X, mask), X)
 
 
 def test_known_slices_need_no_scatter() -> None:
