@@ -89,7 +89,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         from difc.errors import AbsentAttributeError
 
-        raise AbsentAttributeError(__name__, name, lambda: __all__)
+        raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)
     try:
         module = importlib.import_module(_NAMES.get(name, f"difc.{name}"))
     except ImportError as error:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from difc.errors import MutationError, UnsupportedError, UnsupportedNameError
+from difc.errors import AbsentAttributeError, MutationError, UnsupportedError, UnsupportedNameError
 from difc.source import user_frame_location
 
 __all__ = ["ArrayMethods"]
@@ -61,7 +61,7 @@ class ArrayMethods:
 
     def __getattr__(self: Any, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a traced array has no attribute {name!r}")
+            raise AbsentAttributeError("a traced array", name, lambda: dir(self))
         if name in _WRITING:
             raise MutationError(
                 f"x.{name}() writes into the array in place, which a traced array cannot do",

@@ -16,6 +16,18 @@ __all__ = ["Dim", "exact_quotient", "fresh_dim", "plain"]
 _counter = itertools.count()
 
 
+class _Floor(str):
+    """The name of `max(dim, bound)`, which remembers the two."""
+
+    dim: Any
+    bound: int
+
+    def __new__(cls, dim: Any, bound: int) -> _Floor:
+        self = super().__new__(cls, f"max({dim}, {bound})")
+        self.dim, self.bound = dim, bound
+        return self
+
+
 class Dim(NamedDim):
     """An integer polynomial in named sizes, with the arithmetic that type rules need.
 
@@ -67,7 +79,7 @@ class Dim(NamedDim):
         return Dim.named(f"({_grouped(self)} // {_grouped(other)})") if exact is None else exact
 
     def at_least(self, bound: int) -> Any:
-        return Dim.named(f"max({self}, {bound})") if any(f < 0 for f in self.terms.values()) else self
+        return Dim.named(_Floor(self, bound)) if any(f < 0 for f in self.terms.values()) else self
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -80,6 +92,10 @@ class Dim(NamedDim):
     def __str__(self) -> str:
         if not self.terms:
             return "0"
+        for names, factor in self.terms.items():  # x - max(x - y, 0) is the smaller one of x and y
+            if factor == -1 and len(names) == 1 and isinstance(names[0], _Floor) and names[0].bound == 0:
+                rest = self + Dim.named(names[0])
+                return f"min({rest}, {rest - names[0].dim})"
         parts = []
         for names, factor in sorted(self.terms.items(), key=lambda term: (term[1] > 0, term[0]), reverse=True):
             text = "*".join(([str(abs(factor))] if abs(factor) != 1 or not names else []) + list(names))

@@ -89,19 +89,19 @@ def absent_file_remedy(path: Path, pattern: str) -> str:
 
 
 class AbsentAttributeError(AttributeError):
-    """A module does not have a name. It says which is closest, and looks for that only when it is read.
+    """A module or array does not have a name. It says which is closest, and looks for that only when it is read.
 
     Python asks a package for a submodule, and gets this error, before it imports that.
     """
 
-    def __init__(self, module: str, name: str, known: Callable[[], Iterable[str]]) -> None:
-        super().__init__(module, name)
+    def __init__(self, owner: str, name: str, known: Callable[[], Iterable[str]]) -> None:
+        super().__init__(owner, name)
         self._known = known
 
     def __str__(self) -> str:
-        module, name = self.args
+        owner, name = self.args
         close = [] if name.startswith("_") else difflib.get_close_matches(name, list(self._known()), n=1)
-        return f"module {module!r} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        return f"{owner} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
 class ShapeError(DifcError, ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import linecache
 import os
 import sys
 import sysconfig
@@ -19,7 +20,15 @@ from typing import TypeVar
 from difc import config
 from difc.errors import DifcError, SourceLocation, UnsupportedError, UnsupportedImportError, UnsupportedNameError
 
-__all__ = ["absent_name", "is_library", "place_of", "shortened", "user_frame_location", "user_instruction"]
+__all__ = [
+    "absent_name",
+    "called_function",
+    "is_library",
+    "place_of",
+    "shortened",
+    "user_frame_location",
+    "user_instruction",
+]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -90,6 +99,22 @@ def user_instruction() -> str:
     """Return the name of Python's instruction that is being run in the user's code, such as "BINARY_SUBSCR"."""
     frame = _user_frame()
     return "" if frame is None else dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
+def called_function() -> tuple[str, str]:
+    """Return the package of the library that the user's code is in, and the name of what it called there as written.
+
+    A decorated function has the name of its wrapper on the stack, so the name is read from the user's line.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    package = ""
+    while frame is not None and _runs_library(frame):
+        package, frame = str(frame.f_globals.get("__name__")).split(".")[0], frame.f_back
+    if frame is None:
+        return package, ""
+    place = _location(frame.f_code, frame.f_lasti)
+    text = linecache.getline(place.file, place.line).encode()[max(place.column - 1, 0) :].decode()
+    return package, text.partition("(")[0].rpartition(".")[2].strip()
 
 
 def absent_name(message: str, remedy: str) -> UnsupportedError:

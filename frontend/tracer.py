@@ -27,7 +27,7 @@ from difc.errors import (
     UnsupportedError,
 )
 from difc.runtime.array import refuse_subclass
-from difc.source import shortened, user_frame_location, user_instruction
+from difc.source import called_function, shortened, user_frame_location, user_instruction
 from difc.tracing import Frame, constant, current_frame
 
 __all__ = ["DimTracer", "Tracer", "as_array", "holds_tracer", "lift", "stored_in_array", "wrap"]
@@ -162,7 +162,8 @@ class Tracer(ArrayMethods):
         raise _concretization(
             self,
             "a NumPy array (as in np.array([x]) or np.asarray(x))",
-            "use np.stack([...]) to join traced values, x.astype(np.float32) instead of np.float32(x), and difc.numpy "
+            _instead_of_scipy()
+            or "use np.stack([...]) to join traced values, x.astype(np.float32) instead of np.float32(x), and difc.numpy "
             "or difc.scipy for what NumPy does not dispatch",
         )
 
@@ -257,6 +258,16 @@ class DimTracer(Tracer):
 
     def __repr__(self) -> str:
         return str(self.dim)
+
+
+def _instead_of_scipy() -> str:
+    """Return the remedy where a function of SciPy asked for numbers, else nothing."""
+    package, name = called_function()
+    if package != "scipy":
+        return ""
+    from difc.scipy import instead_of
+
+    return instead_of(name)
 
 
 def _concretization(x: Tracer, wanted: str, remedy: str) -> ConcretizationError:

@@ -87,4 +87,4 @@ _ABSENT = {
 def __getattr__(name: str) -> Any:
     if name in _ABSENT:
         raise absent_name(f"difc.nn has no `{name}`", _ABSENT[name])
-    raise AbsentAttributeError(__name__, name, lambda: __all__)
+    raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)

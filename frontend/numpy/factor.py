@@ -62,7 +62,12 @@ def matrices(name: str, *arrays: Any, square: bool = True) -> list[ir.Value]:
     if len(shape) < 2:
         raise shape_error(f"{name} needs a matrix, not an array of shape {list(shape)}")
     if square and shape[-1] != shape[-2]:
-        raise shape_error(f"{name} needs square matrices, not {shape[-2]} by {shape[-1]}")
+        rows, columns = shape[-2:]
+        remedy = ""
+        if isinstance(rows, int) != isinstance(columns, int):
+            index = f"np.arange({columns}), :" if isinstance(columns, int) else f"np.arange({rows})"
+            remedy = f"where {rows} and {columns} are equal, say so by an index: a[..., {index}]"
+        raise shape_error(f"{name} needs square matrices, not {rows} by {columns}", remedy)
     return values
 
 

@@ -60,7 +60,7 @@ def attribute(module: ModuleType, ours: str, name: str) -> Any:
       AttributeError: for a name that NumPy does not have, with the closest one.
     """
     if name.startswith("_") or not hasattr(module, name):
-        raise AbsentAttributeError(ours, name, functools.partial(names, module))
+        raise AbsentAttributeError(f"module {ours!r}", name, functools.partial(names, module))
     found = getattr(module, name)
     if isinstance(found, ModuleType):
         raise missing(ours, name, (gaps.NUMPY if module is np else gaps.LINALG).get(name))

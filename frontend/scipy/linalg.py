@@ -285,4 +285,4 @@ def __getattr__(name: str) -> Any:
 
     if name in catalogue.LINALG_NAMES:
         raise surface.missing(__name__, name, catalogue.linalg_gap(name))
-    raise AbsentAttributeError(__name__, name, lambda: __all__)
+    raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)

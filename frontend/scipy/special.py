@@ -155,4 +155,4 @@ def __getattr__(name: str) -> Any:
 
     if name in catalogue.NAMES:
         raise surface.missing(__name__, name, catalogue.gap(name))
-    raise AbsentAttributeError(__name__, name, lambda: __all__)
+    raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)

@@ -250,6 +250,10 @@ def test_names_that_are_not_there() -> None:
         from difc.numpy import fft  # noqa: F401
     with pytest.raises(ImportError, match=r"^difc.nn has no `dropout`(?s:.*)Remedy: multiply by a mask"):
         from difc.nn import dropout  # noqa: F401
+    with pytest.raises(AttributeError, match=r"^difc.scipy has no `stats`(?s:.*)Remedy: write the logarithm of the"):
+        difc.scipy.stats  # noqa: B018 - it is the error
+    with pytest.raises(ImportError, match=r"^difc.scipy has no `optimize`(?s:.*)Remedy: call SciPy's with a compiled"):
+        from difc.scipy import optimize  # noqa: F401
     with pytest.raises(AttributeError, match=r"^module 'difc.nn' has no attribute 'sofmax'; did you mean 'softmax'"):
         difc.nn.sofmax  # noqa: B018 - it is the error
     with pytest.raises(AttributeError, match=r"^module 'difc.scipy' has no attribute 'specal'; did you mean 'special'"):

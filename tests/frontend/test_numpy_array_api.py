@@ -114,4 +114,6 @@ def test_methods_of_an_array() -> None:
 def test_an_attribute_that_no_array_has() -> None:
     with pytest.raises(AttributeError, match="a traced array has no attribute 'foo'"):
         module_of(lambda x: x.foo, [Aval((3,), X.dtype)])
+    with pytest.raises(AttributeError, match=r"^a traced array has no attribute 'summ'; did you mean 'sum'\?$"):
+        module_of(lambda x: x.summ(), [Aval((3,), X.dtype)])
     module_of(lambda x: x + hasattr(x, "strides") + hasattr(x, "foo"), [Aval((3,), X.dtype)])

@@ -14,8 +14,9 @@ import difc
 import difc.scipy.linalg as dl
 from difc.dialects import Aval
 from difc.dims import Dim
-from difc.errors import InputError, ShapeError, UnsupportedError
+from difc.errors import ConcretizationError, InputError, ShapeError, UnsupportedError
 from difc.testing import check_grads
+from tests.frontend.failing import fails
 from tests.frontend.traced import check, module_of, trace_and_run
 
 RNG = np.random.default_rng(3)
@@ -187,3 +188,14 @@ def test_lanes() -> None:
     with difc.disable_jit():
         found = difc.vmap(dl.expm)(STACK)
     np.testing.assert_allclose(found, dl.expm(STACK), rtol=1e-9)
+
+
+def test_scipys_own_functions_say_which_of_ours_to_use() -> None:
+    sl, special = pytest.importorskip("scipy.linalg"), pytest.importorskip("scipy.special")
+    asked = "a NumPy array .* was asked for"
+    with fails(ConcretizationError, asked, at="sl.cho_factor(a)", remedy="use difc.scipy.linalg.cho_factor instead"):
+        module_of(lambda a: sl.cho_factor(a)[0], [Aval((3, 3), A.dtype)])
+    with fails(ConcretizationError, asked, at="logsumexp(a)", remedy="use difc.scipy.special.logsumexp instead"):
+        module_of(lambda a: special.logsumexp(a), [Aval((3, 3), A.dtype)])
+    with fails(ConcretizationError, asked, at="polar(a)", remedy="use difc.scipy.linalg and .special: of SciPy itself"):
+        module_of(lambda a: sl.polar(a)[0], [Aval((3, 3), A.dtype)])
