@@ -163,8 +163,8 @@ class Tracer(ArrayMethods):
             self,
             "a NumPy array (as in np.array([x]) or np.asarray(x))",
             _instead_of_scipy()
-            or "use np.stack([...]) to join traced values, x.astype(np.float32) instead of np.float32(x), and difc.numpy "
-            "or difc.scipy for what NumPy does not dispatch",
+            or "use np.stack([...]) to join traced values, x.astype(np.float32) instead of np.float32(x), and "
+            "difc.numpy or difc.scipy for what NumPy does not dispatch",
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:

@@ -1,5 +1,5 @@
 """scipy.linalg for traced code: triangular solves, Cholesky and LU factors, the matrix exponential. More is in
-`spectral.py` and `matrix_equations.py`.
+`systems.py`, `spectral.py`, `matrix_equations.py` and `structured.py`.
 
 Each function works on NumPy arrays outside a trace as well; importing this module does not import MLIR. Flags of SciPy
 that only save copies or checks (`overwrite_a`, `check_finite`) are taken and ignored. Matrices are in the last two
@@ -17,25 +17,46 @@ from difc import numpy as dnp
 from difc.errors import AbsentAttributeError, InputError
 from difc.numpy import surface
 from difc.scipy.common import constant, matrices
-from difc.scipy.matrix_equations import solve_sylvester, sqrtm
+from difc.scipy.matrix_equations import (
+    solve_continuous_lyapunov,
+    solve_discrete_lyapunov,
+    solve_lyapunov,
+    solve_sylvester,
+    sqrtm,
+)
 from difc.scipy.spectral import eigh, eigvalsh, pinv, qr, svd, svdvals
+from difc.scipy.structured import block_diag, circulant, hankel, khatri_rao, toeplitz
+from difc.scipy.systems import cholesky, det, inv, norm, solve
 
 __all__ = [
+    "block_diag",
     "cho_factor",
     "cho_solve",
+    "cholesky",
+    "circulant",
+    "det",
     "eigh",
     "eigvalsh",
     "expm",
+    "hankel",
+    "inv",
+    "khatri_rao",
     "lu",
     "lu_factor",
     "lu_solve",
+    "norm",
     "pinv",
     "qr",
+    "solve",
+    "solve_continuous_lyapunov",
+    "solve_discrete_lyapunov",
+    "solve_lyapunov",
     "solve_sylvester",
     "solve_triangular",
     "sqrtm",
     "svd",
     "svdvals",
+    "toeplitz",
 ]
 
 _TRANSPOSED = {0: False, "N": False, 1: True, "T": True, 2: True, "C": True}
@@ -90,7 +111,7 @@ def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_fin
     The triangle of the result that is not the factor is zero; SciPy leaves it undefined. A gradient is that of what is
     read: it has the triangle's shape.
     """
-    return np.linalg.cholesky(a, upper=not lower), lower
+    return cholesky(a, lower), lower
 
 
 def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:

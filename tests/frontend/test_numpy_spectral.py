@@ -219,7 +219,12 @@ N = Dim.named("n")
         (np.linalg.qr, [(3,)], ShapeError, r"qr needs a matrix, not an array of shape \[3\]"),
         (lambda x: np.linalg.qr(x, "full"), [(3, 3)], ShapeError, "qr has no mode 'full'"),
         (lambda x: np.linalg.qr(x, "raw"), [(3, 3)], UnsupportedError, 'qr with mode="raw"'),
-        (np.linalg.eigh, [(N, 3)], ShapeError, r"not n by 3.*Remedy: where .* say so.* a\[\.\.\., np\.arange\(3\), :\]"),
+        (
+            np.linalg.eigh,
+            [(N, 3)],
+            ShapeError,
+            r"not n by 3.*Remedy: where .* say so.* a\[\.\.\., np\.arange\(3\), :\]",
+        ),
         (lambda x: np.linalg.eigh(x, "B"), [(3, 3)], ShapeError, "UPLO is 'B'"),
         (lambda x: np.linalg.norm(x, 3), [(3, 3)], ShapeError, "a matrix has no norm of order 3"),
         (lambda x: np.linalg.pinv(x, 0.1, rtol=0.1), [(3, 3)], ShapeError, "rcond= or rtol=, not both"),

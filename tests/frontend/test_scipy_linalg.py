@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,9 @@ DEFINITE = A @ A.T + np.eye(4)
 STACK = RNG.uniform(-1, 1, (3, 4, 4)) + np.eye(4)
 N = Dim.named("n")
 B, VECTOR = RNG.uniform(-1, 1, (4, 2)), np.arange(4.0)
+
+
+FORMS = (None, "sym", "pos", "diagonal", "upper triangular", "lower triangular")
 
 
 def _solved(a: Any, b: Any, trans: int = 0) -> Any:
@@ -58,6 +62,23 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "sqrtm": (dl.sqrtm, (STACK @ STACK,)),
     "solve_sylvester": (dl.solve_sylvester, (A, STACK[0, :2, :2] + 3 * np.eye(2), B)),
     "solve_sylvester_of_stacks": (dl.solve_sylvester, (STACK, DEFINITE, A)),
+    "solve_continuous_lyapunov": (dl.solve_continuous_lyapunov, (A, DEFINITE)),
+    "solve_discrete_lyapunov": (dl.solve_discrete_lyapunov, (0.3 * STACK, DEFINITE)),
+    "cholesky": (lambda a: (dl.cholesky(a), dl.cholesky(a, lower=True)), (DEFINITE,)),
+    "det_norm": (lambda a: (dl.det(a), dl.norm(a), dl.norm(a, 1, axis=(-2, -1))), (STACK,)),
+    "inv": (lambda a: tuple(dl.inv(a, assume_a=form) for form in (None, "pos", "upper triangular")), (DEFINITE,)),
+    "solve": (lambda a, b: (dl.solve(a, b), dl.solve(a, b, transposed=True)), (STACK, B)),
+    "solve_forms": (lambda a, b: tuple(dl.solve(a, b, assume_a=form) for form in FORMS), (A + 3 * np.eye(4), VECTOR)),
+    "solve_forms_lower": (
+        lambda a, b: tuple(dl.solve(a, b, lower=True, assume_a=form) for form in FORMS),
+        (A + 3 * np.eye(4), B),
+    ),
+    "block_diag": (lambda a, b: dl.block_diag(a, 2.0, b, b[:, 0]), (A, B)),
+    "block_diag_of_stacks": (lambda a, b: dl.block_diag(a, b), (STACK, B)),
+    "toeplitz": (lambda a, b: (dl.toeplitz(a, b), dl.toeplitz(a)), (VECTOR, B[:, 0])),
+    "hankel": (lambda a, b: (dl.hankel(a, b), dl.hankel(a)), (VECTOR, B[:, 0])),
+    "circulant": (dl.circulant, (STACK[0, :2],)),
+    "khatri_rao": (dl.khatri_rao, (A, STACK[1:, :3])),
     "expm_large": (dl.expm, (STACK * np.array([0.01, 1.0, 30.0])[:, None, None],)),
 }
 
@@ -70,7 +91,13 @@ def test_traced_as_outside(name: str) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["solve_triangular", "cho_solve_lower", "lu_solve", "lu_indices", "expm", "sqrtm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("solve_triangular", "cho_solve_lower", "lu_solve", "lu_indices", "expm", "sqrtm"),
+        *("solve_forms_lower", "toeplitz", "hankel"),
+    ],
+)
 def test_of_run_time_size(name: str) -> None:
     function, arrays = FUNCTIONS[name]
     dynamic = [(0, -2 + arrays[0].ndim), (0, -1 + arrays[0].ndim), *((1, 0) for _ in arrays[1:])]
@@ -84,6 +111,7 @@ RECTANGLES = [A[:, :2], A[:2], A[:1], A[:, :1], A[:, :3] * [1, 0, 1], A[:2] * [[
 
 def test_as_scipy_has_it() -> None:
     sl = pytest.importorskip("scipy.linalg")
+    ROWS = [(dl.toeplitz, sl.toeplitz), (dl.hankel, sl.hankel), (dl.circulant, sl.circulant)]
     LU = [(dl.lu, sl.lu), (dl.lu_factor, sl.lu_factor)]
     LU += [
         (lambda a, o=o: dl.lu(a, **o), lambda a, o=o: sl.lu(a, **o)) for o in ({"permute_l": True}, {"p_indices": True})
@@ -104,6 +132,24 @@ def test_as_scipy_has_it() -> None:
         (dl.sqrtm, sl.sqrtm, (STACK @ STACK,)),
         (dl.sqrtm, sl.sqrtm, (np.diag([1e-6, 1.0, 1e7]) + np.triu(np.ones((3, 3)), 1),)),
         (dl.solve_sylvester, sl.solve_sylvester, (A, B[:2] + 3 * np.eye(2), B)),
+        (dl.solve_continuous_lyapunov, sl.solve_continuous_lyapunov, (A, DEFINITE)),
+        (dl.solve_discrete_lyapunov, sl.solve_discrete_lyapunov, (0.3 * A, A)),
+        (dl.cholesky, sl.cholesky, (DEFINITE,)),
+        (dl.det, sl.det, (STACK,)),
+        (dl.norm, sl.norm, (A,)),
+        (dl.inv, sl.inv, (STACK,)),
+        *(
+            (functools.partial(ours, **options), functools.partial(theirs, **options), arrays)
+            for form in FORMS
+            for options in ({"assume_a": form}, {"assume_a": form, "lower": True})
+            for ours, theirs, arrays in ((dl.solve, sl.solve, (DEFINITE, B)), (dl.inv, sl.inv, (DEFINITE,)))
+            if ours is dl.solve or form in ("sym", "pos")  # of other forms SciPy's inv gives what was not read as well
+        ),
+        (dl.block_diag, sl.block_diag, ()),
+        (dl.block_diag, sl.block_diag, (1, [2, 3], A, STACK)),
+        *((ours, theirs, (VECTOR,)) for ours, theirs in ROWS),
+        *((ours, theirs, (VECTOR + 1, B[:3, 0])) for ours, theirs in ROWS[:2]),
+        (dl.khatri_rao, sl.khatri_rao, (A, B[:3] @ B.T)),
     ):
         found, wanted = function(*arrays), peer(*arrays)
         for x, y in zip(*((r if isinstance(r, (tuple, list)) else (r,)) for r in (found, wanted)), strict=True):
@@ -111,7 +157,12 @@ def test_as_scipy_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["solve_triangular", "cho_solve_lower", "lu_solve", "expm", "sqrtm", "solve_sylvester"]
+    "name",
+    [
+        *("solve_triangular", "cho_solve_lower", "lu_solve", "expm", "sqrtm", "solve_sylvester", "solve_forms", "inv"),
+        *("solve_continuous_lyapunov", "solve_discrete_lyapunov"),
+        *("block_diag", "toeplitz", "hankel", "circulant", "khatri_rao"),
+    ],
 )
 def test_gradients_to_second_order(name: str) -> None:
     function, arrays = FUNCTIONS[name]
@@ -157,6 +208,8 @@ def test_messages() -> None:
         dl.qr(B, mode="raw")
     with pytest.raises(UnsupportedError, match=r"eigh with subset_by_index="):
         dl.eigh(DEFINITE, subset_by_index=(0, 1))
+    with pytest.raises(InputError, match=r"(?s)solve: assume_a is 'spd'.*use one of 'general', .*'pos'"):
+        dl.solve(DEFINITE, B, assume_a="spd")
     with pytest.raises(InputError, match=r"(?s)trans is 'X'.*use 0 or 'N'"):
         dl.solve_triangular(A, B, trans="X")
     for function, message in (
@@ -164,6 +217,11 @@ def test_messages() -> None:
         (lambda a: dl.expm(a[:2]), "expm needs square matrices, not 2 by 3"),
         (lambda a: dl.sqrtm(a[:2]), "sqrtm needs square matrices, not 2 by 3"),
         (lambda a: dl.solve_sylvester(a, a, a[:2]), r"solve_sylvester: .*\[3, 3\], \[3, 3\], \[2, 3\] do not fit"),
+        (
+            lambda a: dl.solve_discrete_lyapunov(a, a[:2]),
+            r"solve_discrete_lyapunov: .* \[3, 3\], \[2, 3\] do not fit.*Remedy: .* both m by m",
+        ),
+        (lambda a: dl.khatri_rao(a, a[0]), r"khatri_rao: .*\[3, 3\] and \[3\] are not both matrices"),
         (lambda a: dl.lu(a[0]), r"lu needs a matrix, not an array of shape \[3\]"),
         (lambda a: dl.lu_solve(dl.lu_factor(a[:2]), a[0]), "solve_triangular needs square matrices, not 2 by 3"),
     ):
