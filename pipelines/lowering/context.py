@@ -22,7 +22,7 @@ from difc.errors import UnsupportedError
 from difc.pipelines.lowering.emitter import Size, identity_map, projection, scalar_attribute, tensor_type_of
 from difc.pipelines.lowering.regroup import regroup
 from difc.pipelines.lowering.sizes import LazyAval, infer_sizes
-from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
+from difc.pipelines.lowering.tensors import TensorEmitter, maker_of
 from difc.pipelines.lowering.values import Value
 from difc.pipelines.target import VectorUnit
 
@@ -228,7 +228,7 @@ class Context(TensorEmitter):
             from_base == projection(x.aval.ndim, tuple(range(base.type.rank)))
             for x, (base, from_base) in zip(xs, views, strict=True)
         ]
-        makers = [_maker(base, _OTHER_PLACES) for base, _ in views]
+        makers = [maker_of(base, _OTHER_PLACES) for base, _ in views]
         apart = [m for m, straight in zip(makers, leading, strict=True) if _is_generic(m) and not straight]
         for i, (base, from_base) in enumerate(views):
             if _is_generic(makers[i]) and makers[i] in apart:
@@ -257,7 +257,7 @@ class Context(TensorEmitter):
         the stack.
         """
         tensor = self.tensor(x)
-        maker = _maker(tensor)
+        maker = maker_of(tensor)
         if x.scalar is not None:
             is_apart = not tensor.type.has_static_shape
         else:
@@ -334,7 +334,7 @@ _OTHER_PLACES = ("linalg.transpose", "tensor.extract_slice")
 
 def is_computed(tensor: ir.Value) -> bool:
     """Say whether a tensor is the result of a `linalg.generic`, perhaps in another shape or order, or a part of it."""
-    return _is_generic(_maker(tensor, through=_OTHER_PLACES))
+    return _is_generic(maker_of(tensor, through=_OTHER_PLACES))
 
 
 def _is_generic(maker: Any) -> bool:
@@ -348,16 +348,6 @@ def _is_scattered(part: Any) -> bool:
         return True
     sizes, strides = part.attributes["static_sizes"], part.attributes["static_strides"]
     return bool(strides[len(strides) - 1] != 1 or sizes[len(sizes) - 1] == 1 < whole.shape[-1])
-
-
-def _maker(tensor: ir.Value, through: Sequence[str] = ()) -> Any:
-    """Return the op that makes the elements of a tensor, perhaps in another shape; None for an argument."""
-    owner = tensor.owner
-    while not isinstance(owner, ir.Block):
-        if owner.name not in (*RESHAPES, *through):
-            return owner
-        owner = owner.operands[0].owner
-    return None
 
 
 def _remedy(operation: ir.Operation) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Size, element_of, tensor_type_of
-from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.lowering.tensors import TensorEmitter, maker_of
 
 __all__ = ["regroup"]
 
@@ -83,10 +83,32 @@ def _groups(c: TensorEmitter, before: Sequence[Size], after: Sequence[Size]) -> 
     return pairs
 
 
+def _element_of_wider(c: TensorEmitter, x: ir.Value, after: Sequence[Size]) -> ir.Value | None:
+    """Return `x` with sizes `after`, if it is an element taken of an array of fewer dims, else None.
+
+    IREE (3.13) would make one slice of taking the element and of giving it more dims than the array has. It then ends
+    with an error, or crashes. So the array gets these dims before the element is taken.
+    """
+    taken = maker_of(x)
+    if taken is None or taken.name != "tensor.extract_slice" or set(taken.attributes["static_sizes"]) != {1}:
+        return None
+    array = taken.operands[0]
+    rank, dims = array.type.rank, len(after)
+    if not 0 < rank < dims:
+        return None
+    groups = [*([d] for d in range(rank - 1)), list(range(rank - 1, dims))]
+    wide = c.expand(array, groups, [*(c.size_of(array, d) for d in range(rank)), *[1] * (dims - rank)])
+    dynamic = iter(taken.operands[1:])  # of the offsets: no other is known at run time only
+    offsets = [next(dynamic) if ir.ShapedType.is_dynamic_size(o) else o for o in taken.attributes["static_offsets"]]
+    return c.extract_slice(wide, [*offsets, *[0] * (dims - rank)], [1] * dims, [1] * dims)
+
+
 def regroup(c: TensorEmitter, x: ir.Value, before: Sequence[Size], after: Sequence[Size]) -> ir.Value:
     """Return a tensor of sizes `before` with sizes `after`."""
     if 0 in after:
         return c.empty(after, element_of(x))
+    if (element := _element_of_wider(c, x, after)) is not None:
+        return element
     if not before or not after:  # one element: no dims to pair up
         return c.expand(c.collapse(x, []), [], after)
     pairs = _groups(c, before, after)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.emitter import Emitter, Size, dynamic_sizes, element_of, tensor_type_of
 from difc.pipelines.upstream import is_made_by
 
-__all__ = ["RESHAPES", "TensorEmitter"]
+__all__ = ["RESHAPES", "TensorEmitter", "maker_of"]
 
 #: Ops that give a tensor in another shape, its elements in the same order.
 RESHAPES = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape")
@@ -183,6 +184,16 @@ class TensorEmitter(Emitter):
             reassociation=_groups(groups),
             static_output_shape=ir.DenseI64ArrayAttr.get(static),
         )
+
+
+def maker_of(tensor: ir.Value, through: Sequence[str] = ()) -> Any:
+    """Return the op that makes the elements of a tensor, perhaps in another shape; None for an argument."""
+    owner = tensor.owner
+    while not isinstance(owner, ir.Block):
+        if owner.name not in (*RESHAPES, *through):
+            return owner
+        owner = owner.operands[0].owner
+    return None
 
 
 def _groups(groups: Sequence[Sequence[int]]) -> ir.Attribute:

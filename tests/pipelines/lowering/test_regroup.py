@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+import difc
 from difc import dialects as dif
+from difc import f32, i64
 from difc.dialects import DYN, F32, Aval
 from difc.dialects.mlir import ir
+from tests.pipelines.artifacts import skip_without_device
 from tests.pipelines.lowered import check, text_of
 
 PAIRS = [
@@ -76,3 +80,28 @@ def test_views_read_through_reshapes_transposes_and_broadcasts() -> None:
         )
 
     check({"f": (emit, [Aval((2, 3), F32)], [np.arange(6).reshape(2, 3)])})
+
+
+@pytest.mark.parametrize("target", ["cpu", "vulkan"])
+@pytest.mark.parametrize("size", [9, "n"], ids=str)
+def test_an_element_gets_more_dims_than_its_array_has(target: str, size: Any) -> None:
+    """Of taking the element and of the reshape IREE would make one slice, which it cannot compile."""
+    skip_without_device(target)
+
+    def program(x: Any, i: Any) -> list[Any]:
+        zeros, wave = difc.numpy.zeros((3, 4), x.dtype), np.sin(x)
+        return [
+            zeros.at[0, 1].set(wave[2]),
+            zeros.at[0, i].set(wave[i]),
+            np.pad(x[0].reshape(1, 1), ((0, 3), (0, 2))),
+            np.pad(np.cumsum(x)[4].reshape(1, 1, 1), ((0, 3), (0, 2), (1, 1))),
+            np.pad(np.outer(x, x)[i, i][None, None, None], 1),
+            difc.grad(lambda m: np.sum(np.cos(np.stack([m[0, 1], m[i, 2]])) * x[np.arange(2)]))(zeros + x[3]),
+        ]
+
+    given = np.arange(9, dtype=np.float32), np.int64(2)
+    found = difc.compile(program, f32[size], i64, target=target)(*given)
+    with difc.disable_jit():
+        wanted = difc.jit(program)(*given)
+    for x, y in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
