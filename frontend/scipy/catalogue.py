@@ -97,7 +97,10 @@ _LINALG_GAPS: list[tuple[str, Gap]] = [
     ("lstsq", Gap("NumPy has it", "use numpy.linalg.lstsq")),
     ("pinvh", Gap("it is a special case of pinv", "use pinv")),
     ("eig|eigvals|schur|qz|ordqz|cdf2rdf|rsf2csf", Gap("complex numbers are not supported", _OUTSIDE)),
-    (".*(banded|toeplitz|circulant|tridiagonal)", Gap("structured matrices are not traced", "use the full matrix, as toeplitz and circulant make it")),
+    (
+        ".*(banded|toeplitz|circulant|tridiagonal)",
+        Gap("structured matrices are not traced", "use the full matrix, as toeplitz makes it"),
+    ),
     (
         "companion|conv.*|dft|diagsvd|fiedler.*|hadamard|helmert|(inv)?(hilbert|pascal)|leslie",
         Gap("matrices of a known form are not traced", "make it outside, or of its elements with np.stack"),

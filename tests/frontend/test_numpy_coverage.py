@@ -48,7 +48,7 @@ def test_what_scipy_has_of_linear_algebra_beyond_ours_has_a_reason() -> None:
     assert {row.name for row in coverage.scipy_linalg_rows()} == set(catalogue.LINALG_NAMES)
     assert set(linalg.__all__) <= set(catalogue.LINALG_NAMES)
     with pytest.raises(
-        UnsupportedNameError, match="linalg does not have 'lstsq': NumPy has it\nRemedy: use numpy.linalg.lstsq"
+        UnsupportedNameError, match=r"linalg does not have 'lstsq': NumPy has it\nRemedy: use numpy\.linalg\.lstsq"
     ):
         linalg.lstsq  # noqa: B018
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
