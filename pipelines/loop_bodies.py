@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
-from difc.pipelines.lowering.tensors import TensorEmitter
+from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.upstream import blocks_of, end_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
 
 __all__ = [
@@ -152,6 +152,9 @@ def yield_in_place(function: ir.Operation) -> None:
         %written = linalg.copy ins(%next) outs(%carry)
         scf.yield %written
 
+    A carry that becomes the next value of another one is read before it is written, as in a shift of past values. Of
+    carries that change places, one is put aside.
+
     (Of `bufferization.materialize_in_destination` IREE 3.13 lets the op before write into the carry, and fails if
     another one still reads it.)
     """
@@ -160,13 +163,36 @@ def yield_in_place(function: ir.Operation) -> None:
         end = end_of(loop.regions[0].blocks[0])
         e.location = end.location
         with e.within(end):
-            for index, carry in _copied_carries(loop):
+            for index, carry in _read_before_written(e, end, _copied_carries(loop)):
                 value = end.operands[index]
                 if value.type.has_static_shape:
                     end.operands[index] = _copied(e, value, carry)
                 else:  # as a part, since IREE needs to know the sizes of what it puts aside if the carry is still read
                     sizes = [e.size_of(value, d) for d in range(value.type.rank)]
                     end.operands[index] = e.insert_slice(value, carry, [0] * len(sizes), sizes, [1] * len(sizes))
+
+
+def _read_before_written(
+    e: TensorEmitter, end: ir.Operation, carries: Sequence[tuple[int, ir.Value]]
+) -> Iterator[tuple[int, ir.Value]]:
+    """Yield carries and their places, each when no other one that is to come has its value of before."""
+    pending = list(carries)
+    while pending:
+        readers = [[j for j, _ in pending if j != i and _seen(end.operands[j]) == carry] for i, carry in pending]
+        if [] in readers:
+            yield pending.pop(readers.index([]))
+        else:  # they change places
+            reader = readers[0][0]
+            value = end.operands[reader]
+            sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+            end.operands[reader] = _copied(e, value, e.empty(sizes, element_of(value)))
+
+
+def _seen(value: ir.Value) -> ir.Value:
+    """Return the tensor that a value is, perhaps in another shape or a part of it."""
+    while not isinstance(value.owner, ir.Block) and value.owner.name in (*RESHAPES, "tensor.extract_slice"):
+        value = value.owner.operands[0]
+    return value
 
 
 def _copied_carries(loop: ir.Operation) -> list[tuple[int, ir.Value]]:

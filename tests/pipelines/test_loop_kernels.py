@@ -33,6 +33,13 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "one value for two carries": lambda x, y, n: fori(lambda c: (c[0] + c[1],) * 2, (x, x)),
     "one start for two carries": lambda x, y, n: fori(lambda c: (c[0] + x, c[1] + y), (dnp.zeros(3), dnp.zeros(3))),
     "a carry that is handed on": lambda x, y, n: scan(lambda c: ((c[1], c[1]), c[0]), (x, y)),
+    "a shift of past values": lambda x, y, n: scan(lambda c: ((np.sin(c[0]) + c[2], c[0], c[1]), c[2]), (x, y, x + y)),
+    "scalars that are shifted": lambda x, y, n: scan(lambda c: ((c[0] * 0.5 - c[1], c[0]), c[0]), (x[0], y[0])),
+    "changing places and stacked": lambda x, y, n: scan(lambda c: ((c[1], c[2], c[0]), c[0] + c[1]), (x, y, x + y)),
+    "an array before its update": lambda x, y, n: scan(lambda c: ((c[0].at[1].set(c[1][0]), c[0]), c[1]), (x, y)),
+    "a part that moves on": lambda x, y, n: scan(
+        lambda c: ((c[1][1:], np.concatenate([c[0], c[1][:1] * 2])), c[0]), (x[:2], y)
+    ),
     "no step": lambda x, y, n: scan(lambda c: (c * 2, (c, c + 1)), x, n - n),
     "run-time length": lambda x, y, n: scan(lambda c: (c * 2, (c, c + 1, c)), x, n),
     "run-time start": lambda x, y, n: difc.fori_loop(n, n + 4, lambda i, c: c * 2 + i, x),
