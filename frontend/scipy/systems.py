@@ -14,7 +14,7 @@ from difc.errors import InputError
 
 __all__ = ["cholesky", "det", "inv", "norm", "solve"]
 
-_FORMS = {
+_FORMS: dict[str | None, str] = {
     **dict.fromkeys((None, "general", "gen", "tridiagonal", "banded"), "general"),
     **dict.fromkeys(("symmetric", "sym", "hermitian", "her"), "symmetric"),
     **dict.fromkeys(("positive definite", "pos"), "definite"),
