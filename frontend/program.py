@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from difc.ad_pass.functions import Derivatives, expand_requests
 from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, text_of, verify
 from difc.dialects.mlir import func, ir
 from difc.dims import Dim
-from difc.errors import CompileError, DifcError, InputError
+from difc.errors import DifcError, InputError
 from difc.functions import Traced, applied, call_name, trace_function
 from difc.numpy import families  # noqa: F401  (now, so that the first trace need not)
 from difc.pipelines import cache
@@ -330,12 +330,12 @@ def _compile(program: Program, target: Target, opt_level: int) -> bytes:
             "iree": version("iree-base-compiler"), "opt_level": opt_level,
         }  # fmt: skip
         reflection[name] = {"difc.signature": replace(signature, meta=meta).to_json()}
-    text = program.lowered(target, reflection).operation.get_asm(enable_debug_info=True)
-    try:
-        return compile_module(text, target, opt_level=opt_level)
-    except CompileError:
-        if PLAIN_LOOPS not in text:
-            raise
+
+    def lowered(*, loop_kernels: bool = True) -> str:
+        module = program.lowered(target, reflection, loop_kernels=loop_kernels)
+        return module.operation.get_asm(enable_debug_info=True)
+
+    text = lowered()
     # IREE does not find memory for every loop in a kernel; if that was not the reason, this explains the failure.
-    text = program.lowered(target, reflection, loop_kernels=False).operation.get_asm(enable_debug_info=True)
-    return compile_module(text, target, opt_level=opt_level)
+    instead = partial(lowered, loop_kernels=False) if PLAIN_LOOPS in text else None
+    return compile_module(text, target, opt_level=opt_level, instead=instead)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 
 from difc import config
 from difc.errors import CompileError
@@ -54,7 +55,7 @@ _RUN_TIME_SIZES = re.compile(r"tensor<(?:\d+x)*\?x")
 _LOCATIONS = re.compile(r"^#loc\w* = loc\(.*\)\n?| loc\((?:#loc\w*|unknown)\)", re.MULTILINE)
 
 
-def compile_module(text: str, target: Target, *, opt_level: int = 3) -> bytes:
+def compile_module(text: str, target: Target, *, opt_level: int = 3, instead: Callable[[], str] | None = None) -> bytes:
     """Return the artifact of a module of upstream dialects.
 
     The result is taken from the disk cache if the same text was compiled with the same flags by the same version.
@@ -67,6 +68,7 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3) -> bytes:
       text: func, linalg, tensor, arith, math, scf, and operations of IREE's dialects in their generic form.
       target: what to compile for.
       opt_level: 0 to 3.
+      instead: makes a module that computes the same, to compile where IREE fails.
 
     Raises:
       CompileError: if IREE fails, or the process was forked after it was loaded.
@@ -80,10 +82,10 @@ def compile_module(text: str, target: Target, *, opt_level: int = 3) -> bytes:
         *installed_versions(["iree-base-compiler"]),
         source_digest(),
     ]
-    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level))
+    return cache.load_or_compile(key, lambda: _compile(text, target, opt_level, instead))
 
 
-def _compile(text: str, target: Target, opt_level: int) -> bytes:
+def _compile(text: str, target: Target, opt_level: int, instead: Callable[[], str] | None = None) -> bytes:
     if is_forked():
         raise CompileError(
             "IREE's compiler cannot run here: this process was forked after it was loaded",
@@ -101,6 +103,8 @@ def _compile(text: str, target: Target, opt_level: int) -> bytes:
     try:
         return _run(text, target, flags)
     except StageFailure as failure:
+        if instead is not None:
+            return _compile(instead(), target, opt_level)
         full = config.get("traceback") == "full"
         raise compile_error(failure, text, target, flags) from (failure if full else None)
 

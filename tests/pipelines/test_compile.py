@@ -180,6 +180,17 @@ def test_the_place_of_a_note_stands_for_one_that_an_error_lacks(tmp_path: Path) 
     assert (error.where.file, error.where.line, error.where.column) == ("model.py", 4, 5)
 
 
+def test_a_module_that_is_compiled_instead(tmp_path: Path) -> None:
+    """Where IREE fails, and the other succeeds, nothing is written for the user to find; else the other explains it."""
+    refused, x = unary("math.sin %element : f64", "f64"), np.arange(5.0)
+    with config.override(dump_to=tmp_path, cache_dir=""):
+        made = compile_module(refused, CPU, instead=lambda: unary("arith.addf %element, %element : f64", "f64"))
+        np.testing.assert_array_equal(load(made)(x)[0], 2 * x)
+        assert not list(tmp_path.iterdir())
+        with pytest.raises(CompileError, match="the target has no function cos"):
+            compile_module(refused, CPU, instead=lambda: unary("math.cos %element : f64", "f64"))
+
+
 def test_a_missing_function_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CompileError, match="the target has no function sin"):
         compile_module(unary("math.sin %element : f64", "f64"), CPU)
