@@ -14,7 +14,7 @@ import pytest
 
 import difc
 from difc.model import load_model
-from difc.runtime import available
+from tests.pipelines.artifacts import needs_vulkan
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -62,8 +62,7 @@ def test_training_reaches_96_percent_without_a_compiler(artifact: Callable[..., 
     assert accuracy(train(artifact("cpu"))) >= 96
 
 
-@pytest.mark.vulkan
-@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+@needs_vulkan
 def test_training_runs_unchanged_on_vulkan(artifact: Callable[..., Path]) -> None:
     assert accuracy(train(artifact("vulkan"), "--epochs", "2")) >= 80
 
@@ -118,8 +117,7 @@ def test_hyperparameters_are_fitted_without_a_compiler(artifact: Callable[..., P
     assert float(found[1]) > 38
 
 
-@pytest.mark.vulkan
-@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+@needs_vulkan
 def test_the_fit_has_the_same_numbers_on_vulkan(artifact: Callable[..., Path]) -> None:
     few = "--points", "40", "--steps", "3"
     fits = [run("fit_gaussian_process.py", artifact(t, "gaussian_process"), *few) for t in ("cpu", "vulkan")]

@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 
 import difc
-from difc.runtime import available
+from tests.pipelines.artifacts import VULKAN
 
 __all__ = ["as_dtype", "check_vmap", "on_targets"]
-
-_NO_VULKAN = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
 
 on_targets = pytest.mark.parametrize(
     ("target", "dtype"),
     [
         ("cpu", np.float64),
-        pytest.param("vulkan", np.float32, marks=_NO_VULKAN),
+        pytest.param("vulkan", np.float32, marks=VULKAN),
         pytest.param("cpu", np.float32, marks=pytest.mark.slow),
     ],
 )

@@ -11,10 +11,9 @@ import pytest
 import difc
 from difc import nn
 from difc.pytree import flatten
-from difc.runtime import available
 from difc.scipy import special
+from tests.pipelines.artifacts import needs_vulkan
 
-needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
 RANDOM = np.random.default_rng(0)
 
 
@@ -65,7 +64,6 @@ def test_convolutions_on_the_cpu() -> None:
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 def test_convolutions_on_vulkan() -> None:
     check(_forms, *IMAGES, target="vulkan", tolerance=1e-5)
 
@@ -83,7 +81,6 @@ def _functions(x: Any, p: Any) -> list[Any]:
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(np.float32, 3e-6), pytest.param(np.float64, 1e-13, marks=pytest.mark.slow)]
 )

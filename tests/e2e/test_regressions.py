@@ -14,10 +14,9 @@ import pytest
 import difc
 import difc.numpy as dnp
 from difc.pytree import flatten
-from difc.runtime import available
+from tests.pipelines.artifacts import VULKAN, needs_vulkan
 
 EMPTY, WIDE, X = np.ones((0, 5)), np.arange(10.0).reshape(2, 5), np.arange(12.0).reshape(3, 4)
-needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
 
 
 def check_all(programs: list[Callable[..., Any]], *arguments: np.ndarray) -> None:
@@ -162,7 +161,6 @@ def vulkan_programs() -> list[Callable[..., Any]]:
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 @pytest.mark.parametrize("which", range(len(vulkan_programs())))
 def test_threads_on_vulkan_wait_for_what_other_threads_computed(which: int) -> None:
     program, random = vulkan_programs()[which], np.random.default_rng(which)
@@ -247,7 +245,7 @@ COLUMNS: list[Callable[..., Any]] = [
 ]
 
 
-@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=VULKAN)])
 def test_elements_read_from_a_column_of_an_array_of_run_time_size(target: str) -> None:
     """Also written to: the derivative of reading is a scatter, into a row or column of zeros."""
     kind = difc.f64 if target == "cpu" else difc.f32
@@ -279,7 +277,6 @@ def test_sorting_within_loops_and_branches() -> None:
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 def test_a_contraction_read_transposed_on_vulkan() -> None:
     f, p = np.random.default_rng(0).normal(size=(2, 4, 4))
     gradient = difc.grad(lambda f, p: np.sum((f @ p @ f.T) ** 2))
@@ -355,7 +352,7 @@ READERS: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=VULKAN)])
 @pytest.mark.parametrize("reader", READERS)
 def test_an_array_is_read_before_it_is_updated(reader: str, target: str) -> None:
     """IREE wrote what the update sets into the array when it was computed, before the array was read."""
@@ -372,7 +369,7 @@ def test_an_array_is_read_before_it_is_updated(reader: str, target: str) -> None
     np.testing.assert_allclose(found[1], y, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=VULKAN)])
 def test_arrays_that_begin_alike(target: str) -> None:
     """IREE joins both from the same beginning, in place, and moved one's second piece before the other's copy of it."""
 
@@ -459,7 +456,7 @@ def test_second_derivatives_of_factors_in_loops() -> None:
     np.testing.assert_allclose(slope(a), wanted, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=VULKAN)])
 def test_sums_of_converted_constants(target: str) -> None:
     """IREE computes them when it compiles, and wrongly: of five times True it made 1."""
     x = np.arange(20, dtype=np.int32).reshape(4, 5)

@@ -10,12 +10,12 @@ import optree
 import pytest
 
 import difc
-from difc.runtime import ArraySpec, available
+from difc.runtime import ArraySpec
+from tests.pipelines.artifacts import VULKAN
 from tests.programs import PROGRAMS, Sample
 
 F32 = np.dtype(np.float32)
-_no_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
-ON = ["cpu", pytest.param("vulkan", marks=[_no_vulkan, pytest.mark.vulkan])]
+ON = ["cpu", pytest.param("vulkan", marks=VULKAN)]
 #: Their loops count in float64: `i * x` has NumPy's dtype.
 WIDE = ("run_time_length", "run_time_length_of_zero")
 

@@ -10,7 +10,7 @@ import pytest
 
 import difc
 from difc.pytree import flatten
-from difc.runtime import available
+from tests.pipelines.artifacts import VULKAN
 
 RNG = np.random.default_rng(2)
 TALL = np.vstack([np.diag([1.0, 2.0, 3.5]), np.zeros((2, 3))]) + 0.2 * RNG.normal(size=(5, 3))
@@ -34,7 +34,6 @@ def _second(x: Any, s: Any) -> Any:
     return difc.jvp(difc.grad(_loss, argnums=(0, 1)), (x, s), (x[::-1], s * 0.5 + 1))
 
 
-VULKAN = [pytest.mark.vulkan, pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")]
 TARGETS = {"cpu": (np.float64, 1e-9), "vulkan": (np.float32, 2e-3)}
 
 

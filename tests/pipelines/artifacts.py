@@ -67,12 +67,18 @@ def run_on_vulkan(artifact: bytes, arguments: list[np.ndarray], results: int, fo
     return [np.load(folder / f"y{index}.npy") for index in range(results)]
 
 
-def skip_without_device(target: str) -> None:
-    """Skip a test that runs what is compiled for a target, where it is Vulkan and there is no device."""
-    if target == "vulkan" and available()["vulkan"] is not None:
-        pytest.skip("no Vulkan device")
+_NO_VULKAN = available()["vulkan"]
+
+#: The marks of rows of a test that need a Vulkan device: they are skipped where there is none.
+VULKAN = [pytest.mark.vulkan, pytest.mark.skipif(_NO_VULKAN is not None, reason=f"no Vulkan device: {_NO_VULKAN}")]
 
 
 def needs_vulkan(test: Any) -> Any:
-    """Mark a test that needs a Vulkan device; it is skipped where there is none."""
-    return pytest.mark.vulkan(pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")(test))
+    """Mark a test, all rows of which need a Vulkan device, with `VULKAN`."""
+    return functools.reduce(lambda marked, mark: mark(marked), VULKAN, test)
+
+
+def skip_without_device(target: str) -> None:
+    """Skip a test that runs what is compiled for a target, where it is Vulkan and there is no device."""
+    if target == "vulkan" and _NO_VULKAN is not None:
+        pytest.skip(f"no Vulkan device: {_NO_VULKAN}")

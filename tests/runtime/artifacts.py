@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from difc.runtime import ArraySpec, Signature, available
+from difc.runtime import ArraySpec, Signature
 from difc.runtime.tree import tree_structure
+from tests.pipelines.artifacts import VULKAN
 
 _FLAGS = {
     "cpu": [
@@ -91,14 +92,8 @@ def add_artifact(target: str = "cpu", **meta: Any) -> bytes:
     return build((signature("add", specs, [F32_16], **meta), ADD_BODY), target=target)
 
 
-def _cpu_devices() -> list[Any]:
-    return [pytest.param(name, "cpu", id=name) for name in ("local-sync", "local-task")]
-
-
-def _vulkan_device() -> Any:
-    missing = available()["vulkan"]
-    marks = [pytest.mark.vulkan, pytest.mark.skipif(missing is not None, reason=f"no Vulkan device: {missing}")]
-    return pytest.param("vulkan", "vulkan", id="vulkan", marks=marks)
-
-
-every_device = pytest.mark.parametrize(("device_name", "target"), [*_cpu_devices(), _vulkan_device()])
+every_device = pytest.mark.parametrize(
+    ("device_name", "target"),
+    [("local-sync", "cpu"), ("local-task", "cpu"), pytest.param("vulkan", "vulkan", marks=VULKAN)],
+    ids=["local-sync", "local-task", "vulkan"],
+)

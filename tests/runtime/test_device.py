@@ -16,6 +16,7 @@ from difc.errors import DeviceError, UnsupportedError
 from difc.runtime import available, to_device
 from difc.runtime.device import DRIVERS, brief, device, preferred
 from difc.runtime.signature import DTYPES
+from tests.pipelines.artifacts import needs_vulkan
 from tests.runtime.artifacts import every_device
 
 
@@ -24,8 +25,7 @@ def test_a_device_is_opened_once() -> None:
     assert pickle.loads(pickle.dumps(device("local-sync"))) is device("local-sync")
 
 
-@pytest.mark.vulkan
-@pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
+@needs_vulkan
 def test_a_gpu_is_open_while_something_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("difc.runtime.device._devices", weakref.WeakValueDictionary())  # other tests may hold it
     opened = weakref.ref(device("vulkan"))

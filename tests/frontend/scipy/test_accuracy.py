@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from difc.scipy import special
-from tests.pipelines.artifacts import needs_vulkan
+from tests.pipelines.artifacts import VULKAN
 from tests.scripts import script
 
 pytest.importorskip("flint")
@@ -19,7 +19,7 @@ OTHERS = {
     "round", "softmax",
 }  # fmt: skip
 FEW = accuracy.SPECIAL_ROWS[3::8]
-TARGETS = ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])]
+TARGETS = ["cpu", pytest.param("vulkan", marks=VULKAN)]
 
 
 def _check(row: Any, dtype: Any, target: str, count: int, seed: int) -> None:

@@ -12,13 +12,13 @@ from difc.dialects import DYN, F16, F32, F64, Aval, interpreter
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.functions import EXPANSIONS
 from difc.runtime import available
+from tests.pipelines.artifacts import VULKAN, needs_vulkan
 from tests.pipelines.lowered import Function, build, call, check, compiled, compiles, together
 from tests.scripts import script
 
 accuracy = script("accuracy")
 #: What every function promises on every target (docs/accuracy.md).
 PROMISED = 2.0
-needs_vulkan = pytest.mark.skipif(available()["vulkan"] is not None, reason="no Vulkan device")
 DTYPES = pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
 
 
@@ -34,7 +34,6 @@ def test_precision(dtype: np.dtype) -> None:
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 @DTYPES
 def test_precision_on_vulkan(dtype: np.dtype) -> None:
     _check_measured(dtype, ["vulkan"], 300)
@@ -55,7 +54,6 @@ SPECIAL = [0.0, -0.0, 1, -1, 0.5, -2.5, 3, -3, 8, 1e4, -1e4, 1e30, -1e30, 1e-30,
 
 
 @needs_vulkan
-@pytest.mark.vulkan
 @DTYPES
 def test_special_values_on_vulkan(dtype: np.dtype) -> None:
     """Those on CPUs are a test of all ops at once (`test_every_op.py`)."""
@@ -115,7 +113,7 @@ def test_functions_of_constants_compile() -> None:
     assert compiles(build(rows), "vulkan")
 
 
-@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=[needs_vulkan, pytest.mark.vulkan])])
+@pytest.mark.parametrize("target", ["cpu", pytest.param("vulkan", marks=VULKAN)])
 @pytest.mark.parametrize("dtype", [F32, F64], ids=lambda dtype: dtype.name)
 def test_remainders_are_exact(dtype: np.dtype, target: str) -> None:
     """Quotients up to those of the largest and the smallest number, whole ones, and the cases of C."""
