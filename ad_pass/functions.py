@@ -19,7 +19,7 @@ from difc.ad_pass.linearize import check_linear, linearize_block
 from difc.ad_pass.registry import Node
 from difc.ad_pass.transpose import transpose_block
 from difc.ad_pass.zero import Zero, instantiate, instantiate_in
-from difc.dialects import DYN, Builder, aval_of, functions_of, inline_block, is_float, new_block
+from difc.dialects import DYN, Builder, aval_of, functions_of, inline_block, is_float, is_private, marked, new_block
 from difc.dialects.body import add_function, block_locations, copy_function, copy_module, return_, unique_name
 from difc.dialects.call import REQUESTS
 from difc.dialects.locations import user_location
@@ -112,8 +112,7 @@ class Derivatives:
 
     def _jvp(self, name: str, mask: tuple[bool, ...]) -> str:
         body, location = self.body(name), functions_of(self.module)[name].location
-        marked = [a.type for a, mark in zip(body.arguments, mask, strict=True) if mark]
-        block = new_block([*(a.type for a in body.arguments), *marked])
+        block = new_block([a.type for a in (*body.arguments, *marked(body.arguments, mask))])
         count = len(mask)
         primals = list(block.arguments)[:count]
         with dif.use_builder(Builder(block, location)):
@@ -178,7 +177,7 @@ class Derivatives:
 
     def _vjp(self, name: str, mask: tuple[bool, ...], out_mask: tuple[bool, ...]) -> str:
         forward = self.linearize(name, mask)
-        bwd = self.transpose(forward.lin, [given for given, nz in zip(out_mask, forward.out_mask, strict=True) if nz])
+        bwd = self.transpose(forward.lin, marked(out_mask, forward.out_mask))
         functions = functions_of(self.module)
         fwd_function, location = functions[forward.fwd], functions[name].location
         fwd_type = fwd_function.type
@@ -246,10 +245,6 @@ def expand_requests(module: ir.Module) -> ir.Module:
     derivatives = Derivatives(copy_module(module))
     expanded = ir.Module.create(loc=ir.Location.unknown())
     for name, function in functions_of(module).items():
-        if _is_public(function):
+        if not is_private(function):
             copy_function(function, name, derivatives.body(name), expanded)
     return expanded
-
-
-def _is_public(function: func.FuncOp) -> bool:
-    return "sym_visibility" not in function.attributes or function.attributes["sym_visibility"].value != "private"

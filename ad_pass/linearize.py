@@ -15,7 +15,7 @@ from difc import dialects as dif
 from difc.ad_pass.jvp import jvp_block, with_zeros
 from difc.ad_pass.registry import LINEAR_SLOTS, TRANSPOSE, Node
 from difc.ad_pass.zero import Tangent, Zero, zeros_like
-from difc.dialects import Builder, aval_of, new_block
+from difc.dialects import Builder, aval_of, end_of, new_block
 from difc.dialects.body import block_locations
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
@@ -128,7 +128,7 @@ def linearize_block(
     marked = [i for i, mark in enumerate(mask) if mark]
     linear = new_block([block.arguments[i].type for i in marked], [locations[i] for i in marked])
     builder = LinearizeBuilder(primal, linear, list(linear.arguments))
-    builder.location = list(block.operations)[-1].operation.location
+    builder.location = end_of(block).location
     with dif.use_builder(builder):
         if with_sizes:
             for i in marked:

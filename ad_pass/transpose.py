@@ -9,7 +9,7 @@ from difc.ad_pass.linearize import linear_values
 from difc.ad_pass.registry import TRANSPOSE, Node
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents
-from difc.dialects import aval_of, clone_op
+from difc.dialects import aval_of, clone_op, yielded
 from difc.dialects.mlir import ir
 
 __all__ = ["transpose_block"]
@@ -52,8 +52,7 @@ def transpose_block(
     def accumulate(value: ir.Value, ct: Tangent) -> None:
         cts[value] = add_tangents(cts[value], ct) if value in cts else ct
 
-    terminator = list(block.operations)[-1].operation
-    for value, ct in zip(terminator.operands, cotangents, strict=True):
+    for value, ct in zip(yielded(block), cotangents, strict=True):
         if not isinstance(ct, Zero):
             accumulate(value, ct)
     for operation, marks in reversed(linear_ops):

@@ -6,10 +6,10 @@ A pass never mutates its input: it makes new blocks and puts them into new funct
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from difc.dialects.base import OPS, Builder, attributes_of, current_builder, emit, use_builder
-from difc.dialects.control import yield_
+from difc.dialects.control import end_of, yield_, yielded
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, tensor_type
 
@@ -20,10 +20,14 @@ __all__ = [
     "build_body",
     "clone_op",
     "copy_function",
+    "copy_functions",
     "copy_module",
+    "functions_of",
     "inline_block",
+    "is_private",
     "is_terminator",
     "map_body",
+    "marked",
     "needed_first",
     "new_block",
     "return_",
@@ -31,6 +35,14 @@ __all__ = [
     "unique_name",
     "visit_op",
 ]
+
+T = TypeVar("T")
+
+#: Given an op and its operands: what it is replaced by, or None.
+Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
+
+#: Given a block and what its arguments are: emits its code through the current builder, and returns its results.
+Fill = Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]]
 
 
 def new_block(avals: Sequence[Aval | ir.Type], locations: Sequence[ir.Location] | None = None) -> ir.Block:
@@ -54,14 +66,29 @@ def as_list(results: Any) -> list[ir.Value]:
     return list(results) if isinstance(results, tuple | list) else [results]
 
 
+def marked(values: Iterable[T], mask: Sequence[bool]) -> list[T]:
+    """Return the values where the mask, which is as long, holds."""
+    return [v for v, m in zip(values, mask, strict=True) if m]
+
+
 def block_locations(block: ir.Block) -> list[ir.Location]:
     """Return the locations of a block's arguments."""
     return [argument.location for argument in block.arguments]
 
 
+def functions_of(module: ir.Module) -> dict[str, func.FuncOp]:
+    """Return the functions of a module by name."""
+    return {f.name.value: f for f in module.body.operations if isinstance(f, func.FuncOp)}
+
+
+def is_private(function: func.FuncOp) -> bool:
+    """Say whether a function is for others of its module only."""
+    return "sym_visibility" in function.attributes and function.visibility.value == "private"
+
+
 def unique_name(module: ir.Module, name: str, reserved: Iterable[str] = ()) -> str:
     """Return `name`, with a number appended where the module has that symbol already or it is reserved."""
-    taken = set(reserved) | {op.name.value for op in module.body.operations if isinstance(op, func.FuncOp)}
+    taken = {*reserved, *functions_of(module)}
     candidate, count = name, 0
     while candidate in taken:
         count += 1
@@ -84,7 +111,7 @@ def add_function(
     location: ir.Location | None = None,
 ) -> func.FuncOp:
     """Put a finished block (ended by `return_`) into the module as a function of that name."""
-    results = [v.type for v in list(block.operations)[-1].operation.operands]
+    results = [v.type for v in yielded(block)]
     type_ = ir.FunctionType.get([a.type for a in block.arguments], results)
     made = func.FuncOp(
         name,
@@ -110,9 +137,6 @@ def clone_op(operation: Any, operands: Sequence[ir.Value]) -> list[ir.Value]:
         if any(v.type != old[i].type for i, v in enumerate(operands)):
             return emit(OPS[operation.name], operands, attributes_of(operation))
     return current_builder().insert_clone(operation, operands)
-
-
-Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
 
 
 def inline_block(block: ir.Block, arguments: Sequence[ir.Value], visit: Visitor | None = None) -> list[ir.Value]:
@@ -149,7 +173,7 @@ def visit_op(operation: Any, operands: list[ir.Value], visit: Visitor) -> Sequen
 def map_body(block: ir.Block, visit: Visitor) -> ir.Block:
     """Return a copy of a body, with ops replaced as `visit` says."""
     copy = new_block([a.type for a in block.arguments], block_locations(block))
-    with use_builder(Builder(copy, list(block.operations)[-1].operation.location)):
+    with use_builder(Builder(copy, end_of(block).location)):
         yield_(*inline_block(block, list(copy.arguments), visit))
     return copy
 
@@ -159,21 +183,24 @@ def copy_function(
     name: str,
     body: ir.Block,
     module: ir.Module,
-    fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]] = inline_block,
+    fill: Fill = inline_block,
 ) -> func.FuncOp:
-    """Put a copy of `body` into another module, as a function with the name given and the attributes of `function`.
-
-    Args:
-      fill: emits the code of a block on other arguments through the current builder, and returns its results.
-    """
+    """Put what `fill` makes of `body` into another module, as a function of that name with what `function` has beside
+    its body."""
     block = new_block([a.type for a in body.arguments], block_locations(body))
     with use_builder(Builder(block, function.location)):
         return_(block, fill(body, list(block.arguments)), function.location)
     attributes = {key: function.attributes[key] for key in function.attributes}
-    visibility = attributes.get("sym_visibility")
-    private = visibility is not None and visibility.value != "public"
     kept = {k: v for k, v in attributes.items() if k not in ("sym_name", "sym_visibility", "function_type")}
-    return add_function(module, name, block, private=private, attributes=kept, location=function.location)
+    return add_function(module, name, block, private=is_private(function), attributes=kept, location=function.location)
+
+
+def copy_functions(module: ir.Module, fill: Fill) -> ir.Module:
+    """Return a module with what `fill` makes of each function."""
+    made = ir.Module.create(loc=module.operation.location)
+    for name, function in functions_of(module).items():
+        copy_function(function, name, function.entry_block, made, fill)
+    return made
 
 
 def copy_module(module: ir.Module) -> ir.Module:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from difc.dialects.base import OPS, Bools, Ints, Results, Symbol, attributes_of, op
+from difc.dialects.body import functions_of
 from difc.dialects.locations import verification_error
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, aval_of, fits, is_float, same_dim
 from difc.errors import DifcError, ShapeError
 
-__all__ = ["REQUESTS", "call", "functions_of", "jvp", "verify", "vjp", "vmap"]
+__all__ = ["REQUESTS", "call", "jvp", "verify", "vjp", "vmap"]
 
 
 @op(dialect="fun")
@@ -53,11 +54,6 @@ def vmap(*args: Aval, callee: Symbol, in_axes: Ints, out_axes: Ints, results: Re
 
 
 REQUESTS = ("fun.jvp", "fun.vjp", "fun.vmap")
-
-
-def functions_of(module: ir.Module) -> dict[str, func.FuncOp]:
-    """Return the functions of a module by name."""
-    return {f.name.value: f for f in module.body.operations if isinstance(f, func.FuncOp)}
 
 
 def _insert_axis(aval: Aval, axis: int, size: Any) -> Aval:

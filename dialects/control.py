@@ -11,7 +11,7 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import BOOL, DYN, I64, Aval, aval_of, fits, same_dim
 from difc.errors import DtypeError, ShapeError
 
-__all__ = ["ScanParts", "cond", "scan", "scan_parts", "yield_", "yielded"]
+__all__ = ["ScanParts", "cond", "end_of", "scan", "scan_parts", "yield_", "yielded"]
 
 
 @op(dialect="fun")
@@ -20,9 +20,14 @@ def yield_(*values: Aval) -> list[Aval]:
     return []
 
 
+def end_of(block: ir.Block) -> ir.Operation:
+    """Return the last operation of a block."""
+    return list(block.operations)[-1].operation
+
+
 def yielded(block: ir.Block) -> list[ir.Value]:
     """Return the values that a body or function body ends with."""
-    return list(list(block.operations)[-1].operation.operands)
+    return list(end_of(block).operands)
 
 
 def _check_avals(what: str, given: Sequence[Aval], wanted: Sequence[Aval]) -> None:

@@ -26,8 +26,8 @@ from difc.dialects import (  # noqa: F401 - register meanings
     semantics_spectral,
 )
 from difc.dialects.base import OPS, OpDef
-from difc.dialects.body import is_terminator
-from difc.dialects.call import REQUESTS, functions_of
+from difc.dialects.body import functions_of, is_terminator
+from difc.dialects.call import REQUESTS
 from difc.dialects.interpreter_control import CONTROL, Control, Known, sized
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from difc import dialects as dif
 from difc.ad_pass.functions import Derivatives, expand_requests
 from difc.ad_pass.linearize import check_linear
-from difc.dialects import copy_function, copy_module, functions_of, inline_block
+from difc.dialects import copy_functions, copy_module, functions_of, inline_block
 from difc.dialects.mlir import ir, passmanager
 from difc.pass_options import axes_of, float_mask, function_named, linear_arguments
 from difc.pipelines.lower import lower
@@ -69,7 +69,7 @@ class Inline(Pass):
             callee = functions[dif.OPS["fun.call"].decode(operation)["callee"]]
             return inline_block(callee.entry_block, operands, visit)
 
-        return _rebuilt(module, lambda block, arguments: inline_block(block, arguments, visit))
+        return copy_functions(module, lambda block, arguments: inline_block(block, arguments, visit))
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ class Dce(Pass):
     name = "dce"
 
     def run(self, module: ir.Module) -> ir.Module:
-        return _rebuilt(module, prune_dead)
+        return copy_functions(module, prune_dead)
 
 
 class _Upstream(Pass):
@@ -307,20 +307,12 @@ class Verify(Pass):
 # ---- parts ---------------------------------------------------------------------------------------
 
 
-def _rebuilt(module: ir.Module, fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]]) -> ir.Module:
-    """Return a module whose function bodies are what `fill` emits for them."""
-    made = ir.Module.create(loc=module.operation.location)
-    for name, function in functions_of(module).items():
-        copy_function(function, name, function.entry_block, made, fill)
-    return made
-
-
 def _derived(module: ir.Module, derive: Callable[[Derivatives], Sequence[str]]) -> ir.Module:
     """Return a copy of a module with the functions that `derive` adds and names."""
     derivatives = Derivatives(copy_module(module))
     names = derive(derivatives)
     functions = functions_of(derivatives.module)
     for name in names:
-        if "sym_visibility" in functions[name].attributes:
+        if dif.is_private(functions[name]):
             del functions[name].attributes["sym_visibility"]
     return derivatives.module

@@ -19,7 +19,7 @@ from optree import PyTreeSpec
 
 from difc import config
 from difc.ad_pass.functions import Derivatives, expand_requests
-from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, text_of, verify
+from difc.dialects import Aval, aval_of, context, copy_function, copy_module, functions_of, marked, text_of, verify
 from difc.dialects.mlir import func, ir
 from difc.dims import Dim
 from difc.errors import DifcError, InputError
@@ -225,7 +225,7 @@ def split_program(program: Program, name: str, count: int) -> tuple[Program, str
         signature = program.signatures[name]
         forward = derivatives.linearize(name, [True] * len(signature.inputs))
         used = [nz and i < count for i, nz in enumerate(forward.out_mask)]
-        bwd = derivatives.transpose(forward.lin, [u for u, nz in zip(used, forward.out_mask, strict=True) if nz])
+        bwd = derivatives.transpose(forward.lin, marked(used, forward.out_mask))
         split = Program()
         functions = functions_of(derivatives.module)
         for symbol in (forward.fwd, bwd):

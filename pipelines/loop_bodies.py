@@ -9,11 +9,12 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
-from difc.pipelines.upstream import blocks_of, end_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
+from difc.pipelines.upstream import blocks_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
 
 __all__ = [
     "arrange_reductions",

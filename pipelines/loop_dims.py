@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_fences import FENCE
 from difc.pipelines.loop_sizes import Known, kept_dims, made_with, origin, sizes_in
-from difc.pipelines.upstream import end_of, is_array, nested, number_of
+from difc.pipelines.upstream import is_array, nested, number_of
 
 __all__ = ["Dims", "carries_of", "is_splat"]
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.tensors import TensorEmitter
 from difc.pipelines.operations import is_reduction
-from difc.pipelines.upstream import end_of, is_made_by, nested, on_arrays
+from difc.pipelines.upstream import is_made_by, nested, on_arrays
 
 __all__ = ["FENCE", "compute_once", "keep_results_apart", "split_reductions"]
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir, passmanager
 from difc.pipelines.loop_bodies import (
     arrange_reductions,
@@ -40,7 +41,6 @@ from difc.pipelines.upstream import (
     CONTROL,
     blocks_of,
     copied,
-    end_of,
     is_array,
     is_empty,
     is_made_by,

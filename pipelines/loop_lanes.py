@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_bodies import sizes_of_loops, stack_bytes, work_of
 from difc.pipelines.loop_dims import Dims, carries_of
@@ -25,7 +26,7 @@ from difc.pipelines.loop_factors import is_small_factorisation
 from difc.pipelines.loop_sizes import Known
 from difc.pipelines.lowering.emitter import REDUCTION
 from difc.pipelines.lowering.tensors import RESHAPES
-from difc.pipelines.upstream import end_of, is_array, is_empty, is_made_by, nested
+from difc.pipelines.upstream import is_array, is_empty, is_made_by, nested
 
 __all__ = ["PARTS", "SAME", "Lanes", "lanes_of"]
 

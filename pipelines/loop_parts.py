@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_dims import is_splat
 from difc.pipelines.loop_lanes import PARTS, SAME, Lanes
@@ -23,7 +24,7 @@ from difc.pipelines.lowering.emitter import (
 )
 from difc.pipelines.lowering.kernel_text import Array
 from difc.pipelines.lowering.tensors import TensorEmitter
-from difc.pipelines.upstream import end_of, is_empty, nested, number_of
+from difc.pipelines.upstream import is_empty, nested, number_of
 
 __all__ = ["accesses", "count_of", "joined", "made", "narrow", "shares"]
 

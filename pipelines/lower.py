@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from difc.dialects import aval_of, context, functions_of
+from difc.dialects import aval_of, context, functions_of, is_private
 from difc.dialects.mlir import func, ir
 from difc.pipelines.loop_kernels import loops_as_kernels
 from difc.pipelines.lowering import (  # noqa: F401 - importing a family registers its rules
@@ -65,7 +65,7 @@ def lower(
     with context(), ir.Location.unknown():
         lowered = ir.Module.create(loc=module.operation.location)
         for name, function in functions_of(module).items():
-            if "sym_visibility" in function.attributes and function.visibility.value == "private":
+            if is_private(function):
                 continue
             entry = _lower_function(lowered, function, (reflection or {}).get(name), target_kind, vectors)
             if vectors is not None:

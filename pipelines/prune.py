@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difc import dialects as dif
-from difc.dialects import Builder, new_block, scan_parts, yield_, yielded
+from difc.dialects import Builder, end_of, marked, new_block, scan_parts, yield_, yielded
 from difc.dialects.base import attributes_of, current_builder, emit
 from difc.dialects.body import block_locations, clone_op, is_terminator
 from difc.dialects.mlir import ir
@@ -20,7 +20,7 @@ def live_values(block: ir.Block, keep: Sequence[bool]) -> set[ir.Value]:
     Args:
       keep: which of the values that it ends with are wanted.
     """
-    live = {v for v, k in zip(yielded(block), keep, strict=True) if k}
+    live = set(marked(yielded(block), keep))
     for operation in reversed(list(block.operations)[:-1]):
         operation = operation.operation
         wanted = [r in live for r in operation.results]
@@ -66,7 +66,7 @@ def prune_into(block: ir.Block, arguments: Sequence[ir.Value], keep: Sequence[bo
         operation = operation.operation
         if is_terminator(operation):
             builder.location = outer
-            return [values[v] for v, k in zip(operation.operands, keep, strict=True) if k]
+            return [values[v] for v in marked(operation.operands, keep)]
         wanted = [r in live for r in operation.results]
         if not any(wanted):
             continue
@@ -98,13 +98,9 @@ def _pruned_body(body: ir.Block, used: Sequence[bool], keep: Sequence[bool]) -> 
     given = dict(zip(places, copy.arguments, strict=True))
     # an unused argument stands for nothing that is re-emitted, so any value may take its place
     filler: Any = None
-    with dif.use_builder(Builder(copy, list(body.operations)[-1].operation.location)):
+    with dif.use_builder(Builder(copy, end_of(body).location)):
         yield_(*prune_into(body, [given.get(i, filler) for i in range(len(arguments))], keep))
     return copy
-
-
-def _select(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    return [v for v, m in zip(values, mask, strict=True) if m]
 
 
 def _spread(results: Sequence[ir.Value], mask: Sequence[bool]) -> list[Any]:
@@ -117,8 +113,8 @@ def _prune_cond(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
     attributes = attributes_of(operation)
     operands = list(operation.operands)
     bodies = [_pruned_body(region.blocks[0], used, wanted) for region in operation.regions]
-    linear = _select(attributes["linear"], used) if attributes["linear"] else ()
-    given = [values[operands[0]], *(values[v] for v in _select(operands[1:], used))]
+    linear = marked(attributes["linear"], used) if attributes["linear"] else ()
+    given = [values[operands[0]], *(values[v] for v in marked(operands[1:], used))]
     return _spread(emit(dif.OPS["fun.cond"], given, {"linear": linear}, bodies), wanted)
 
 
@@ -129,12 +125,12 @@ def _prune_scan(operation: Any, values: dict[ir.Value, ir.Value], wanted: list[b
     nc, nx = len(parts.carry), len(parts.xs)
     used[:nc] = keep[:nc]
     body = _pruned_body(operation.regions[0].blocks[0], used, keep)
-    operands = [values[v] for v in _select([*parts.carry, *parts.xs, *parts.consts], used)]
+    operands = [values[v] for v in marked([*parts.carry, *parts.xs, *parts.consts], used)]
     made = {
         **attributes,
         "num_carry": sum(used[:nc]),
         "num_xs": sum(used[nc : nc + nx]),
-        "linear": _select(attributes["linear"], used) if attributes["linear"] else (),
+        "linear": marked(attributes["linear"], used) if attributes["linear"] else (),
     }
     results = emit(dif.OPS["fun.scan"], [*operands, *(values[v] for v in parts.length)], made, [body])
     return _spread(results, keep)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import aval_of, clone_op, copy_function, functions_of, inline_block, text_of
+from difc.dialects import aval_of, clone_op, copy_functions, inline_block, text_of
 from difc.dialects.base import attributes_of
 from difc.dialects.elementwise import BINARY, UNARY
 from difc.dialects.mlir import ir, passmanager
@@ -44,19 +44,12 @@ def simplify(module: ir.Module) -> ir.Module:
         module, before = _round(module), text
         if (text := text_of(module)) == before:
             break
-    return _filled(module, share_pads)
-
-
-def _filled(module: ir.Module, fill: Callable[[ir.Block, Sequence[ir.Value]], Sequence[ir.Value]]) -> ir.Module:
-    made = ir.Module.create(loc=module.operation.location)
-    for name, function in functions_of(module).items():
-        copy_function(function, name, function.entry_block, made, fill)
-    return made
+    return copy_functions(module, share_pads)
 
 
 def _round(module: ir.Module) -> ir.Module:
     for fill in (prune_dead, _folded, _deferred):
-        module = _filled(module, fill)
+        module = copy_functions(module, fill)
     manager = passmanager.PassManager.parse("builtin.module(canonicalize,cse,canonicalize)")
     manager.enable_verifier(False)  # what comes out of the whole pass is verified, if the setting asks for it
     manager.run(module.operation)

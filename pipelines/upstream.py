@@ -14,7 +14,6 @@ __all__ = [
     "ancestor",
     "blocks_of",
     "copied",
-    "end_of",
     "is_array",
     "is_empty",
     "is_made_by",
@@ -30,11 +29,6 @@ CONTROL = ("scf.for", "scf.if", "scf.while")
 def blocks_of(operation: ir.Operation) -> list[ir.Block]:
     """Return the blocks in the regions of an operation."""
     return [block for region in operation.regions for block in region.blocks]
-
-
-def end_of(block: ir.Block) -> ir.Operation:
-    """Return the last operation of a block."""
-    return list(block.operations)[-1].operation
 
 
 def nested(operation: ir.Operation) -> Iterator[ir.Operation]:

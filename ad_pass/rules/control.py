@@ -23,20 +23,15 @@ from difc.ad_pass.registry import (
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.transpose import transpose_block
 from difc.ad_pass.zero import Linear, Tangent, Zero, instantiate, instantiate_in, shape_of, zeros_of
-from difc.dialects import Builder, as_list, aval_of, build_body, inline_block, new_block, yield_
+from difc.dialects import Builder, as_list, aval_of, build_body, inline_block, marked, new_block, yield_
 from difc.dialects.mlir import ir
 
-__all__ = ["inline_linear", "marked", "nonzero_mask", "take_sizes", "transpose_sorted"]
+__all__ = ["inline_linear", "nonzero_mask", "take_sizes", "transpose_sorted"]
 
 
 def nonzero_mask(tangents: Sequence[Tangent]) -> list[bool]:
     """Return which tangents or cotangents are not symbolic zeros."""
     return [not isinstance(t, Zero) for t in tangents]
-
-
-def marked(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """Return the values where the mask holds."""
-    return [v for v, m in zip(values, mask, strict=True) if m]
 
 
 # ---- cond ----------------------------------------------------------------------------------------
@@ -56,7 +51,7 @@ def _cond_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
         def fill(arguments: list[ir.Value]) -> list[ir.Value]:
             xs = arguments[: len(args)]
             outs, dots = jvp_block(body, xs, with_zeros(xs, arguments[len(args) :], nz))
-            return [*outs, *(instantiate(t, y) for y, t in marked(list(zip(outs, dots, strict=True)), nz_out))]
+            return [*outs, *(instantiate(t, y) for y, t in marked(zip(outs, dots, strict=True), nz_out))]
 
         return fill
 
@@ -88,7 +83,7 @@ def _cond_linearize(
     results = as_list(dif.cond(pred, *args, linear=(), regions=[p.primal for p in parts]))
     outs = results[: len(nz_out)]
     first, second = results[len(nz_out) : len(nz_out) + len(computed[0])], results[len(nz_out) + len(computed[0]) :]
-    given = [marked(ts, nz), [], []]
+    given: list[list[Any]] = [marked(ts, nz), [], []]
     for i, values in enumerate((first, second)):
         fresh = iter(values)
         given[i + 1] = [next(fresh) if there is None else there for there in known[i]]

@@ -15,14 +15,13 @@ from difc.ad_pass.registry import JVP, LINEAR_SLOTS, LINEARIZE, NONZERO, TRANSPO
 from difc.ad_pass.residual import Recomputation
 from difc.ad_pass.rules.control import (
     inline_linear,
-    marked,
     nonzero_mask,
     take_sizes,
     transpose_sorted,
 )
 from difc.ad_pass.sizes import SizeFinder, Sizes
 from difc.ad_pass.zero import Linear, Tangent, Zero, add_tangents, instantiate, instantiate_in, shape_of, zeros_like
-from difc.dialects import Aval, Builder, ScanParts, as_list, aval_of, build_body, needed_first, yield_
+from difc.dialects import Aval, Builder, ScanParts, as_list, aval_of, build_body, marked, needed_first, yield_
 from difc.dialects.mlir import ir
 
 __all__: list[str] = []
@@ -98,7 +97,7 @@ def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> t
     nz_carry, nz_ys = _scan_fixpoint(node, nonzero_mask(tangents))
     nz_xs, nz_consts = nonzero_mask(ts.xs), nonzero_mask(ts.consts)
     (body,) = node.bodies
-    carry_ts = [instantiate(t, c) for t, c in marked(list(zip(ts.carry, parts.carry, strict=True)), nz_carry)]
+    carry_ts = [instantiate(t, c) for t, c in marked(zip(ts.carry, parts.carry, strict=True), nz_carry)]
     carry = [*parts.carry, *carry_ts]
     xs = [*parts.xs, *marked(ts.xs, nz_xs)]
     consts = [*parts.consts, *marked(ts.consts, nz_consts)]
@@ -165,7 +164,7 @@ def _scan_linearize(
     res_consts = [v for kind, v in sources if kind == "consts"]
     carry = [
         builder.zero_tangent(c) if isinstance(t, Zero) else t
-        for c, t in marked(list(zip(parts.carry, ts.carry, strict=True)), nz_carry)
+        for c, t in marked(zip(parts.carry, ts.carry, strict=True), nz_carry)
     ]
     tx, tk = marked(ts.xs, nz_xs), marked(ts.consts, nz_consts)
     counts = [len(carry), len(tx), len(res_xs), len(tk)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from difc import dialects as dif
 from difc.dialects import Builder, context, interpreter, new_block
-from difc.dialects.body import copy_function, copy_module, map_body
+from difc.dialects.body import copy_function, copy_functions, copy_module, inline_block, map_body
 from difc.dialects.mlir import ir
 from tests.case import module_of
 from tests.dialects.evaluating import aval
@@ -112,3 +113,20 @@ def test_copies() -> None:
     assert set(dif.functions_of(module)) == {"f"}
     x = np.array([0.5, 1.0])
     assert interpreter.run(copy, "g", x)[0].tolist() == np.sin(np.sin(x)).tolist()
+
+
+def test_functions_made_anew() -> None:
+    module = module_of(lambda x: dif.sin(x), [aval("f64[2]")])
+    with context(), ir.Location.unknown():
+        copied = dif.functions_of(module)["f"]
+        copied.attributes["sym_visibility"] = ir.StringAttr.get("private")
+        made = copy_functions(module, lambda block, arguments: inline_block(block, arguments, _neg_for_sin))
+        assert dif.is_private(dif.functions_of(made)["f"])
+    assert "dif.neg" in str(made)
+    assert "dif.sin" in str(module)
+
+
+def test_marked() -> None:
+    assert dif.marked("abc", [True, False, True]) == ["a", "c"]
+    with pytest.raises(ValueError, match="shorter"):
+        dif.marked("abc", [True])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from difc import dialects as dif
 from difc.ad_pass.zero import const_like
-from difc.dialects import DYN, F64, Aval, aval_of, context, copy_function, functions_of, interpreter
+from difc.dialects import DYN, F64, Aval, aval_of, context, copy_function, copy_functions, functions_of, interpreter
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.pipelines import simplify as passes
@@ -28,18 +28,10 @@ over = pytest.mark.parametrize(
 )
 
 
-def refill(module: ir.Module, fill: Callable[..., Any]) -> ir.Module:
-    """Return a module with each function emitted again by `fill`."""
-    made = ir.Module.create()
-    for name, function in functions_of(module).items():
-        copy_function(function, name, function.entry_block, made, fill)
-    return made
-
-
 PASSES: dict[str, Callable[[ir.Module], ir.Module]] = {
-    "prune": lambda module: refill(module, prune_dead),
-    "fold": lambda module: refill(module, passes._folded),
-    "defer": lambda module: refill(module, passes._deferred),
+    "prune": lambda module: copy_functions(module, prune_dead),
+    "fold": lambda module: copy_functions(module, passes._folded),
+    "defer": lambda module: copy_functions(module, passes._deferred),
     "simplify": simplify,
 }
 
