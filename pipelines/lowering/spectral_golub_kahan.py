@@ -52,10 +52,6 @@ def _constants(t: Tile) -> str:
       %false = arith.constant false"""
 
 
-def _sweep(t: Tile, vectors: bool) -> str:
-    return _shift(t) + _chain(t, vectors)
-
-
 def _shift(t: Tile) -> str:
     """Return lines for %lead and %e_low: multiples of the first column of B^T B less the square of the shift."""
     kind = t.element
@@ -186,5 +182,5 @@ def _sorted(t: Tile, vectors: bool) -> str:
 
 
 _GOLUB_KAHAN = Method(
-    sides={"u": 0, "v": 1}, down=True, constants=_constants, sweep=_sweep, order=_sorted, beside="%sizes"
+    sides={"u": 0, "v": 1}, down=True, constants=_constants, shift=_shift, chain=_chain, order=_sorted, beside="%sizes"
 )

@@ -135,7 +135,7 @@ def _table(players: Size, rows: Size) -> ir.Value:
     cycle = _filled(last, shape)
     two = _filled(2, shape)
     half = dif.div(_filled(players, shape), two)
-    other = dif.rem(dif.add(dif.sub(number, own), _filled(last, shape)), cycle)
+    other = dif.rem(dif.add(dif.sub(number, own), cycle), cycle)
     other = dif.select(dif.compare(other, own, direction="eq"), cycle, other)
     other = dif.select(dif.compare(own, cycle, direction="eq"), dif.rem(dif.mul(number, half), cycle), other)
     other = dif.select(dif.compare(other, _filled(rows, shape), direction="lt"), other, own)

@@ -35,10 +35,6 @@ def call_eigenvectors(
     return call_sweeps(c, "eigenvectors", _QL, reduced, sizes, unit, vectors=True)
 
 
-def _sweep(t: Tile, vectors: bool) -> str:
-    return _shift(t) + _chain(t, vectors)
-
-
 def _shift(t: Tile) -> str:
     """Return lines for %gap: the last element of the block less the eigenvalue of its first two rows by the first."""
     kind = t.element
@@ -116,4 +112,6 @@ def _sorted(t: Tile, vectors: bool) -> str:
     return loop("%sorted", "%i", "%c0 to %n", carried, one, ["%g", *["%column"] * vectors])
 
 
-_QL = Method(sides={"z": 1}, down=False, constants=lambda _: "", sweep=_sweep, order=_sorted, beside="%done#1")
+_QL = Method(
+    sides={"z": 1}, down=False, constants=lambda _: "", shift=_shift, chain=_chain, order=_sorted, beside="%done#1"
+)

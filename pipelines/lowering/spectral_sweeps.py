@@ -35,13 +35,14 @@ SIZES = ("batch", "n", "width", "together")
 
 @dataclass(frozen=True)
 class Method:
-    """What one kernel has of its own. Lines are made from the tile, and from whether there are vectors.
+    """What one kernel has of its own. Lines are made from the tile, some also from whether there are vectors.
 
     Attributes:
       sides: those of the matrix that have vectors: how far behind the diagonal the 1 of their reflections is.
       down: whether the rotations of a sweep go from the top down; they go up if not.
       constants: lines for what the others use.
-      sweep: lines for %d4 and %e4, which are %d2 and %e2 after one sweep from %low4 to %high. From #6 on, %chain has
+      shift: lines for what the first rotation of a sweep is made of.
+      chain: lines for %d4 and %e4, which are %d2 and %e2 after one sweep from %low4 to %high. From #6 on, %chain has
         for each side %cosines_`side`2 and %sines_`side`2 with the rotations in row %sweep.
       order: lines for %sorted: the values of %done#0 in order, in %values_room, then for each side its rows of %done,
         which come last there, in %`side`_room.
@@ -51,7 +52,8 @@ class Method:
     sides: Mapping[str, int]
     down: bool
     constants: Callable[[Tile], str]
-    sweep: Callable[[Tile, bool], str]
+    shift: Callable[[Tile], str]
+    chain: Callable[[Tile, bool], str]
     order: Callable[[Tile, bool], str]
     beside: str
 
@@ -154,7 +156,7 @@ def _sweeps(t: Tile, method: Method, sides: Mapping[str, int]) -> str:
         "%sweep",
         "%c0 to %count",
         [(f"%{v}2", f"%{v}1", kind) for v, kind in state],
-        block(t) + method.sweep(t, bool(sides)) + (logged_block() if sides else ""),
+        block(t) + method.shift(t) + method.chain(t, bool(sides)) + (logged_block() if sides else ""),
         ["%d4", "%e4", "%low4", *(f"%chain#{6 + i}" for i in range(len(logs))), *(f"%{v}4" for v, _ in blocks)],
     )
     ends = f"%swept#{3 + len(logs)}", f"%swept#{4 + len(logs)}"
