@@ -11,7 +11,7 @@ from typing import Any
 
 from difc.dialects.base import OPS, Bools, Ints, Results, Symbol, attributes_of, op
 from difc.dialects.body import functions_of
-from difc.dialects.locations import verification_error
+from difc.dialects.locations import refused_by_mlir, verification_error
 from difc.dialects.mlir import func, ir
 from difc.dialects.types import Aval, aval_of, fits, is_float, same_dim
 from difc.errors import DifcError, ShapeError
@@ -163,7 +163,7 @@ def verify(module: ir.Module) -> None:
     try:
         module.operation.verify()
     except ir.MLIRError as error:
-        raise verification_error([(d.location, d.message) for d in error.error_diagnostics]) from None
+        raise refused_by_mlir(error) from None
     functions, problems = functions_of(module), []
     callees: dict[str, dict[str, ir.Location]] = {name: {} for name in functions}
 

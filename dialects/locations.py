@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difc.dialects.mlir import ir
 from difc.errors import SourceLocation, VerificationError
 
-__all__ = ["user_location", "verification_error"]
+__all__ = ["refused_by_mlir", "user_location", "verification_error"]
 
 
 def user_location(location: ir.Location) -> SourceLocation | None:
@@ -22,6 +22,11 @@ def user_location(location: ir.Location) -> SourceLocation | None:
         case ir.FusedLoc():
             return next((found for part in location.locations if (found := user_location(part))), None)
     return None
+
+
+def refused_by_mlir(error: ir.MLIRError) -> VerificationError:
+    """Return the error for a module that MLIR does not parse or verify."""
+    return verification_error([(d.location, d.message) for d in error.error_diagnostics])
 
 
 def verification_error(problems: Sequence[tuple[ir.Location, str]]) -> VerificationError:

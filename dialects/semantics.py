@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,15 +22,16 @@ from difc.dialects.types import BF16, BOOL, F16, F32, F64, is_float
 __all__ = ["MEANINGS", "Meaning", "in_f32", "in_f64", "meaning"]
 
 Meaning = Callable[..., Any]
+M = TypeVar("M", bound=Meaning)
 
 #: The meaning of each op, by name. One that takes a keyword `avals` gets the operands' declared types there.
 MEANINGS: dict[str, Meaning] = {}
 
 
-def meaning(opdef: OpDef) -> Callable[[Meaning], Meaning]:
+def meaning(opdef: OpDef) -> Callable[[M], M]:
     """Register the decorated NumPy function as what an op computes."""
 
-    def register(compute: Meaning) -> Meaning:
+    def register(compute: M) -> M:
         MEANINGS[opdef.name] = compute
         return compute
 
@@ -43,7 +44,7 @@ def in_f32(compute: Meaning) -> Meaning:
     @functools.wraps(compute)
     def widened(*arrays: np.ndarray, **attributes: Any) -> Any:
         dtype = arrays[0].dtype
-        if dtype != F16 and dtype != BF16:
+        if dtype not in (F16, BF16):
             return compute(*arrays, **attributes)
         return np.asarray(compute(*[a.astype(F32) for a in arrays], **attributes)).astype(dtype)
 

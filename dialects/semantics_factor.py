@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects.semantics import MEANINGS, meaning
+from difc.dialects.semantics import meaning
 from difc.dialects.types import I32
 
 __all__: list[str] = []
@@ -43,9 +43,25 @@ def _mT(x: np.ndarray) -> np.ndarray:
     return x.swapaxes(-1, -2)
 
 
+@meaning(dif.triangular_solve)
+def _triangular_solve(
+    a: np.ndarray, b: np.ndarray, *, left_side: bool, lower: bool, transpose_a: bool, unit_diagonal: bool
+) -> np.ndarray:
+    matrix = a.swapaxes(-1, -2) if transpose_a else a
+    if not left_side:  # x matrix = b is matrix^T x^T = b^T
+        matrix, b = matrix.swapaxes(-1, -2), b.swapaxes(-1, -2)
+    size, forward = a.shape[-1], lower == (transpose_a != left_side)
+    x = np.array(b)
+    for k in range(size) if forward else reversed(range(size)):
+        known = slice(0, k) if forward else slice(k + 1, size)
+        x[..., k, :] -= np.matmul(matrix[..., k, None, known], x[..., known, :])[..., 0, :]
+        if not unit_diagonal:
+            x[..., k, :] /= matrix[..., k, k, None]
+    return x if left_side else x.swapaxes(-1, -2)
+
+
 def _lower_solve(a: np.ndarray, b: np.ndarray, transpose_a: bool = False) -> np.ndarray:
-    form = {"left_side": True, "lower": True, "transpose_a": transpose_a, "unit_diagonal": False}
-    return MEANINGS[dif.triangular_solve.name](a, b, **form)  # type: ignore[no-any-return]
+    return _triangular_solve(a, b, left_side=True, lower=True, transpose_a=transpose_a, unit_diagonal=False)
 
 
 @meaning(dif.cholesky_tangent)
@@ -62,25 +78,8 @@ def _(factor: np.ndarray, ct: np.ndarray) -> np.ndarray:
     return _half(_mT(_lower_solve(factor, _mT(outer), transpose_a=True)))
 
 
-@meaning(dif.triangular_solve)
-def _(
-    a: np.ndarray, b: np.ndarray, *, left_side: bool, lower: bool, transpose_a: bool, unit_diagonal: bool
-) -> np.ndarray:
-    matrix = a.swapaxes(-1, -2) if transpose_a else a
-    if not left_side:  # x matrix = b is matrix^T x^T = b^T
-        matrix, b = matrix.swapaxes(-1, -2), b.swapaxes(-1, -2)
-    size, forward = a.shape[-1], lower == (transpose_a != left_side)
-    x = np.array(b)
-    for k in range(size) if forward else reversed(range(size)):
-        known = slice(0, k) if forward else slice(k + 1, size)
-        x[..., k, :] -= np.matmul(matrix[..., k, None, known], x[..., known, :])[..., 0, :]
-        if not unit_diagonal:
-            x[..., k, :] /= matrix[..., k, k, None]
-    return x if left_side else x.swapaxes(-1, -2)
-
-
 @meaning(dif.lu)
-def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _lu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, size = x.shape[-2:]
     packed = np.array(x).reshape(math.prod(x.shape[:-2]), rows, size)
     stack = np.arange(len(packed))
@@ -89,8 +88,8 @@ def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for k in range(size):
         p = k + np.argmax(np.abs(packed[:, k:, k]), axis=1)
         pivots[:, k] = p
-        for rows in (packed, permutation):
-            rows[stack, k], rows[stack, p] = rows[stack, p], rows[stack, k].copy()
+        for moved in (packed, permutation):
+            moved[stack, k], moved[stack, p] = moved[stack, p], moved[stack, k].copy()
         pivot = packed[:, k, k, None]
         packed[:, k + 1 :, k] /= np.where(pivot == 0, 1, pivot)
         packed[:, k + 1 :, k + 1 :] -= packed[:, k + 1 :, k, None] * packed[:, k, None, k + 1 :]
@@ -99,7 +98,7 @@ def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @meaning(dif.lu_solve)
 def _(a: np.ndarray, packed: np.ndarray, permutation: np.ndarray, b: np.ndarray, *, transpose_a: bool) -> np.ndarray:
-    solve = partial(MEANINGS[dif.triangular_solve.name], packed, left_side=True, transpose_a=transpose_a)
+    solve = partial(_triangular_solve, packed, left_side=True, transpose_a=transpose_a)
     rows = permutation[..., None]
     if not transpose_a:
         return solve(
@@ -116,7 +115,7 @@ def _(a: np.ndarray, packed: np.ndarray, permutation: np.ndarray) -> np.ndarray:
 
 @meaning(dif.det)
 def _(x: np.ndarray) -> np.ndarray:
-    packed, pivots, _ = MEANINGS[dif.lu.name](x)
+    packed, pivots, _ = _lu(x)
     swaps = np.where(pivots == np.arange(x.shape[-1]), 1, -1).astype(x.dtype)
     pivot = np.diagonal(packed, axis1=-2, axis2=-1)
     return np.multiply.reduce(swaps, axis=-1) * np.multiply.reduce(pivot, axis=-1)

@@ -36,6 +36,7 @@ __all__ = [
     "VersionError",
     "absent_compiler",
     "absent_file_remedy",
+    "suggestion",
 ]
 
 
@@ -86,6 +87,12 @@ def absent_file_remedy(path: Path, pattern: str) -> str:
     names = {near.stem: near for near in path.parent.glob(pattern) if near.exists()}
     close = difflib.get_close_matches(path.stem, names, n=1)
     return f"did you mean `{names[close[0]]}`?" if close else "check the path"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not known: the closest one that is, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 class AbsentAttributeError(AttributeError):

@@ -17,6 +17,7 @@ from difc.dialects import Aval, as_list, aval_of
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.errors import ConcretizationError, InputError, MutationError, SourceLocation
+from difc.promotion import is_weak
 from difc.pytree import flatten_with_names
 from difc.source import is_library, place_of, user_frame_location
 from difc.tracer import Tracer, lift, stored_in_array, wrap
@@ -159,8 +160,6 @@ def values_of(
     Args:
       names: what messages call the leaves.
     """
-    from difc.promotion import is_weak
-
     frame: Frame = current_frame()
     values = [lift(x, name=n) for x, n in zip(leaves, names or ["a value"] * len(leaves), strict=True)]
     avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]

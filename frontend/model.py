@@ -6,7 +6,6 @@ and a file that failed to import leaves nothing behind in `sys.modules`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import itertools
@@ -20,9 +19,9 @@ from types import ModuleType
 
 from difc import config
 from difc.entry import Export
-from difc.errors import DifcError, ModelError, SourceLocation, absent_file_remedy
+from difc.errors import DifcError, ModelError, SourceLocation, absent_file_remedy, suggestion
 from difc.runtime.tree import IMPORT_NAME
-from difc.source import is_library
+from difc.source import is_library, place_of
 
 __all__ = ["load_model", "running_model", "select_entries"]
 
@@ -71,10 +70,9 @@ def select_entries(exports: Mapping[str, Export], names: Sequence[str], path: st
     """
     for name in names:
         if name not in exports:
-            close = difflib.get_close_matches(name, exports, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
             raise ModelError(
-                f"`{path}` exports no function `{name}`{hint}", remedy=f"name one of its entries: {', '.join(exports)}"
+                f"`{path}` exports no function `{name}`{suggestion(name, exports)}",
+                remedy=f"name one of its entries: {', '.join(exports)}",
             )
     return {name: exports[name] for name in names} if names else dict(exports)
 
@@ -99,7 +97,7 @@ def running_model(path: str | Path, doing: str) -> Iterator[None]:
         where = SourceLocation(file, line, error.offset or 0, error.end_offset or 0)
         raise ModelError(f"`{Path(file).name}` is not valid Python: {error.msg}", where=where) from None
     except DifcError as error:
-        place = _innermost(error)
+        place = place_of(error)
         if error.where is not None or place is None:
             raise
         raise type(error)(error.message, where=place, remedy=error.remedy) from error
@@ -156,14 +154,3 @@ def _imported(file: Path) -> ModuleType:
 def _user_frames(error: BaseException) -> list[traceback.FrameSummary]:
     """Return the frames of a traceback that are neither difc's nor the import system's, outermost first."""
     return [f for f in traceback.extract_tb(error.__traceback__) if not is_library(f.filename)]
-
-
-def _innermost(error: BaseException) -> SourceLocation | None:
-    frames = _user_frames(error)
-    if not frames:
-        return None
-    frame = frames[-1]
-    on_one_line = frame.end_lineno == frame.lineno and frame.end_colno is not None
-    return SourceLocation(
-        frame.filename, frame.lineno or 0, (frame.colno or 0) + 1, (frame.end_colno or 0) + 1 if on_one_line else 0
-    )

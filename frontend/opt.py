@@ -17,7 +17,7 @@ from typing import Any, NoReturn, get_type_hints
 
 from difc import dialects as dif
 from difc.dialects import context
-from difc.dialects.locations import verification_error
+from difc.dialects.locations import refused_by_mlir, verification_error
 from difc.dialects.mlir import func, ir
 from difc.errors import InputError, VerificationError
 from difc.passes import PASSES, Pass
@@ -168,7 +168,7 @@ def read_module(path: str) -> ir.Module:
                 _check_readable(Path(path))
                 module = ir.Module.parseFile(path)
         except ir.MLIRError as error:
-            raise verification_error([(d.location, d.message) for d in error.error_diagnostics]) from None
+            raise refused_by_mlir(error) from None
         dif.verify(module)
         return module
 

@@ -289,7 +289,7 @@ class Lower(Pass):
 
     def run(self, module: ir.Module) -> ir.Module:
         target = Target.parse(self.target)
-        return lower(module, target_kind=target.family.partition("-")[0], vectors=target.vectors)
+        return lower(module, target_kind=target.kind, vectors=target.vectors)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from difc.runtime import ArraySpec, Module, Signature
 from difc.runtime.archive import write
 from difc.runtime.module import load_traced
 from difc.runtime.processor import this_processor
+from difc.runtime.tree import tree_structure
 from difc.source import shortened
 from difc.spec import as_spec, named_aval
 
@@ -87,10 +88,9 @@ class Program:
     ) -> ir.Module:
         """Return the module in upstream dialects, for a target; with or without loops in kernels."""
         with context(), ir.Location.unknown():
-            kind = target.family.partition("-")[0]
             lowered = lower(
                 self.expanded,
-                target_kind=kind,
+                target_kind=target.kind,
                 vectors=target.vectors,
                 reflection=reflection,
                 loop_kernels=loop_kernels,
@@ -242,8 +242,8 @@ def _flat_signature(function: func.FuncOp, name: str) -> Signature:
         return tuple(ArraySpec(aval_of(t).shape, aval_of(t).dtype, f"{what}{i}") for i, t in enumerate(types))
 
     inputs, outputs = specs(function.type.inputs, "arg"), specs(function.type.results, "result")
-    in_tree = flatten_with_names((tuple(range(len(inputs))), {}), "args")[2]
-    return Signature(name, inputs, outputs, in_tree, flatten_with_names(tuple(range(len(outputs))), "result")[2], {})
+    in_tree, out_tree = tree_structure(((0,) * len(inputs), {})), tree_structure((0,) * len(outputs))
+    return Signature(name, inputs, outputs, in_tree, out_tree, {})
 
 
 class CompiledModule:

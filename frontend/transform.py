@@ -20,9 +20,11 @@ from difc.dims import plain
 from difc.errors import InputError, NotDifferentiableError, ShapeError
 from difc.functions import Traced, applied, call_name, results_as_tracers, trace_function, values_of
 from difc.jitted import check_function, jit, linearized
+from difc.promotion import is_weak, to_dtype
 from difc.pytree import broadcast_prefix, describe, flatten, flatten_with_names, unflatten
 from difc.source import user_frame_location
-from difc.tracing import current_frame
+from difc.tracer import Tracer, lift, wrap
+from difc.tracing import current_frame, is_tracing
 
 __all__ = ["check_float", "check_same_structure", "grad", "jvp", "pair", "value_and_grad", "vjp", "vmap"]
 
@@ -275,9 +277,6 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
 
 def _converted(dots: Sequence[Any], avals: Sequence[Aval]) -> list[Any]:
     """Return tangents or cotangents with Python numbers made the dtype of their primals."""
-    from difc.promotion import is_weak, to_dtype
-    from difc.tracer import lift, wrap
-
     return [wrap(to_dtype(lift(d), a.dtype)) if is_weak(d) else d for d, a in zip(dots, avals, strict=True)]
 
 
@@ -295,8 +294,6 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
 
     Example: `y, pullback = difc.vjp(np.sin, 0.0); pullback(1.0)` is `(1.0,)`.
     """
-    from difc.tracing import is_tracing
-
     check_function("vjp", fun)
     if not is_tracing():
         return linearized(fun, primals, has_aux)
@@ -311,8 +308,6 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     out = unflatten(function.out_tree, found)
     value, aux = pair("vjp", out) if has_aux else (out, None)
     value_leaves, value_tree = flatten(value)
-    from difc.tracer import Tracer, lift
-
     frame = current_frame()
     held = [Tracer(v, frame) for v in operands]
 

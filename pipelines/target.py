@@ -168,6 +168,11 @@ class Target:
         return cls(family, family, TARGETS[family].options)
 
     @property
+    def kind(self) -> str:
+        """Return what lowering tells apart: "cpu", "vulkan" or "cuda"."""
+        return self.family.partition("-")[0]
+
+    @property
     def backend(self) -> str:
         """Return IREE's name of the code generator."""
         return TARGETS[self.family].backend

@@ -10,7 +10,6 @@ driver of Vulkan is open, two threads of IREE (3.13) spin in it, idle or not; an
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import os
@@ -24,7 +23,7 @@ import iree.runtime as rt
 import numpy as np
 
 from difc import config
-from difc.errors import ArtifactError, DeviceError, UnsupportedError
+from difc.errors import ArtifactError, DeviceError, UnsupportedError, suggestion
 from difc.runtime.signature import DTYPES
 
 __all__ = ["DRIVERS", "INSTANCE", "Device", "available", "brief", "device", "preferred"]
@@ -298,9 +297,8 @@ def _parse(name: str) -> tuple[str, int]:
         if driver.startswith("cpu"):
             cpus = "pass local-sync, the calling thread, or local-task, all cores"
             raise DeviceError(f"unknown device `{name}`: `{driver}` is a target", remedy=cpus)
-        close = difflib.get_close_matches(driver, DRIVERS, n=1)
         raise DeviceError(
-            f"unknown device `{name}`" + (f"; did you mean `{close[0]}`?" if close else ""),
+            f"unknown device `{name}`{suggestion(driver, DRIVERS)}",
             remedy=f"pass one of {', '.join(DRIVERS)} (a GPU may have an index: `vulkan:1`)",
         )
     return driver, int(index or 0)

@@ -6,7 +6,6 @@ whatever is wrong with the machine a `DeviceError`, before any code of the artif
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 import iree.runtime as rt
 
-from difc.errors import ArtifactError, DifcError, EntryError, InputError
+from difc.errors import ArtifactError, DifcError, EntryError, InputError, suggestion
 from difc.runtime.archive import Archive, read, write
 from difc.runtime.device import DRIVERS, INSTANCE, Device, brief, preferred
 from difc.runtime.device import device as open_device
@@ -242,10 +241,9 @@ class Module:
 
     def _lookup(self, name: str) -> Entry:
         if name not in self._entries:
-            close = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
             raise EntryError(
-                f"{self._name} has no entry `{name}`{hint}", remedy=f"call one of: {', '.join(self._entries)}"
+                f"{self._name} has no entry `{name}`{suggestion(name, self._entries)}",
+                remedy=f"call one of: {', '.join(self._entries)}",
             )
         return self._entries[name]
 

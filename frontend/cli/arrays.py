@@ -5,7 +5,6 @@ Imports no IREE. Invariant: an array has the dtype that the user wrote or stored
 
 from __future__ import annotations
 
-import difflib
 import io
 import math
 import re
@@ -17,7 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from difc.errors import InputError, absent_file_remedy
+from difc.errors import InputError, absent_file_remedy, suggestion
 from difc.runtime.archive import write
 from difc.runtime.signature import ArraySpec
 
@@ -147,10 +146,8 @@ def _numbered(name: str, count: int) -> int | None:
 
 
 def _no_such_input(name: str, file: str, names: Sequence[str], entry: str) -> InputError:
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean `{close[0]}`?" if close else ""
     return InputError(
-        f"`{file}` has an array `{name}`, which is no input of `{entry}`{hint}",
+        f"`{file}` has an array `{name}`, which is no input of `{entry}`{suggestion(name, names)}",
         remedy=f"name the arrays {', '.join(names)}, or arg0, arg1, ...",
     )
 

@@ -181,15 +181,5 @@ def _by_tiles(x: Any, w: Any, window: tuple[int, ...]) -> Any:
 
 
 def _convolved(x: Any, w: Any, form: dict[str, Any]) -> Any:
-    """Apply the op: as a traced one, or its meaning on arrays."""
-    if surface.has_tracer(x, w):
-        from difc import dialects as dif
-        from difc.promotion import common_dtype, to_dtype
-        from difc.tracer import lift, wrap
-
-        dtype = common_dtype(x, w)
-        return wrap(dif.conv(to_dtype(lift(x), dtype), to_dtype(lift(w), dtype), **form))
-    from difc.dialects.interpreter import MEANINGS
-
     dtype = np.result_type(x, w)
-    return MEANINGS["dif.conv"](x.astype(dtype), w.astype(dtype), **form)
+    return surface.apply("conv", x.astype(dtype), w.astype(dtype), **form)

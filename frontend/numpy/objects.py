@@ -13,6 +13,7 @@ import numpy as np
 
 from difc.errors import InputError
 from difc.numpy import surface
+from difc.state import is_tracing
 
 __all__ = ["c_", "mgrid", "ogrid", "r_", "vectorize"]
 
@@ -24,7 +25,7 @@ class _Indexed:
         self._name, self._numpy = name, getattr(np, name)
 
     def __getitem__(self, key: Any) -> Any:
-        if not surface.is_tracing():
+        if not is_tracing():
             return self._numpy[key]
         from difc.numpy import grids
 

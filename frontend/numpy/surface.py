@@ -16,14 +16,9 @@ import numpy as np
 from difc.errors import AbsentAttributeError, UnsupportedError
 from difc.numpy import gaps
 from difc.source import absent_name
+from difc.state import is_tracing
 
-__all__ = ["attribute", "has_tracer", "is_tracing", "missing", "names"]
-
-
-def is_tracing() -> bool:
-    """Say whether a function is being traced here."""
-    tracing = sys.modules.get("difc.tracing")
-    return tracing is not None and tracing.is_tracing()
+__all__ = ["apply", "attribute", "has_tracer", "missing", "names"]
 
 
 def has_tracer(*values: Any) -> bool:
@@ -40,6 +35,24 @@ def _holds(value: Any, kind: type) -> bool:
     if isinstance(value, slice):
         return _holds((value.start, value.stop, value.step), kind)
     return isinstance(value, kind)
+
+
+def apply(op: str, *operands: Any, **attributes: Any) -> Any:
+    """Apply an op of the dialect to arrays, one of which may be traced, or compute what it means in NumPy.
+
+    Returns:
+      An array, traced or of NumPy; a tuple of them if the op has several results.
+    """
+    if not has_tracer(*operands):
+        from difc.dialects.interpreter import MEANINGS
+
+        with np.errstate(all="ignore"):
+            return MEANINGS[f"dif.{op}"](*operands, **attributes)
+    from difc import dialects as dif
+    from difc.tracer import lift, wrap
+
+    found = dif.OPS[f"dif.{op}"](*map(lift, operands), **attributes)
+    return tuple(map(wrap, found)) if isinstance(found, (list, tuple)) else wrap(found)
 
 
 def names(module: ModuleType) -> list[str]:

@@ -91,12 +91,5 @@ def apply(op: str, *operands: Any, on_arrays: Callable[..., Any] | None = None, 
     if not traced and on_arrays is not None:
         return on_arrays(*operands)
     operands = np.broadcast_arrays(*operands) if len(operands) > 1 else operands
-    if not traced:
-        from difc.dialects.interpreter import MEANINGS
-
-        with np.errstate(all="ignore"):
-            return MEANINGS[f"dif.{op}"](*operands, **attributes)[()]
-    from difc import dialects as dif
-    from difc.tracer import lift, wrap
-
-    return wrap(dif.OPS[f"dif.{op}"](*map(lift, operands), **attributes))
+    found = surface.apply(op, *operands, **attributes)
+    return found if traced else found[()]

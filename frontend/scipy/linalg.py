@@ -129,7 +129,7 @@ def _lu(a: Any) -> tuple[Any, Any, Any]:
     (a,) = matrices("lu", a, square=False)
     rows, columns = np.shape(a)[-2:]
     if rows == columns:
-        return _lu_of_tall(a)
+        return surface.apply("lu", a)
     if not (isinstance(rows, int) and isinstance(columns, int)):
         from difc.numpy.common import shape_error
 
@@ -137,26 +137,12 @@ def _lu(a: Any) -> tuple[Any, Any, Any]:
             f"lu takes matrices of run-time sizes only if they are square, not {rows} by {columns}",
             "give both sizes as numbers in the spec",
         )
-    packed, pivots, permutation = _lu_of_tall(a[..., :rows])
+    packed, pivots, permutation = surface.apply("lu", a[..., :rows])
     if rows < columns:  # the columns of the leading square have all pivots
         rest = np.take_along_axis(a[..., rows:], permutation[..., None], -2)
         rest = solve_triangular(packed, rest, lower=True, unit_diagonal=True)
         packed = np.concatenate([packed, rest], axis=-1)
     return packed, pivots, permutation
-
-
-def _lu_of_tall(a: Any) -> tuple[Any, Any, Any]:
-    """Return the packed factors, pivots and permutation of matrices with no more columns than rows."""
-    if not surface.has_tracer(a):
-        from difc.dialects import interpreter  # noqa: F401 - fills the table
-        from difc.dialects.semantics import MEANINGS
-
-        return MEANINGS["dif.lu"](a)  # type: ignore[no-any-return]
-    from difc import dialects as dif
-    from difc.tracer import lift, wrap
-
-    packed, pivots, permutation = dif.lu(lift(a))
-    return wrap(packed), wrap(pivots), wrap(permutation)
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
