@@ -22,7 +22,7 @@ from difc.runtime.device import DRIVERS, INSTANCE, Device, brief, preferred
 from difc.runtime.device import device as open_device
 from difc.runtime.invoke import Entry
 from difc.runtime.processor import check_processor
-from difc.runtime.signature import REFLECTION_KEY, ArraySpec, Signature
+from difc.runtime.signature import REFLECTION_KEY, Signature
 from difc.source import shortened
 
 __all__ = ["Module", "load", "load_traced", "read_signatures"]
@@ -227,12 +227,12 @@ class Module:
         return sorted({*super().__dir__(), *self._entries})
 
     def __repr__(self) -> str:
-        rows = [("entry", "arguments", "results")]
+        rows: list[tuple[str, ...]] = [("entry", "arguments", "results")]
         for entry, signature in ((name, found.signature) for name, found in self._entries.items()):
-            takes, gives = ([_row(spec) for spec in specs] for specs in (signature.inputs, signature.outputs))
+            takes, gives = ([spec.described for spec in specs] for specs in (signature.inputs, signature.outputs))
             for index in range(max(len(takes), len(gives), 1)):
                 cells = (items[index] if index < len(items) else "" for items in (takes, gives))
-                rows.append((entry if index == 0 else "", *cells))  # type: ignore[arg-type]
+                rows.append((entry if index == 0 else "", *cells))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         file = f"{self._name} " if self._name.startswith("`") else ""
@@ -255,7 +255,3 @@ class Module:
                 remedy=f"name one: `module.{next(iter(self._entries))}(...)`",
             )
         return next(iter(self._entries.values()))
-
-
-def _row(spec: ArraySpec) -> str:
-    return f"{spec.name}: {spec}" if spec.name else str(spec)

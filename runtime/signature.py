@@ -50,12 +50,18 @@ class ArraySpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if DTYPES.get(self.dtype.name) != self.dtype:
-            raise UnsupportedError(f"arrays of `{self.dtype}` have no place in a module", remedy=f"use {_listed()}")
+            message = f"arrays of `{self.dtype}` have no place in a module"
+            raise UnsupportedError(message, remedy=f"use {', '.join(DTYPES)}")
 
     @property
     def is_static(self) -> bool:
         """Whether every dimension has a size."""
         return not any(isinstance(dim, str) for dim in self.shape)
+
+    @property
+    def described(self) -> str:
+        """The spec after its name, if it has one."""
+        return f"{self.name}: {self}" if self.name else str(self)
 
     def __str__(self) -> str:
         return f"{self.dtype.name}[{', '.join(repr(dim) for dim in self.shape)}]"
@@ -106,8 +112,7 @@ class Signature:
         return {**dict(zip(names, positional, strict=True)), **keywords}
 
     def __str__(self) -> str:
-        takes = ", ".join(f"{spec.name}: {spec}" if spec.name else str(spec) for spec in self.inputs)
-        gives = ", ".join(f"{spec.name}: {spec}" if spec.name else str(spec) for spec in self.outputs)
+        takes, gives = (", ".join(spec.described for spec in specs) for specs in (self.inputs, self.outputs))
         return f"{self.entry}({takes}) -> ({gives})"
 
     def to_json(self) -> str:
@@ -157,10 +162,6 @@ class Signature:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError("the artifact's signature is incomplete", remedy="compile the model again") from error
-
-
-def _listed() -> str:
-    return ", ".join(DTYPES)
 
 
 def _spec_to_json(spec: ArraySpec) -> dict[str, Any]:

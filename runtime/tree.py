@@ -211,9 +211,10 @@ def _walk(entry: str, spec: PyTreeSpec, value: Any, path: str) -> Iterator[Any]:
         for key, child in zip(keys, children, strict=True):
             yield from _walk(entry, child, value[key], f"{path}[{key!r}]")
     elif kind == PyTreeKind.NAMEDTUPLE:
-        fields: tuple[str, ...] = spec.type._fields  # type: ignore[union-attr]
+        cls: Any = spec.type
+        fields: tuple[str, ...] = cls._fields
         if getattr(value, "_fields", None) != fields:
-            raise misfit(f"a named tuple {spec.type.__name__}({', '.join(fields)})")  # type: ignore[union-attr]
+            raise misfit(f"a named tuple {cls.__name__}({', '.join(fields)})")
         for field, child, item in zip(fields, children, value, strict=True):
             yield from _walk(entry, child, item, f"{path}.{field}")
     else:

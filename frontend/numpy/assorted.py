@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from difc.numpy.common import as_tracer, assigned, axis_of, shape_error, static_size
+from difc.numpy.common import along, as_tracer, assigned, shape_error, static_size
 from difc.numpy.registry import implements, unsupported
 from difc.tracer import Tracer, lift, wrap
 
@@ -65,11 +65,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     """Return the array with values put in before known positions along an axis. (numpy.insert)"""
     if isinstance(obj, Tracer):
         raise unsupported("numpy.insert with traced positions")
-    x = as_tracer(arr)
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    dim = axis_of(axis, x.ndim)
-    size = static_size(lift(x), dim, "insert")
+    value, dim = along(lift(arr), axis)
+    x, size = wrap(value), static_size(value, dim, "insert")
     new: Any = wrap(assigned(values, x.dtype))
     single = np.ndim(obj) == 0 and not isinstance(obj, slice)
     if single:  # the values are one slice, or as many as they have along the axis

@@ -24,6 +24,8 @@ from difc.tracer import Tracer, as_array, holds_tracer, lift, wrap
 from difc.tracing import constant, current_frame
 
 __all__ = [
+    "NO_VALUE",
+    "along",
     "as_operand",
     "as_tracer",
     "assigned",
@@ -49,6 +51,9 @@ __all__ = [
     "transposed",
     "widened",
 ]
+
+#: What NumPy gives for a keyword that is left out.
+NO_VALUE: Any = np._NoValue  # type: ignore[attr-defined]
 
 
 def shape_error(message: str, remedy: str = "") -> ShapeError:
@@ -155,6 +160,13 @@ def axis_of(axis: Any, ndim: int, what: str = "axis") -> int:
             f"use an axis from {-ndim} to {ndim - 1}" if ndim else "a scalar has no axes; leave the axis out",
         )
     return number % ndim
+
+
+def along(x: ir.Value, axis: Any) -> tuple[ir.Value, int]:
+    """Return a value, flattened if the axis to go along is None, and that axis counted from 0."""
+    if axis is None:
+        return reshaped(x, [product(shape_of(x))]), 0
+    return x, axis_of(axis, aval_of(x).ndim)
 
 
 def axes_of(axis: Any, ndim: int, what: str = "axis") -> tuple[int, ...]:

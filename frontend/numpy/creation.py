@@ -141,7 +141,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 
 
 @creates("arange")
-def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None, **ignored: Any) -> Any:
+def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None) -> Any:
     """Return evenly spaced numbers in `[start, stop)`; traced bounds must be integers. (numpy.arange)"""
     begin, end = (0, start) if stop is None else (0 if start is None else start, stop)
     if end is None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import BOOL
-from difc.numpy.common import as_tracer, axes_of, axis_of, dtype_from, integer, shape_error, static_size
-from difc.numpy.reduction import NO_VALUE, reduced
+from difc.numpy.common import NO_VALUE, as_tracer, axes_of, axis_of, dtype_from, integer, shape_error, static_size
+from difc.numpy.reduction import reduced
 from difc.numpy.registry import METHODS
 from difc.promotion import to_dtype
 from difc.tracer import Tracer, lift, wrap

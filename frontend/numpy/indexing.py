@@ -16,9 +16,9 @@ from difc import dialects as dif
 from difc.dialects import I32, I64, aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
+    along,
     as_operand,
     as_tracer,
-    axis_of,
     expand,
     reshaped,
     shape_error,
@@ -149,11 +149,8 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 
     Traced positions out of bounds are moved to the edge, as with mode="clip"; mode="wrap" counts round.
     """
-    x = wrap(lift(a))
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    dim = axis_of(axis, x.ndim)
-    index = as_operand(indices)
+    value, dim = along(lift(a), axis)
+    x, index = wrap(value), as_operand(indices)
     if mode in ("clip", "wrap"):
         size = x.shape[dim]
         index = np.clip(index, 0, size - 1) if mode == "clip" else np.remainder(index, size)
@@ -165,11 +162,8 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """Return elements at positions along an axis that differ from row to row. (numpy.take_along_axis)"""
-    x = wrap(lift(arr))
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    dim = axis_of(axis, x.ndim)
-    index = as_tracer(indices)
+    value, dim = along(lift(arr), axis)
+    x, index = wrap(value), as_tracer(indices)
     if index.ndim != x.ndim or index.dtype.kind not in "iu":
         raise shape_error(f"take_along_axis needs integer indices of {x.ndim} dimensions, not {index.aval}")
     x, index = np.moveaxis(x, dim, -1), np.moveaxis(index, dim, -1)
@@ -205,8 +199,6 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """Return the array without the elements at known positions along an axis. (numpy.delete)"""
     if isinstance(obj, Tracer):
         raise unsupported("numpy.delete with traced positions", "use np.where with a mask, or np.roll and a slice")
-    x = wrap(lift(arr))
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    size = static_size(lift(x), axis_of(axis, x.ndim), "delete")
-    return take(x, np.delete(np.arange(size), obj), axis)
+    x, dim = along(lift(arr), axis)
+    size = static_size(x, dim, "delete")
+    return take(wrap(x), np.delete(np.arange(size), obj), dim)

@@ -12,6 +12,7 @@ from difc import dialects as dif
 from difc.dialects import aval_of
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
+    along,
     as_operand,
     axis_of,
     expand,
@@ -228,10 +229,7 @@ def tile(A: Any, reps: Any) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Return each element repeated; different numbers of times must be known at trace time. (numpy.repeat)"""
-    x = lift(a)
-    if axis is None:
-        x, axis = reshaped(x, [product(shape_of(x))]), 0
-    dim = axis_of(axis, aval_of(x).ndim)
+    x, dim = along(lift(a), axis)
     if isinstance(repeats, Tracer) and repeats.ndim:
         raise unsupported("numpy.repeat with traced numbers of repeats", "use one number for all, or np.take")
     if isinstance(repeats, Tracer):

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import is_float
-from difc.numpy.common import as_tracer
-from difc.numpy.reduction import NO_VALUE
+from difc.numpy.common import NO_VALUE, as_tracer
 from difc.numpy.registry import implements
 
 __all__: list[str] = []

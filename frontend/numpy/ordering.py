@@ -15,13 +15,12 @@ from difc.dialects import BOOL, aval_of
 from difc.dialects.mlir import ir
 from difc.errors import InputError
 from difc.numpy.common import (
+    along,
     as_operand,
     as_tracer,
     axis_of,
     expand,
     integer,
-    product,
-    reshaped,
     shape_error,
     shape_of,
     transposed,
@@ -56,14 +55,6 @@ def searched(table: ir.Value, values: ir.Value, side: str) -> ir.Value:
     return dif.searchsorted(to_dtype(table, dtype), to_dtype(values, dtype), batch=0, side=side)
 
 
-def _along(a: Any, axis: Any) -> tuple[ir.Value, int]:
-    """Return an array and the axis to sort it along: flattened, if that is None."""
-    x = lift(as_operand(a))
-    if axis is None:
-        return reshaped(x, [product(shape_of(x))]), 0
-    return x, axis_of(axis, aval_of(x).ndim)
-
-
 def _check_options(function: Any, order: Any, *arguments: Any, **options: Any) -> None:
     """Refuse fields of records, and let NumPy say whether the other options are ones of its own."""
     name = function.__name__
@@ -82,14 +73,14 @@ def _check_options(function: Any, order: Any, *arguments: Any, **options: Any) -
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Return the elements in increasing order along an axis. (numpy.sort)"""
     _check_options(np.sort, order, [0], kind=kind, stable=stable)
-    return wrap(sorted_along(*_along(a, axis)))
+    return wrap(sorted_along(*along(lift(as_operand(a)), axis)))
 
 
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Return the positions that put the elements in increasing order along an axis. (numpy.argsort)"""
     _check_options(np.argsort, order, [0], kind=kind, stable=stable)
-    x, dim = _along(a, axis)
+    x, dim = along(lift(as_operand(a)), axis)
     return wrap(dif.argsort(x, axis=dim))
 
 
@@ -122,7 +113,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     (numpy.partition)
     """
     _check_options(np.partition, order, [0], 0, kind=kind)
-    x, dim = _along(a, axis)
+    x, dim = along(lift(as_operand(a)), axis)
     _check_kth("partition", kth, shape_of(x)[dim])
     return wrap(sorted_along(x, dim))
 
@@ -131,7 +122,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Return the positions of the elements of `partition`. (numpy.argpartition)"""
     _check_options(np.argpartition, order, [0], 0, kind=kind)
-    x, dim = _along(a, axis)
+    x, dim = along(lift(as_operand(a)), axis)
     _check_kth("argpartition", kth, shape_of(x)[dim])
     return wrap(dif.argsort(x, axis=dim))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from difc.errors import DtypeError, MutationError
 from difc.numpy.common import (
+    along,
     as_operand,
     as_tracer,
     axis_of,
@@ -28,6 +29,16 @@ from difc.source import user_frame_location
 from difc.tracer import lift, wrap
 
 __all__: list[str] = []
+
+
+def _inside(index: Any, size: Any, mode: str, what: str) -> Any:
+    """Return integers that may be out of bounds as ones that are not, as NumPy's `mode` says.
+
+    Whether those of mode="raise" are is not known before the program runs: they are moved to the edge.
+    """
+    if mode not in ("raise", "wrap", "clip"):
+        raise shape_error(f"{what}: mode={mode!r} is not one of 'raise', 'wrap', 'clip'")
+    return np.remainder(index, size) if mode == "wrap" else np.clip(index, 0, size - 1)
 
 
 def _integers(x: Any, what: str) -> Any:
@@ -106,11 +117,8 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     modes = list(mode) if isinstance(mode, (tuple, list)) else [mode] * len(sizes)
     place: Any = 0
     for index, size, how in zip(*_ordered(order, "ravel_multi_index", given, sizes, modes), strict=True):
-        if how not in ("raise", "wrap", "clip"):
-            raise shape_error(f"ravel_multi_index: mode={how!r} is not one of 'raise', 'wrap', 'clip'")
         wide = _integers(index, "ravel_multi_index").astype(np.int64)
-        wide = np.remainder(wide, size) if how == "wrap" else np.clip(wide, 0, size - 1)
-        place = place * size + wide
+        place = place * size + _inside(wide, size, how, "ravel_multi_index")
     return place
 
 
@@ -133,9 +141,8 @@ def unpackbits(a: Any, axis: Any = None, count: Any = None, bitorder: str = "big
             where=user_frame_location(),
             remedy="convert them with .astype(np.uint8)",
         )
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    dim = axis_of(axis, x.ndim)
+    value, dim = along(lift(x), axis)
+    x = wrap(value)
     bits = (np.moveaxis(x, dim, -1)[..., None] >> _bit_order(bitorder)) & np.uint8(1)
     bits = np.reshape(bits, (*bits.shape[:-2], -1))
     if count is not None:
@@ -151,10 +158,8 @@ def packbits(a: Any, axis: Any = None, bitorder: str = "big") -> Any:
     x = as_tracer(a)
     if x.dtype.kind not in "biu":
         raise shape_error(f"packbits needs integers or bools, not {x.aval}", "compare with 0 first: x != 0")
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    dim = axis_of(axis, x.ndim)
-    bits = np.moveaxis(x != 0, dim, -1)
+    value, dim = along(lift(x), axis)
+    bits = np.moveaxis(wrap(value) != 0, dim, -1)
     size = static_size(lift(bits), bits.ndim - 1, "packbits")
     bits = np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, -size % 8)])
     fields: Any = np.reshape(bits, (*bits.shape[:-1], -1, 8)).astype(np.uint8) << _bit_order(bitorder)
@@ -173,10 +178,9 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """
     number = _integers(a, "choose")
     options = [as_operand(c) for c in choices]
-    if mode not in ("raise", "wrap", "clip") or not options:
-        raise shape_error("choose needs one or more choices, and mode='raise', 'wrap' or 'clip'")
-    count = len(options)
-    number = np.remainder(number, count) if mode == "wrap" else np.clip(number, 0, count - 1)
+    if not options:
+        raise shape_error("choose needs one or more choices")
+    number = _inside(number, len(options), mode, "choose")
     kind = common_dtype(*options)
     values = [lift(number), *(lift(wrap(lift(o)).astype(kind)) for o in options)]
     like = [(v, shape_of(v)) for v in values]
@@ -247,11 +251,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise", *, inplace: bool = True) 
     x, index = as_tracer(a), np.reshape(_integers(ind, "put"), -1)
     flat: Any = np.reshape(x, -1)
     new = np.reshape(as_tracer(v), -1)
-    size = flat.shape[0]
-    if mode not in ("raise", "wrap", "clip"):
-        raise shape_error(f"put: mode={mode!r} is not one of 'raise', 'wrap', 'clip'")
-    if mode != "raise":
-        index = np.remainder(index, size) if mode == "wrap" else np.clip(index, 0, size - 1)
+    if mode != "raise":  # else the update is dropped where it is out of bounds
+        index = _inside(index, flat.shape[0], mode, "put")
     if shape_of(lift(new)) == (0,):
         return x
     count = static_size(lift(index), 0, "put")

@@ -18,6 +18,7 @@ from difc import dialects as dif
 from difc.dialects import BOOL, F64, is_float
 from difc.errors import InputError
 from difc.numpy.common import (
+    NO_VALUE,
     as_operand,
     as_tracer,
     axes_of,
@@ -29,7 +30,6 @@ from difc.numpy.common import (
     transposed,
 )
 from difc.numpy.ordering import gathered_along, sorted_along
-from difc.numpy.reduction import NO_VALUE
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_to, dtype_of, is_weak
 from difc.source import user_frame_location

@@ -15,6 +15,7 @@ from difc import dialects as dif
 from difc.dialects import BF16, BOOL, F16, F32, F64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
+    NO_VALUE,
     as_operand,
     as_tracer,
     axes_of,
@@ -33,10 +34,7 @@ from difc.numpy.registry import METHODS, implements, unsupported
 from difc.promotion import broadcast_to, promote, to_dtype
 from difc.tracer import lift, wrap
 
-__all__ = ["NO_VALUE", "reduced", "running_dtype", "summed"]
-
-#: What NumPy gives for a keyword that is left out.
-NO_VALUE: Any = np._NoValue  # type: ignore[attr-defined]
+__all__ = ["reduced", "running_dtype", "summed"]
 
 
 def _given(value: Any, default: Any) -> Any:

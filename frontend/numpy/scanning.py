@@ -15,13 +15,13 @@ from difc.dialects.mlir import ir
 from difc.dialects.types import short_name
 from difc.errors import DtypeError
 from difc.numpy.common import (
+    NO_VALUE,
+    along,
     as_operand,
     as_tracer,
     axis_of,
     dtype_from,
     integer,
-    product,
-    reshaped,
     shape_error,
     shape_of,
     static_size,
@@ -43,9 +43,7 @@ def _along(a: Any, axis: Any, dtype: Any) -> tuple[ir.Value, int]:
     """Return the array in the dtype that NumPy accumulates in, flattened where no axis is given."""
     x = lift(a)
     x = to_dtype(x, running_dtype(aval_of(x).dtype) if dtype is None else dtype_from(dtype))
-    if axis is None or not aval_of(x).ndim:
-        return reshaped(x, [product(shape_of(x))]), 0
-    return x, axis_of(axis, aval_of(x).ndim)
+    return along(x, axis if aval_of(x).ndim else None)
 
 
 @implements(np.cumsum)
@@ -118,7 +116,7 @@ METHODS[np.minimum, "accumulate"] = _extreme(dif.cummin)
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NO_VALUE, append: Any = NO_VALUE) -> Any:
     """Return the differences of neighbours along an axis, n times. (numpy.diff)"""
     x = as_tracer(a)
     dim, times = axis_of(axis, x.ndim), integer(n, "n")
@@ -126,7 +124,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append:
         raise shape_error(f"diff: the order {times} is negative")
     if times == 0:  # as in NumPy, which then leaves out what is put before and after
         return x
-    parts = [p for p in (prepend, x, append) if p is not np._NoValue]  # type: ignore[attr-defined]
+    parts = [p for p in (prepend, x, append) if p is not NO_VALUE]
     if len(parts) > 1:
         edge = tuple(1 if d == dim else s for d, s in enumerate(x.shape))
         parts = [np.broadcast_to(wrap(lift(p)), edge) if not np.ndim(p) else p for p in parts]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from difc import dialects as dif
@@ -77,8 +78,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     x = wrap(lift(x))
     if not is_float(x.dtype):
         return x
-    limits = np.finfo(x.dtype) if x.dtype.kind == "f" else None
-    largest = float(limits.max) if limits is not None else float.fromhex("0x1.fep127")  # bfloat16
+    largest = float(ml_dtypes.finfo(x.dtype).max)
     high, low = (largest if posinf is None else posinf), (-largest if neginf is None else neginf)
     result = where(np.isnan(x), nan, x)
     result = where(x == np.inf, high, result)

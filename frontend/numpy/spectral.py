@@ -15,7 +15,7 @@ from difc.dialects import aval_of
 from difc.dialects.matrices import symmetric
 from difc.dialects.mlir import ir
 from difc.dialects.types import NamedDim
-from difc.numpy.common import as_tracer, rank_of, shape_error, shape_of, size_scalar
+from difc.numpy.common import NO_VALUE, as_tracer, rank_of, shape_error, shape_of, size_scalar
 from difc.numpy.factor import matrices
 from difc.numpy.registry import implements, unsupported
 from difc.promotion import broadcast_to, to_dtype
@@ -145,11 +145,8 @@ def _pinv(x: ir.Value, tolerance: Any) -> ir.Value:
     return dif.pinv(x, broadcast_to(rtol, [(rtol, shape_of(rtol)), (x, shape_of(x))], lead))
 
 
-_unset = np._NoValue  # type: ignore[attr-defined]
-
-
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _unset) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NO_VALUE) -> Any:
     """Return the pseudo-inverse; singular values up to `rcond` times the largest count as 0. (numpy.linalg.pinv)
 
     The default of `rcond` is 1e-15, as in NumPy, or the larger size times the dtype's epsilon, if that is more: it is
@@ -158,11 +155,11 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _uns
     """
     (x,) = matrices("pinv", a, square=hermitian)
     x = symmetric(x) if hermitian else x
-    if rcond is not None and rtol is not _unset:
+    if rcond is not None and rtol is not NO_VALUE:
         raise shape_error("pinv takes rcond= or rtol=, not both", "leave out rcond")
     if rcond is None:
-        rcond = _default_tolerance(x, _epsilon(x)) if rtol is _unset or rtol is None else rtol
-        rcond = np.maximum(rcond, 1e-15) if rtol is _unset else rcond
+        rcond = _default_tolerance(x, _epsilon(x)) if rtol is NO_VALUE or rtol is None else rtol
+        rcond = np.maximum(rcond, 1e-15) if rtol is NO_VALUE else rcond
     return wrap(_pinv(x, rcond))
 
 

@@ -27,7 +27,9 @@ ASSUMED_SIZE = 64
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, out: Any = None, optimize: Any = True, dtype: Any = None, **ignored: Any) -> Any:
+def einsum(
+    *operands: Any, out: Any = None, optimize: Any = True, dtype: Any = None, order: Any = "K", casting: Any = "safe"
+) -> Any:
     """Return the sum of products that subscripts such as "ij,jk->ik" describe. (numpy.einsum)
 
     Subscripts may repeat a label (a diagonal), have an ellipsis, or be lists of integers after each operand. The

@@ -47,7 +47,14 @@ def test_a_copy_instead_of_writing(name: str, arguments: tuple[Any, ...]) -> Non
     ("f", "error", "message"),
     [
         (lambda x: np.choose(x, [1, 2]), ShapeError, "choose needs integers, not f64"),
-        (lambda x: np.choose(x.astype(int), [1], mode="no"), ShapeError, "mode='raise', 'wrap' or 'clip'"),
+        (
+            lambda x: np.choose(x.astype(int), [1], mode="no"),
+            ShapeError,
+            "choose: mode='no' is not one of 'raise', 'wrap'",
+        ),
+        (lambda x: np.choose(x.astype(int), []), ShapeError, "choose needs one or more choices"),
+        (lambda x: np.ravel_multi_index([x.astype(int)], [3], mode="no"), ShapeError, "ravel_multi_index: mode='no'"),
+        (lambda x: dnp.put(x, 0, 1.0, mode="no", inplace=False), ShapeError, "put: mode='no' is not one of"),
         (lambda x: np.unravel_index(x.astype(int), (3, 4), order="K"), ShapeError, "neither 'C' nor 'F'"),
         (lambda x: np.ravel_multi_index((x.astype(int),), (3, 4)), ShapeError, "1 indices for 2 dims"),
         (lambda x: np.tril_indices_from(x), ShapeError, "needs a matrix, not an array of 1 dim"),
