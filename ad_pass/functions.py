@@ -26,7 +26,7 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
 from difc.errors import NotDifferentiableError
 
-__all__ = ["LINEAR_ARGS", "Derivatives", "Forward", "expand_requests"]
+__all__ = ["Derivatives", "Forward", "expand_requests", "linear_arguments"]
 
 LINEAR_ARGS = "dif.linear_args"
 
@@ -149,18 +149,11 @@ class Derivatives:
 
     def _transpose(self, name: str, mask: tuple[bool, ...]) -> str:
         function = functions_of(self.module)[name]
-        if LINEAR_ARGS not in function.attributes:
-            raise NotDifferentiableError(
-                f"@{name} does not say which arguments it is linear in",
-                where=user_location(function.location),
-                remedy=f"give the function an attribute {LINEAR_ARGS} = <number of leading linear arguments>",
-            )
-        count = int(function.attributes[LINEAR_ARGS].value)
-        body, location = self.body(name), function.location
+        count, body, location = linear_arguments(function), self.body(name), function.location
         check_linear(body, count)
         residual_types = [a.type for a in list(body.arguments)[count:]]
         result_types = list(function.type.results)
-        block = new_block([*residual_types, *(t for t, mark in zip(result_types, mask, strict=True) if mark)])
+        block = new_block([*residual_types, *marked(result_types, mask)])
         arguments = list(block.arguments)
         residuals, given = arguments[: len(residual_types)], arguments[len(residual_types) :]
         sizes = _leading_sizes([aval_of(a) for a in list(body.arguments)[:count]], residuals)
@@ -182,15 +175,11 @@ class Derivatives:
         fwd_function, location = functions[forward.fwd], functions[name].location
         fwd_type = fwd_function.type
         outs = len(out_mask)
-        block = new_block([*fwd_type.inputs, *(t for t, m in zip(fwd_type.results, out_mask, strict=False) if m)])
+        block = new_block([*fwd_type.inputs, *marked(list(fwd_type.results)[:outs], out_mask)])
         arguments = list(block.arguments)
         primals, cts = arguments[: len(mask)], arguments[len(mask) :]
         # a cotangent of a result that does not depend on the marked primals is dropped
-        used = [
-            ct
-            for ct, nz in zip(cts, (nz for nz, m in zip(forward.out_mask, out_mask, strict=True) if m), strict=True)
-            if nz
-        ]
+        used = marked(cts, marked(forward.out_mask, out_mask))
         with dif.use_builder(Builder(block, location)):
             values = inline_block(fwd_function.entry_block, primals)
             found = inline_block(functions[bwd].entry_block, [*values[outs:], *used])
@@ -222,6 +211,22 @@ def _leading_sizes(avals: Sequence[dif.Aval], residuals: Sequence[ir.Value]) -> 
     """Return the sizes of linear arguments: their dynamic dims are the first residuals, in order."""
     remaining = iter(residuals)
     return [[d if isinstance(d, int) else next(remaining) for d in aval.shape] for aval in avals]
+
+
+def linear_arguments(function: func.FuncOp) -> int:
+    """Return how many leading arguments a function says it is linear in.
+
+    Raises:
+      NotDifferentiableError: where it does not say so.
+    """
+    given = function.attributes.get(LINEAR_ARGS)
+    if not isinstance(given, ir.IntegerAttr) or not 0 <= given.value <= len(function.type.inputs):
+        raise NotDifferentiableError(
+            f"@{function.name.value} does not say which arguments it is linear in",
+            where=user_location(function.location),
+            remedy=f"give the function an attribute {LINEAR_ARGS} = <number of leading linear arguments> : i64",
+        )
+    return int(given.value)
 
 
 def _has_calls(function: func.FuncOp) -> bool:

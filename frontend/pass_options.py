@@ -1,4 +1,4 @@
-"""Options of passes against the function that they name: masks, axes, linear arguments.
+"""Options of passes against the function that they name: masks and axes.
 
 Imports no pass. Invariant: what these return fits the function, so a pass can rely on it.
 """
@@ -9,13 +9,11 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from difc.ad_pass.functions import LINEAR_ARGS
 from difc.dialects import aval_of, functions_of, is_float
-from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
-from difc.errors import InputError, NotDifferentiableError
+from difc.errors import InputError
 
-__all__ = ["axes_of", "float_mask", "function_named", "linear_arguments"]
+__all__ = ["axes_of", "float_mask", "function_named"]
 
 
 def function_named(module: ir.Module, name: str) -> func.FuncOp:
@@ -31,23 +29,6 @@ def function_named(module: ir.Module, name: str) -> func.FuncOp:
         known = ", ".join(f"@{f}" for f in functions) or "none"
         raise InputError(f"there is no function @{name} in the module{hint}", remedy=f"its functions: {known}")
     return functions[name]
-
-
-def linear_arguments(function: func.FuncOp, name: str) -> int:
-    """Return how many leading arguments a function says it is linear in.
-
-    Raises:
-      NotDifferentiableError: where it does not say so.
-    """
-    count = len(function.type.inputs)
-    given = function.attributes.get(LINEAR_ARGS)
-    if not isinstance(given, ir.IntegerAttr) or not 0 < given.value <= count:
-        raise NotDifferentiableError(
-            f"@{name} does not say which arguments it is linear in",
-            where=user_location(function.location),
-            remedy=f"give the function an attribute {LINEAR_ARGS} = <number of leading linear arguments> : i64",
-        )
-    return int(given.value)
 
 
 def float_mask(

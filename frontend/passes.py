@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from difc import dialects as dif
-from difc.ad_pass.functions import Derivatives, expand_requests
+from difc.ad_pass.functions import Derivatives, expand_requests, linear_arguments
 from difc.ad_pass.linearize import check_linear
 from difc.dialects import copy_functions, copy_module, functions_of, inline_block
 from difc.dialects.mlir import ir, passmanager
-from difc.pass_options import axes_of, float_mask, function_named, linear_arguments
+from difc.pass_options import axes_of, float_mask, function_named
 from difc.pipelines.lower import lower
 from difc.pipelines.prune import prune_dead
 from difc.pipelines.simplify import simplify
@@ -140,8 +140,7 @@ class CheckLinear(Pass):
     fn: str
 
     def run(self, module: ir.Module) -> ir.Module:
-        function = function_named(module, self.fn)
-        count = linear_arguments(function, self.fn)
+        count = linear_arguments(function_named(module, self.fn))
         derivatives = Derivatives(copy_module(module))  # owns the block
         check_linear(derivatives.body(self.fn), count)
         return module
@@ -160,9 +159,7 @@ class Transpose(Pass):
     mask: tuple[bool, ...] | None = None
 
     def run(self, module: ir.Module) -> ir.Module:
-        function = function_named(module, self.fn)
-        linear_arguments(function, self.fn)
-        mask = float_mask(self.name, "mask", self.mask, function.type.results)
+        mask = float_mask(self.name, "mask", self.mask, function_named(module, self.fn).type.results)
         return _derived(module, lambda derivatives: [derivatives.transpose(self.fn, mask)])
 
 

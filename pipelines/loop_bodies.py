@@ -107,7 +107,7 @@ def carry_bytes(function: ir.Operation) -> None:
     byte = ir.IntegerType.get_signless(8)
 
     def converted(x: ir.Value, name: str, element: ir.Type) -> ir.Value:
-        sizes, inputs = [e.size_of(x, d) for d in range(x.type.rank)], [(x, identity_map(x.type.rank))]
+        sizes, inputs = e.sizes_of(x), [(x, identity_map(x.type.rank))]
         return e.pointwise(sizes, element, lambda number: e.value(name, [number], element), inputs)
 
     def give_bytes(op: ir.Operation, index: int) -> None:
@@ -169,7 +169,7 @@ def yield_in_place(function: ir.Operation) -> None:
                 if value.type.has_static_shape:
                     end.operands[index] = _copied(e, value, carry)
                 else:  # as a part, since IREE needs to know the sizes of what it puts aside if the carry is still read
-                    sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                    sizes = e.sizes_of(value)
                     end.operands[index] = e.insert_slice(value, carry, [0] * len(sizes), sizes, [1] * len(sizes))
 
 
@@ -214,7 +214,7 @@ def yield_from_memory(function: ir.Operation) -> None:
             with e.within(end):
                 for index, value in enumerate(end.operands):
                     if is_array(value):
-                        sizes = [e.size_of(value, d) for d in range(value.type.rank)]
+                        sizes = e.sizes_of(value)
                         end.operands[index] = _copied(e, value, e.empty(sizes, element_of(value)))
 
 
@@ -245,7 +245,7 @@ def select_elements(function: ir.Operation) -> None:
         type_, e.location = op.results[0].type, op.location
         inputs = [(x, identity_map(type_.rank)) for x in arrays]
         with e.within(op):
-            sizes = [e.size_of(arrays[0], d) for d in range(type_.rank)]
+            sizes = e.sizes_of(arrays[0])
             chosen = e.pointwise(sizes, type_.element_type, functools.partial(e.select, condition), inputs)
         op.results[0].replace_all_uses_with(chosen)
         op.erase()

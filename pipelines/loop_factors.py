@@ -80,7 +80,7 @@ def _written_out(e: TensorEmitter, call: ir.Operation, fma: bool) -> list[ir.Val
         x if x.type.rank == 3 else e.expand(x, _ROWS, [e.size_of(x, 0), size, x.type.shape[1] // size])
         for x in _arrays(call)
     ]
-    batch, *shape = (e.size_of(given[-1], d) for d in range(3))
+    batch, *shape = e.sizes_of(given[-1])
     made = [e.empty([batch, *shape], element_of(given[-1]))]
     if kernel["name"] == "lu":
         counts = zip(list(call.results)[1:], reversed(shape), strict=False)

@@ -387,7 +387,7 @@ def _sizes(e: TensorEmitter, array: ir.Value) -> list[Size]:
     """Return the sizes of an array: those that it was made with, where it was made empty."""
     if is_empty(array):
         return sizes_in(array.owner.operation)[0]
-    return [e.size_of(array, d) for d in range(array.type.rank)]
+    return e.sizes_of(array)
 
 
 def _as_index(value: ir.Value) -> ir.Value:

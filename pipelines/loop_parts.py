@@ -88,7 +88,7 @@ def _begin_with_nothing(result: ir.Value) -> None:
         return
     e = TensorEmitter(loop.operation.parent.regions[0].blocks[0], loop.location)
     with e.within(loop.operation):
-        start = e.empty([e.size_of(loop.operands[3 + number], d) for d in range(result.type.rank)], element_of(result))
+        start = e.empty(e.sizes_of(loop.operands[3 + number]), element_of(result))
         loop.operands[3 + number] = e.fill(e.constant(0, element_of(result)), start)
 
 
@@ -187,7 +187,7 @@ def joined(e: TensorEmitter, lanes: Lanes, found: Sequence[ir.Value], starts: Se
 
 
 def _first(e: TensorEmitter, x: ir.Value) -> ir.Value:
-    sizes = [e.size_of(x, d) for d in range(1, x.type.rank)]
+    sizes = e.sizes_of(x, 1)
     zeros, ones = [0] * x.type.rank, [1] * x.type.rank
     return e.extract_slice(x, zeros, [1, *sizes], ones, drop=[0])
 
@@ -206,7 +206,7 @@ def _total(e: TensorEmitter, parts: ir.Value, starts: Sequence[ir.Value]) -> ir.
         total = e.value("arith.truncf", [total], element) if is_single else total
         return [e.value(add, [others[0], total], element) if starts else total]
 
-    sizes = [e.size_of(parts, d) for d in range(1, rank)]
+    sizes = e.sizes_of(parts, 1)
     inner, same = projection(rank, tuple(range(1, rank))), identity_map(rank - 1)
     nothing = e.filled(e.constant(0, wide), sizes)
     (total,) = e.generic(

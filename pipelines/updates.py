@@ -92,7 +92,7 @@ def _join(e: TensorEmitter, call: ir.Operation, unit: VectorUnit) -> None:
     e.location = use.generic.location
     with e.within(use.generic):
         base, result = use.other, use.result
-        shape = [e.size_of(base, d) for d in range(base.type.rank)]
+        shape = e.sizes_of(base)
         flat = regroup(e, base, shape, [1, e.product(shape)])
         update = Update(flat, _as_factor(e, scale, result), use.name == "arith.subf")
         x, y = operands[len(SIZES) : len(SIZES) + 2]

@@ -257,6 +257,10 @@ class Emitter:
             return x.type.get_dim_size(dimension)
         return self.value("tensor.dim", [x, self.index(dimension)], self.index_type)
 
+    def sizes_of(self, x: ir.Value, first: int = 0) -> list[Size]:
+        """Return the sizes of a tensor, from a dim on."""
+        return [self.size_of(x, d) for d in range(first, x.type.rank)]
+
     def extract(self, x: ir.Value, indices: Sequence[ir.Value] = ()) -> ir.Value:
         """Read one element of a tensor."""
         return self.value("tensor.extract", [x, *indices], element_of(x))

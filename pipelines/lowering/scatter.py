@@ -226,10 +226,7 @@ def _spread(
     body: Callable[..., list[ir.Value]],
 ) -> ir.Value:
     """Append a scatter of windows whose last dim is short, which IREE spreads over threads."""
-    rows, windows = (
-        [c.size_of(target, d) for d in keys],
-        [c.size_of(target, d) for d in range(len(keys), _rank(target))],
-    )
+    rows, windows = [c.size_of(target, d) for d in keys], c.sizes_of(target, len(keys))
     count, width = c.size_of(updates, 0), c.product(windows)
     if isinstance(width, int) and width <= _SHORT:
         return _few_at_a_time(c, updates, points, target, keys, body)
@@ -282,7 +279,7 @@ def _few_at_a_time(
 
 
 def _leading(c: Context, x: ir.Value, first: int, size: int) -> ir.Value:
-    rest = [c.size_of(x, d) for d in range(1, _rank(x))]
+    rest = c.sizes_of(x, 1)
     return c.extract_slice(x, [first, *[0] * len(rest)], [size, *rest], [1] * _rank(x))
 
 

@@ -41,7 +41,7 @@ class TensorEmitter(Emitter):
         """
         if is_made_by(x, "arith.constant"):
             return x
-        sizes = [self.size_of(x, d) for d in range(x.type.rank)]
+        sizes = self.sizes_of(x)
         return self.value("iree_tensor_ext.compute_barrier.start", [x, *dynamic_sizes(sizes)], x.type)
 
     def tied(self, x: ir.Value, sizes: Sequence[Size]) -> ir.Value:
