@@ -7,7 +7,7 @@ from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass.registry import Node
-from difc.dialects import Aval, Builder, ScanParts, aval_of, clone_op, needed_first, new_block, yielded
+from difc.dialects import Aval, Builder, aval_of, clone_op, needed_first, new_block, scan_parts, yielded
 from difc.dialects.locations import user_location
 from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
@@ -118,7 +118,7 @@ class SizeFinder:
 
     def _scan_sizes(self, node: Node, index: int) -> Sizes:
         a = node.attributes
-        parts = ScanParts.of(list(node.operation.operands), a["num_carry"], a["num_xs"], a["length"])
+        parts = scan_parts(node.operation)
         if index < a["num_carry"]:
             return self.sizes(parts.carry[index])
         length = a["length"] if a["length"] >= 0 else self.value(parts.length[0])

@@ -309,6 +309,5 @@ def emit(
     try:
         return builder.emit(opdef, operands, attributes, regions)
     except DifcError as error:
-        if error.where is not None or (where := builder.where()) is None:
-            raise
-        raise type(error)(error.message, where=where, remedy=error.remedy) from None
+        error.where = error.where or builder.where()
+        raise

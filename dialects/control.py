@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,11 +85,15 @@ class ScanParts:
             list(operands[end:]),
         )
 
+    @staticmethod
+    def grouped(values: Sequence[Any], attributes: Mapping[str, Any]) -> ScanParts:
+        """Group what stands for the operands of a scan with these attributes."""
+        return ScanParts.of(values, attributes["num_carry"], attributes["num_xs"], attributes["length"])
+
 
 def scan_parts(operation: Any) -> ScanParts:
     """Return the operand groups of a scan operation."""
-    attributes = scan.decode(operation)
-    return ScanParts.of(list(operation.operands), attributes["num_carry"], attributes["num_xs"], attributes["length"])
+    return ScanParts.grouped(list(operation.operands), scan.decode(operation))
 
 
 @op(dialect="fun", regions=1)

@@ -189,10 +189,8 @@ class _Step:
             if self._control is not None and (problem := _misfit(results, self._results)):
                 raise ShapeError(f"'{self._opdef.name}' gives what does not fit its type: {problem}")
         except DifcError as error:
-            where = user_location(self._operation.location)
-            if error.where is not None or where is None:
-                raise
-            raise type(error)(error.message, where=where, remedy=error.remedy) from None
+            error.where = error.where or user_location(self._operation.location)
+            raise
         if problem := _misfit(results, self._results) or _misfit(results, expected):
             raise AssertionError(f"'{self._opdef.name}' computed a wrong result: {problem}: {self._operation}")
         return results

@@ -104,12 +104,12 @@ class Scan:
     def __init__(self, operation: Any, attributes: dict[str, Any], functions: Functions) -> None:
         block = operation.regions[0].blocks[0]
         self._body = functions.decode(block)
-        self._groups = attributes["num_carry"], attributes["num_xs"], attributes["length"]
-        self._num_carry, self._length, self._reverse = self._groups[0], attributes["length"], attributes["reverse"]
+        self._attributes, self._num_carry = attributes, attributes["num_carry"]
+        self._length, self._reverse = attributes["length"], attributes["reverse"]
         self._y_avals = [aval_of(y) for y in yielded(block)[self._num_carry :]]
 
     def run(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        parts = ScanParts.of(arrays, *self._groups)
+        parts = ScanParts.grouped(arrays, self._attributes)
         trips = int(parts.length[0]) if self._length == -1 else self._length
         for i, x in enumerate(parts.xs):
             if len(x) != trips:
@@ -137,7 +137,7 @@ class Scan:
         return [np.empty((0, *shape), aval.dtype) for shape, aval in zip(filled, self._y_avals, strict=True)]
 
     def sizes(self, *values: Known) -> list[Known]:
-        parts = ScanParts.of(values, *self._groups)
+        parts = ScanParts.grouped(values, self._attributes)
         trips = sized(parts.length[0]).value if self._length == -1 else self._length
         outs = self._step(parts)
         return [*outs[: self._num_carry], *(SizedAval((trips, *y.shape), y.dtype) for y in outs[self._num_carry :])]

@@ -97,10 +97,8 @@ def running_model(path: str | Path, doing: str) -> Iterator[None]:
         where = SourceLocation(file, line, error.offset or 0, error.end_offset or 0)
         raise ModelError(f"`{Path(file).name}` is not valid Python: {error.msg}", where=where) from None
     except DifcError as error:
-        place = place_of(error)
-        if error.where is not None or place is None:
-            raise
-        raise type(error)(error.message, where=place, remedy=error.remedy) from error
+        error.where = error.where or place_of(error)
+        raise
     except (Exception, SystemExit) as error:
         frames = _user_frames(error)
         if config.get("traceback") == "full" or not frames:

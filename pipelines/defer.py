@@ -36,7 +36,7 @@ class _Plan:
     def __init__(self, operation: Any, operands: list[ir.Value]) -> None:
         self.operation, self.attributes = operation, attributes_of(operation)
         a = self.attributes
-        self.parts = ScanParts.of(operands, a["num_carry"], a["num_xs"], a["length"])
+        self.parts = ScanParts.grouped(operands, a)
         self.body = operation.regions[0].blocks[0]
         self.arguments, self.outs = list(self.body.arguments), yielded(self.body)
         nc, nx = a["num_carry"], a["num_xs"]

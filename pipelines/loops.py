@@ -30,7 +30,7 @@ def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> li
       Its results.
     """
     attributes = attributes_of(operation)
-    parts = ScanParts.of(operands, attributes["num_carry"], attributes["num_xs"], attributes["length"])
+    parts = ScanParts.grouped(operands, attributes)
     body = operation.regions[0].blocks[0]
     nc, nx = len(parts.carry), len(parts.xs)
     arguments, outs = list(body.arguments), yielded(body)

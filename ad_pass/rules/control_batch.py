@@ -105,8 +105,7 @@ def _scan_batch(
 ) -> tuple[list[ir.Value], list[bool]]:
     # body: c, x, k -> c', y   =>   the same on batches; xs are [T, B, ...] within
     a = node.attributes
-    parts = ScanParts.of(operands, a["num_carry"], a["num_xs"], a["length"])
-    flags = ScanParts.of(batched, a["num_carry"], a["num_xs"], a["length"])
+    parts, flags = (ScanParts.grouped(each, a) for each in (operands, batched))
     if any(flags.length):
         return _scan_of_mapped_length(node, size, parts, flags)
     (body,) = node.bodies

@@ -27,14 +27,9 @@ from difc.dialects.mlir import ir
 __all__: list[str] = []
 
 
-def _groups(node: Node, values: Sequence[Any]) -> ScanParts:
-    a = node.attributes
-    return ScanParts.of(values, a["num_carry"], a["num_xs"], a["length"])
-
-
 def _scan_fixpoint(node: Node, nonzero: Sequence[bool]) -> tuple[list[bool], list[bool]]:
     """Return which carries and which ys may have a nonzero tangent: carries feed back until nothing changes."""
-    parts = _groups(node, nonzero)
+    parts = ScanParts.grouped(nonzero, node.attributes)
     carry, (body,) = list(parts.carry), node.bodies
     while True:
         outs = nonzero_outputs(body, [*carry, *parts.xs, *parts.consts])
@@ -93,7 +88,7 @@ def _split(values: Sequence[Any], *counts: int) -> list[list[Any]]:
 
 def _scan_jvp(node: Node, primals: list[ir.Value], tangents: list[Tangent]) -> tuple[list[ir.Value], list[Tangent]]:
     # body: c, x, k -> c', y   =>   c, tc[nz], x, tx[nz], k, tk[nz] -> c', tc'[nz], y, ty[nz]
-    parts, ts = _groups(node, primals), _groups(node, tangents)
+    parts, ts = (ScanParts.grouped(each, node.attributes) for each in (primals, tangents))
     nz_carry, nz_ys = _scan_fixpoint(node, nonzero_mask(tangents))
     nz_xs, nz_consts = nonzero_mask(ts.xs), nonzero_mask(ts.consts)
     (body,) = node.bodies
@@ -138,7 +133,7 @@ def _scan_linearize(
     # cheap ops give is computed again.
     builder = dif.current_builder()
     assert isinstance(builder, LinearizeBuilder)
-    parts, ts = _groups(node, primals), _groups(node, tangents)
+    parts, ts = (ScanParts.grouped(each, node.attributes) for each in (primals, tangents))
     nz_carry, nz_ys = _scan_fixpoint(node, nonzero_mask(tangents))
     nz_xs, nz_consts = nonzero_mask(ts.xs), nonzero_mask(ts.consts)
     split = linearize_block(node.bodies[0], [*nz_carry, *nz_xs, *nz_consts], out_mask=[*nz_carry, *nz_ys])
@@ -242,7 +237,8 @@ class _Invariant:
 
 def _scan_transpose(node: Node, cts: list[Tangent], operands: list[Any]) -> list[Any]:
     # body: tc, tx, rx, tk, rk -> tc', ty   =>   reversed: ct_c, ct_k, ct_y[nz], rx, rk -> ct_c', ct_k', ct_x
-    parts, marks = _groups(node, operands), _groups(node, [isinstance(v, Linear) for v in operands])
+    linear = [isinstance(v, Linear) for v in operands]
+    parts, marks = (ScanParts.grouped(each, node.attributes) for each in (operands, linear))
     nc = len(parts.carry)
     ct_carry, nz_ys = cts[:nc], nonzero_mask(cts[nc:])
     linear_xs, linear_consts = marked(parts.xs, marks.xs), marked(parts.consts, marks.consts)

@@ -13,8 +13,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from difc.errors import InputError
 from difc.scipy.common import constant, floats, is_odd, largest_logarithm, polynomial
 from difc.scipy.gammas import FACTORIALS, FAR, betaln, gamma, gammaln, is_pole, log_fall, sign_of_gamma
+from difc.source import user_frame_location
 
 __all__ = [
     "binom",
@@ -265,7 +267,9 @@ def radian(d: Any, m: Any, s: Any) -> Any:
 
 def _only_floats(exact: bool, name: str) -> None:
     if exact:
-        raise ValueError(f"{name} with exact=True gives Python integers; leave it out")
+        raise InputError(
+            f"{name} with exact=True gives Python integers", where=user_frame_location(), remedy="leave it out"
+        )
 
 
 def _is_whole(x: Any) -> Any:

@@ -141,7 +141,7 @@ def _slice(c: Context, x: Value, step: ir.Value) -> Value:
 def _scan(c: Context, operation: ir.Operation, *operands: Value) -> list[Value]:
     attributes = dif.scan.decode(operation)
     num_carry = attributes["num_carry"]
-    parts = ScanParts.of(operands, num_carry, attributes["num_xs"], attributes["length"])
+    parts = ScanParts.grouped(operands, attributes)
     (body,) = (region.blocks[0] for region in operation.regions)
     length: Size = c.host_index(parts.length[0]) if parts.length else attributes["length"]
     avals = [aval_of(r) for r in operation.results]
