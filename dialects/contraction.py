@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Ints, op
-from difc.dialects.types import Aval, check_dims, is_float, is_integer, same_dim
+from difc.dialects.types import Aval, check_dims, check_same_dtype, is_float, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["dot_general", "free_dims"]
@@ -23,8 +23,7 @@ def dot_general(
 
     Result dims: batch, then free dims of `lhs`, then free dims of `rhs`, each in order. (StableHLO dot_general.)
     """
-    if lhs.dtype != rhs.dtype:
-        raise DtypeError(f"dot_general: operand dtypes differ: {lhs} and {rhs}")
+    check_same_dtype("dot_general", lhs, rhs)
     if not (is_float(lhs.dtype) or is_integer(lhs.dtype)):
         raise DtypeError(f"dot_general takes numbers, not {lhs.dtype}")
     check_dims("dot_general", (*lhs_batch, *lhs_contract), lhs.ndim)

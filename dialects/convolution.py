@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from difc.dialects.base import Int, Ints, op
-from difc.dialects.types import Aval, is_float, is_integer, same_dim
+from difc.dialects.types import Aval, check_same_dtype, is_float, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["conv", "dilated_size"]
@@ -48,8 +48,7 @@ def conv(
     around `lhs` after `lhs_dilation - 1` ones between its elements; `rhs_dilation` is the distance of the elements that
     a window takes. Channels are cut into `groups` runs on both sides: run i of the result sees run i of `lhs` only.
     """
-    if lhs.dtype != rhs.dtype:
-        raise DtypeError(f"conv: operand dtypes differ: {lhs} and {rhs}")
+    check_same_dtype("conv", lhs, rhs)
     if not (is_float(lhs.dtype) or is_integer(lhs.dtype)):
         raise DtypeError(f"conv takes numbers, not {lhs.dtype}")
     rank = lhs.ndim - 2

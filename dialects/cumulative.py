@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Bool, Int, OpDef, op
-from difc.dialects.types import Aval, check_dims, check_dtype, same_shape
-from difc.errors import DtypeError
+from difc.dialects.types import Aval, check_dims, check_dtype, check_same_dtype, same_shape
 
 __all__ = ["CUMULATIVE", "cummax", "cummin", "cumprod", "cumsum", "recurrence"]
 
@@ -41,6 +40,5 @@ def recurrence(factor: Aval, x: Aval, *, axis: Int, reverse: Bool) -> Aval:
     """
     check_dtype("recurrence", x.dtype, "float|integer")
     check_dims("recurrence", (axis,), x.ndim)
-    if factor.dtype != x.dtype:
-        raise DtypeError(f"recurrence: dtypes differ: {factor} and {x}")
+    check_same_dtype("recurrence", factor, x)
     return Aval(same_shape("recurrence", factor, x), x.dtype)

@@ -6,7 +6,7 @@ Operands have equal shapes and dtypes; broadcasting and promotion end in the fro
 from __future__ import annotations
 
 from difc.dialects.base import Dtype, OpDef, Str, op
-from difc.dialects.types import BOOL, Aval, check_dtype, same_shape
+from difc.dialects.types import BOOL, Aval, check_dtype, check_same_dtype, same_shape
 from difc.errors import DtypeError
 
 __all__ = [
@@ -84,8 +84,7 @@ def _unary(name: str, kinds: str, doc: str) -> OpDef:
 
 def _binary(name: str, kinds: str, doc: str) -> OpDef:
     def infer(x: Aval, y: Aval) -> Aval:
-        if x.dtype != y.dtype:
-            raise DtypeError(f"{name}: operand dtypes differ: {x} and {y}")
+        check_same_dtype(name, x, y)
         check_dtype(name, x.dtype, kinds)
         return Aval(same_shape(name, x, y), x.dtype)
 
@@ -155,8 +154,7 @@ def compare(x: Aval, y: Aval, *, direction: Str) -> Aval:
     """Compare elementwise; `direction` is one of eq ne lt le gt ge. Any comparison with NaN but `ne` is false."""
     if direction not in COMPARISONS:
         raise DtypeError(f"compare: unknown direction {direction!r}, not one of {', '.join(COMPARISONS)}")
-    if x.dtype != y.dtype:
-        raise DtypeError(f"compare: operand dtypes differ: {x} and {y}")
+    check_same_dtype("compare", x, y)
     return Aval(same_shape("compare", x, y), BOOL)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from difc.dialects.base import Bool, op
-from difc.dialects.types import F32, F64, I32, Aval, same_dim, same_shape
+from difc.dialects.types import F32, F64, I32, Aval, check_same_dtype, same_dim, same_shape
 from difc.errors import DtypeError, ShapeError
 
 __all__ = [
@@ -46,8 +46,7 @@ def cholesky(x: Aval) -> Aval:
 
 def _check_like_factor(name: str, factor: Aval, t: Aval) -> Aval:
     _check_square(name, factor)
-    if t.dtype != factor.dtype:
-        raise DtypeError(f"{name}: operand dtypes differ: {factor} and {t}")
+    check_same_dtype(name, factor, t)
     return Aval(same_shape(name, factor, t), t.dtype)
 
 
@@ -77,8 +76,7 @@ def triangular_solve(a: Aval, b: Aval, *, left_side: Bool, lower: Bool, transpos
     ones. A zero on the diagonal divides as numbers do: infinities and NaN.
     """
     size = _check_square("triangular_solve", a)
-    if a.dtype != b.dtype:
-        raise DtypeError(f"triangular_solve: operand dtypes differ: {a} and {b}")
+    check_same_dtype("triangular_solve", a, b)
     if a.ndim != b.ndim:
         raise ShapeError(f"triangular_solve: operands have different ranks: {a} and {b}")
     lead = [

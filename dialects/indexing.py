@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from difc.dialects.base import Int, Ints, Str, op
-from difc.dialects.types import I64, Aval, check_dims, check_dtype, is_integer, same_dim
+from difc.dialects.types import I64, Aval, check_dims, check_dtype, check_same_dtype, is_integer, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = [
@@ -129,8 +129,7 @@ def dynamic_slice(x: Aval, *starts: Aval, sizes: Ints) -> Aval:
 def dynamic_update_slice(x: Aval, update: Aval, *starts: Aval) -> Aval:
     """A copy of `x` with the block at run-time `starts` replaced; starts are moved so that it lies within `x`."""
     _check_starts("dynamic_update_slice", x, starts)
-    if update.dtype != x.dtype:
-        raise DtypeError(f"dynamic_update_slice: dtypes differ: {x} and {update}")
+    check_same_dtype("dynamic_update_slice", x, update)
     if update.ndim != x.ndim:
         raise ShapeError(f"dynamic_update_slice: ranks differ: {x} and {update}")
     for have, want in zip(x.shape, update.shape, strict=True):

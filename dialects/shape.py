@@ -6,7 +6,7 @@ import math
 
 from difc.dialects.base import Int, Ints, Shape, op
 from difc.dialects.creation import fill_sizes
-from difc.dialects.types import Aval, check_dims, same_dim
+from difc.dialects.types import Aval, check_dims, check_same_dtype, same_dim
 from difc.errors import DtypeError, ShapeError
 
 __all__ = ["broadcast_in_dim", "concatenate", "pad", "reshape", "reverse", "slice", "transpose"]
@@ -51,8 +51,7 @@ def transpose(x: Aval, *, permutation: Ints) -> Aval:
 def concatenate(x: Aval, y: Aval, *, dimension: Int) -> Aval:
     """Join two arrays along one dim; all other dims are equal. (Longer lists are trees of this op.)"""
     check_dims("concatenate", (dimension,), x.ndim)
-    if x.dtype != y.dtype:
-        raise DtypeError(f"concatenate: operand dtypes differ: {x} and {y}")
+    check_same_dtype("concatenate", x, y)
     if x.ndim != y.ndim:
         raise ShapeError(f"concatenate: operands have different ranks: {x} and {y}")
     return Aval(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difc.dialects.base import Int, OpDef, op
-from difc.dialects.types import Aval, check_dtype, same_shape
+from difc.dialects.types import Aval, check_dtype, check_same_dtype, same_shape
 from difc.errors import DtypeError
 
 __all__ = [
@@ -74,8 +74,7 @@ SPECIAL.append(polygamma)
 
 def _incomplete(name: str, doc: str) -> OpDef:
     def infer(a: Aval, x: Aval) -> Aval:
-        if a.dtype != x.dtype:
-            raise DtypeError(f"{name}: operand dtypes differ: {a} and {x}")
+        check_same_dtype(name, a, x)
         check_dtype(name, x.dtype, "float")
         return Aval(same_shape(name, a, x), x.dtype)
 
@@ -92,8 +91,7 @@ gammainc_by_order = _incomplete("gammainc_by_order", "The derivative of P(a, x) 
 @op
 def betainc(a: Aval, b: Aval, x: Aval) -> Aval:
     """Regularized incomplete beta function I(a, b, x): 0 to 1 as x grows from 0 to 1."""
-    if not a.dtype == b.dtype == x.dtype:
-        raise DtypeError(f"betainc: operand dtypes differ: {a}, {b} and {x}")
+    check_same_dtype("betainc", a, b, x)
     check_dtype("betainc", x.dtype, "float")
     return Aval(same_shape("betainc", a, b, x), x.dtype)
 

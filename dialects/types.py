@@ -32,6 +32,7 @@ __all__ = [
     "aval_of",
     "check_dims",
     "check_dtype",
+    "check_same_dtype",
     "dtype_from_mlir",
     "dtype_to_mlir",
     "fits",
@@ -142,6 +143,12 @@ def same_shape(op: str, *avals: Aval) -> tuple[Any, ...]:
         except ShapeError as error:
             raise ShapeError(f"{op}: operand shapes differ: {', '.join(map(str, avals))}") from error
     return shape
+
+
+def check_same_dtype(op: str, *avals: Aval) -> None:
+    """Check that all operands of an op have one dtype."""
+    if len({aval.dtype for aval in avals}) > 1:
+        raise DtypeError(f"{op}: operand dtypes differ: {' and '.join(map(str, avals))}")
 
 
 def fits(given: Aval | np.ndarray, wanted: Aval) -> bool:

@@ -101,10 +101,9 @@ def _constant(operation: Any, operands: list[ir.Value]) -> ir.Value | None:
     return value if not aval.shape else dif.broadcast_in_dim(value, shape=aval.shape, dimensions=())
 
 
-def _fold_for(*names: str) -> Callable[[Any], Any]:
+def _fold_for(name: str) -> Callable[[Any], Any]:
     def enter(rule: Any) -> Any:
-        for name in names:
-            FOLDS[f"dif.{name}"] = rule
+        FOLDS[f"dif.{name}"] = rule
         return rule
 
     return enter
