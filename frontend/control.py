@@ -69,7 +69,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
             bodies.append((frame, [lift(x) for x in results], results))
             extra = list(frame.captured)  # also what is returned as it is
             trees.append(tree)
-            outs.append([Aval(frame.builder.shape(v), aval_of(v).dtype) for v in bodies[-1][1]])
+            outs.append([frame.builder.aval(v) for v in bodies[-1][1]])
     _check_branches(trees, names, outs, bodies)
     for frame, results, _ in bodies:
         for value in extra[len(frame.captured) :]:

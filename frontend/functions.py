@@ -13,7 +13,7 @@ from typing import Any
 
 from optree import PyTreeSpec
 
-from difc.dialects import Aval, as_list, aval_of
+from difc.dialects import Aval, as_list
 from difc.dialects.body import add_function, return_, unique_name
 from difc.dialects.mlir import ir
 from difc.errors import ConcretizationError, InputError, MutationError, SourceLocation
@@ -137,7 +137,7 @@ def trace_function(
             ) from None
         names, results, tree = flatten_with_names(out, "result")
         values = [lift(x, name=f"{n} of `{name}`") for n, x in zip(names, results, strict=True)]
-        out_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
+        out_avals = [frame.builder.aval(v) for v in values]
         out_weak = [isinstance(x, Tracer) and x.weak for x in results]
         return_(frame.block, values, location)
         free = name if entries is not None else unique_name(module, name, frame.reserved)
@@ -162,7 +162,7 @@ def values_of(
     """
     frame: Frame = current_frame()
     values = [lift(x, name=n) for x, n in zip(leaves, names or ["a value"] * len(leaves), strict=True)]
-    avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in values]
+    avals = [frame.builder.aval(v) for v in values]
     return values, avals, [is_weak(x) for x in leaves]
 
 

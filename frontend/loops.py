@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from difc import dialects as dif
-from difc.dialects import Aval, ScanParts, aval_of, yield_
+from difc.dialects import Aval, ScanParts, yield_
 from difc.dialects.mlir import ir
 from difc.errors import DtypeError, InputError, ShapeError
 from difc.functions import call_name, call_user, results_as_tracers, values_of
@@ -183,7 +183,7 @@ def _loop(
         _check_structure(what, "the carry", carry_tree, new_tree)
         outs = [_same_type(what, n, x, c, aval) for n, x, c, aval in zip(names, new_leaves, carry, avals, strict=True)]
         y_values = [lift(y) for y in y_leaves]
-        y_avals = [Aval(frame.builder.shape(v), aval_of(v).dtype) for v in y_values]
+        y_avals = [frame.builder.aval(v) for v in y_values]
         yield_(*outs, *y_values)
     consts = list(frame.captured)
     results: Any
@@ -240,7 +240,7 @@ def _same_type(what: str, name: str, x: Any, carry: Any, aval: Aval) -> ir.Value
     value = lift(x)
     if is_weak(x) and common_dtype(x, carry) == aval.dtype:
         value = to_dtype(value, aval.dtype)
-    found = Aval(current_frame().builder.shape(value), aval_of(value).dtype)
+    found = current_frame().builder.aval(value)
     if found != aval:
         error, kind = (DtypeError, "dtype") if found.dtype != aval.dtype else (ShapeError, "shape")
         raise error(

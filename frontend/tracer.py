@@ -53,7 +53,7 @@ class Tracer(ArrayMethods):
     @property
     def aval(self) -> Aval:
         """Its type, with named run-time sizes."""
-        return Aval(self._frame.builder.shape(self._value), self.dtype)
+        return self._frame.builder.aval(self._value)
 
     @property
     def shape(self) -> tuple[Any, ...]:

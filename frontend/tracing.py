@@ -55,6 +55,10 @@ class TraceBuilder(Builder):
         """Return the shape of a value: ints and `Dim`s."""
         return self.sizes.get(value) or aval_of(value).shape
 
+    def aval(self, value: ir.Value) -> Aval:
+        """Return the type of a value, with named run-time sizes."""
+        return Aval(self.shape(value), aval_of(value).dtype)
+
     def emit(self, opdef: OpDef, operands: Any, attributes: Any, regions: Any) -> list[ir.Value]:
         place = user_frame_location()
         if place is not None:
