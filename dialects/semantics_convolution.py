@@ -10,11 +10,10 @@ import itertools
 import numpy as np
 
 from difc import dialects as dif
+from difc.dialects.base import Ints
 from difc.dialects.semantics import in_f32, meaning
 
 __all__: list[str] = []
-
-Ints = tuple[int, ...]
 
 
 def _spread(x: np.ndarray, low: Ints, high: Ints, dilation: Ints) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from difc import dialects as dif
-from difc.dialects import Aval, aval_of, functions_of
+from difc.dialects import Aval, aval_of, functions_of, yielded
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.dialects.special import SPECIAL
@@ -86,8 +86,7 @@ def _cost(operation: Any) -> tuple[float, float]:
 
 def _traffic(block: ir.Block) -> float:
     """Return the time to read the arguments of a block and to write its results."""
-    *_, end = block.operations
-    return sum(_elements(aval_of(v)) for v in [*block.arguments, *end.operands]) / MEMORY_PER_US
+    return sum(_elements(aval_of(v)) for v in [*block.arguments, *yielded(block)]) / MEMORY_PER_US
 
 
 def _sort(operation: Any) -> tuple[float, float]:

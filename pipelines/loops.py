@@ -6,21 +6,18 @@ constants alone is computed once, outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from difc import dialects as dif
 from difc.dialects import Builder, ScanParts, new_block, yield_, yielded
 from difc.dialects.base import attributes_of, emit
-from difc.dialects.body import is_terminator, visit_op
+from difc.dialects.body import Visitor, is_terminator, visit_op
 from difc.dialects.mlir import ir
 
 __all__ = ["reshape_scan"]
 
 #: Ops that stay in the loop: they cost nothing there, and outside they would make arrays to be read in every step.
 FREE = ("dif.constant", "dif.zeros", "dif.iota", "dif.broadcast_in_dim")
-
-Visitor = Callable[[Any, list[ir.Value]], Sequence[ir.Value] | None]
 
 
 def reshape_scan(operation: Any, operands: list[ir.Value], visit: Visitor) -> list[ir.Value]:

@@ -8,12 +8,11 @@ from difc import dialects as dif
 from difc.ad_pass.registry import defbatch, defbilinear
 from difc.ad_pass.rules._common import inverse, move_dim, permuted, shifted
 from difc.dialects import aval_of, free_dims
+from difc.dialects.base import Ints
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size
 
 __all__: list[str] = []
-
-Ints = tuple[int, ...]
 
 
 def _dot_transpose_lhs(

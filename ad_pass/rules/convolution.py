@@ -17,12 +17,12 @@ from difc.ad_pass.registry import defbatch, defbilinear
 from difc.ad_pass.rules._common import move_dim, range_along
 from difc.ad_pass.zero import Linear, scalar, shape_of
 from difc.dialects import I64, Aval, aval_of, build_body, dilated_size
+from difc.dialects.base import Ints
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, product
 
 __all__: list[str] = []
 
-Ints = tuple[int, ...]
 
 #: Windows with more elements get their cotangent from one convolution: this many matmuls would take long to compile.
 _MOST_MATMULS = 64

@@ -23,12 +23,12 @@ from difc.ad_pass.rules._common import (
 )
 from difc.ad_pass.zero import Linear, Tangent, Zero, const_like, instantiate, scalar, shape_of, zeros_like
 from difc.dialects import I64, aval_of, clone_op, window_dims
+from difc.dialects.base import Ints
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, product
 
 __all__: list[str] = []
 
-Ints = tuple[int, ...]
 
 # ---- gather and scatter_add: transposes of each other --------------------------------------------
 

@@ -13,11 +13,10 @@ from difc.ad_pass.registry import defbatch, defjvp, deflinear, defzero
 from difc.ad_pass.rules._common import move_dim, shifted, slice_along
 from difc.ad_pass.zero import const_like, scalar, shape_of, zeros_like
 from difc.dialects import DYN, I32, Aval, OpDef, aval_of, build_body, free_dims
+from difc.dialects.base import Ints
 from difc.dialects.mlir import ir
 
 __all__: list[str] = []
-
-Ints = tuple[int, ...]
 
 
 def _spread(y: ir.Value, x: Any, axes: Ints) -> ir.Value:

@@ -19,12 +19,12 @@ from difc.ad_pass.rules._common import (
 )
 from difc.ad_pass.zero import Linear, scalar, shape_of, zeros_like
 from difc.dialects import BOOL, DYN, I64, aval_of
+from difc.dialects.base import Ints
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import Size, size_value
 
 __all__: list[str] = []
 
-Ints = tuple[int, ...]
 
 # ---- broadcast, reshape, transpose, reverse ------------------------------------------------------
 

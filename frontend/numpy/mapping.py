@@ -12,6 +12,7 @@ import numpy as np
 
 from difc.dialects import aval_of
 from difc.numpy.common import as_tracer, assigned, axis_of, dtype_from, shape_error
+from difc.numpy.creation import indices
 from difc.numpy.registry import creates, implements
 from difc.promotion import broadcast_shapes
 from difc.pytree import flatten, unflatten
@@ -115,7 +116,5 @@ def _conditions(condlist: Any, value: Any) -> list[Any]:
 @creates("fromfunction")
 def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:
     """Return what a function gives for the indices of a grid, one array for each dim. (numpy.fromfunction)"""
-    from difc.numpy import indices
-
     grid = indices(shape, dtype=dtype_from(dtype))
     return function(*[grid[i] for i in range(aval_of(lift(grid)).shape[0])], **kwargs)

@@ -15,6 +15,7 @@ import numpy as np
 
 from difc import dialects as dif
 from difc.dialects import Aval, aval_of
+from difc.dialects.base import Ints
 from difc.dialects.matrices import sizes_of
 from difc.dialects.mlir import ir
 from difc.dialects.sizes import product
@@ -22,7 +23,6 @@ from difc.dialects.types import BF16, F16, F32
 
 __all__ = ["MOST_UNROLLED", "Form", "simpler"]
 
-Ints = tuple[int, ...]
 Rewriting = Callable[[ir.Value, ir.Value], ir.Value]
 
 #: Larger windows are not unrolled, and more groups not convolved one by one: the code would take long to compile.
