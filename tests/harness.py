@@ -15,10 +15,10 @@ import pytest
 import difc.ad_pass.rules  # noqa: F401 - fills the tables
 from difc import dialects as dif
 from difc.ad_pass.functions import Derivatives
-from difc.dialects import BF16, context, interpreter
+from difc.dialects import BF16, context, interpreter, marked
 from difc.dialects.mlir import ir
 
-__all__ = ["Program", "check_identity", "differences", "directions", "is_real", "masks", "pick"]
+__all__ = ["Program", "check_identity", "differences", "directions", "is_real", "masks"]
 
 Arrays = Sequence[np.ndarray]
 Mask = tuple[bool, ...]
@@ -64,11 +64,6 @@ def is_real(array: np.ndarray) -> bool:
     return array.dtype.kind == "f" or array.dtype == BF16
 
 
-def pick(values: Sequence, mask: Sequence[bool]) -> list:
-    """Return the values where the mask holds."""
-    return [v for v, m in zip(values, mask, strict=True) if m]
-
-
 def masks(allowed: Sequence[bool]) -> list[Mask]:
     """Return every nonempty choice among the allowed places."""
     choices = itertools.product(*((False, True) if a else (False,) for a in allowed))
@@ -100,10 +95,10 @@ def check_identity(f: Program, primals: Arrays, mask: Mask, name: str, rtol: flo
     """Check <ct, J t> = <J^T ct, t>, and that both modes give the function's value."""
     outs = f(*primals)
     reals = [is_real(y) for y in outs]
-    ts = directions(name, pick(primals, mask))
+    ts = directions(name, marked(primals, mask))
     forward = f.jvp(mask)(*primals, *ts)
     dots = forward[len(outs) :]
-    cts = directions(name + "ct", pick(outs, reals))
+    cts = directions(name + "ct", marked(outs, reals))
     backward = f.vjp(mask, tuple(reals))(*primals, *cts)
     grads = backward[len(outs) :]
     for y, a, b in zip(outs, forward, backward, strict=False):

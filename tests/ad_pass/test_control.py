@@ -12,8 +12,9 @@ import pytest
 
 import difc
 from difc import dialects as dif
+from difc.dialects import marked
 from difc.errors import UnsupportedError
-from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks, pick
+from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks
 from tests.programs import VARIANTS, Sample, traced
 
 over = pytest.mark.parametrize(
@@ -25,7 +26,7 @@ over = pytest.mark.parametrize(
 def test_jvp_is_the_finite_difference(sample: Sample, dynamic: bool) -> None:
     f, primals = Program.of(sample.module(dynamic)), sample.draw()
     mask = tuple(map(is_real, primals))
-    ts = directions(sample.name, pick(primals, mask))
+    ts = directions(sample.name, marked(primals, mask))
     count = len(f(*primals))
     for a, b in zip(f.jvp(mask)(*primals, *ts)[count:], differences(f, primals, mask, ts, 1e-6), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-7)
@@ -45,9 +46,9 @@ def test_second_order(sample: Sample, dynamic: bool) -> None:
     outs = f(*primals)
     reals = tuple(map(is_real, outs))
     gradient = f.vjp(mask, reals)
-    arguments = [*primals, *directions(sample.name, pick(outs, reals))]
+    arguments = [*primals, *directions(sample.name, marked(outs, reals))]
     every = (*mask, *(True for _ in range(sum(reals))))
-    ts = directions(sample.name + "second", pick(arguments, every))
+    ts = directions(sample.name + "second", marked(arguments, every))
     count = len(gradient(*arguments))
     forward = gradient.jvp(every)(*arguments, *ts)[count:]
     for a, b in zip(forward, differences(gradient, arguments, every, ts, 1e-6), strict=True):
@@ -60,9 +61,9 @@ def test_forward_over_forward(sample: Sample, dynamic: bool) -> None:
     f, primals = Program.of(sample.module(dynamic)), sample.draw()
     mask = tuple(map(is_real, primals))
     once = f.jvp(mask)
-    arguments = [*primals, *directions(sample.name, pick(primals, mask))]
+    arguments = [*primals, *directions(sample.name, marked(primals, mask))]
     every = (*mask, *(True for _ in range(sum(mask))))
-    ts = directions(sample.name + "second", pick(arguments, every))
+    ts = directions(sample.name + "second", marked(arguments, every))
     count = len(once(*arguments))
     found = once.jvp(every)(*arguments, *ts)[count:]
     for a, b in zip(found, differences(once, arguments, every, ts, 1e-6), strict=True):
@@ -98,7 +99,7 @@ def test_vmap_of_the_gradient(sample: Sample, dynamic: bool) -> None:
     outs = f(*lanes[0])
     reals = tuple(map(is_real, outs))
     gradient = f.vjp(mask, reals)
-    rows = [[*lane, *directions(f"{sample.name}{i}", pick(outs, reals))] for i, lane in enumerate(lanes)]
+    rows = [[*lane, *directions(f"{sample.name}{i}", marked(outs, reals))] for i, lane in enumerate(lanes)]
     expected = [np.stack(column) for column in zip(*(gradient(*row) for row in rows), strict=True)]
     axes = [-1 if i in sample.shared else 0 for i in range(len(rows[0]))]
     stacked = [

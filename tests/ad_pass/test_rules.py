@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from difc import dialects as dif
+from difc.dialects import marked
 from tests.cases import CASES, Case
-from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks, pick
+from tests.harness import Mask, Program, check_identity, differences, directions, is_real, masks
 
 VARIANTS = [(c, dynamic) for c in CASES if c.inputs for dynamic in ((False, True) if c.dynamic else (False,))]
 DIFFERENTIABLE = [(c, dynamic) for c, dynamic in VARIANTS if "f64" in c.dtypes]
@@ -29,7 +30,7 @@ def over(variants: list[tuple[Case, bool]]) -> pytest.MarkDecorator:
 def test_jvp_is_the_finite_difference(case: Case, dynamic: bool) -> None:
     f, primals = Program.of(case.module(dynamic=dynamic)), case.draw()
     mask = tuple(map(is_real, primals))
-    ts = directions(case.name, pick(primals, mask))
+    ts = directions(case.name, marked(primals, mask))
     outs = f(*primals)
     found = f.jvp(mask)(*primals, *ts)[len(outs) :]
     assert len(found) == sum(map(is_real, outs))
@@ -53,7 +54,7 @@ def test_second_order(case: Case, dynamic: bool) -> None:
     cts = directions(case.name, [y for y in outs if is_real(y)])
     gradient = f.vjp(mask, tuple(map(is_real, outs)))
     arguments, all_mask = [*primals, *cts], (*mask, *(True for _ in cts))
-    ts = directions(case.name + "second", pick(arguments, all_mask))
+    ts = directions(case.name + "second", marked(arguments, all_mask))
     count = len(gradient(*arguments))
     found = gradient.jvp(all_mask)(*arguments, *ts)[count:]
     for a, b in zip(found, differences(gradient, arguments, all_mask, ts, case.step), strict=True):
@@ -88,7 +89,7 @@ def test_vmap_of_the_gradient(case: Case, dynamic: bool) -> None:
     mask = tuple(map(is_real, arguments))
     reals = tuple(map(is_real, f(*lanes[0])))
     gradient = f.vjp(mask, reals)
-    cts = [directions(f"{case.name}{i}", pick(f(*lane), reals)) for i, lane in enumerate(lanes)]
+    cts = [directions(f"{case.name}{i}", marked(f(*lane), reals)) for i, lane in enumerate(lanes)]
     expected = [gradient(*lane, *ct) for lane, ct in zip(lanes, cts, strict=True)]
     width = len(lanes[0]) + len(cts[0])
     mapped = gradient.vmap([0] * width, [0] * len(expected[0]), dif.DYN if dynamic else len(lanes))
@@ -111,7 +112,7 @@ def test_gradient_in_other_dtypes(case: Case, dtype: str) -> None:
         f = Program.of(case.module(name))
         outs = f(*arrays)
         reals = tuple(map(is_real, outs))
-        grads += f.vjp(mask, reals)(*arrays, *(np.ones_like(y) for y in pick(outs, reals)))[1:]
-    for a, b, x in zip(found, expected, pick(primals, mask), strict=True):
+        grads += f.vjp(mask, reals)(*arrays, *(np.ones_like(y) for y in marked(outs, reals)))[1:]
+    for a, b, x in zip(found, expected, marked(primals, mask), strict=True):
         assert a.dtype == x.dtype
         np.testing.assert_allclose(a.astype(np.float64), b, rtol=40 * NARROW[dtype], atol=40 * NARROW[dtype])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,23 @@ def _device(driver: str) -> runtime.HalDevice:
     return runtime.get_device(driver)
 
 
+def loaded(artifact: bytes, driver: str = "local-sync") -> Any:
+    """Load an artifact; its entries are attributes."""
+    context = runtime.SystemContext(config=runtime.Config(device=_device(driver)))
+    context.add_vm_module(runtime.VmModule.copy_buffer(context.instance, artifact))
+    return context.modules.module
+
+
+def call(entry: Callable[..., Any], arrays: Sequence[np.ndarray], driver: str = "local-sync") -> list[np.ndarray]:
+    """Call an entry on arrays; return copies of its results (unsigned and bf16 ones as plain bits)."""
+    results = entry(*(runtime.asdevicearray(_device(driver), array) for array in arrays))
+    return [np.array(r.to_host()) for r in (results if isinstance(results, tuple | list) else (results,))]
+
+
 def load(artifact: bytes, driver: str = "local-sync") -> Callable[..., list[np.ndarray]]:
     """Return the entry `f` of an artifact as a function of NumPy arrays that returns copies of its results."""
-    device = _device(driver)
-    context = runtime.SystemContext(config=runtime.Config(device=device))
-    module = runtime.VmModule.copy_buffer(context.instance, artifact)
-    context.add_vm_module(module)
-    entry = context.modules.module.f
-
-    def call(*arguments: np.ndarray) -> list[np.ndarray]:
-        results = entry(*(runtime.asdevicearray(device, argument) for argument in arguments))
-        return [np.array(result.to_host()) for result in (results if isinstance(results, tuple) else (results,))]
-
-    return call
+    entry = loaded(artifact, driver).f
+    return lambda *arrays: call(entry, arrays, driver)
 
 
 def elementwise(result: str, expression: str, operand: str, size: str, dtype: str = "f32") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from iree import runtime
 
 import difc
 from difc import config, program
@@ -20,6 +18,7 @@ from difc.dialects.mlir import ir
 from difc.pipelines.compile import compile_module
 from difc.pipelines.lower import lower
 from difc.pipelines.target import Target, VectorUnit
+from tests.pipelines.artifacts import call, loaded
 
 __all__ = [
     "TOLERANCE",
@@ -32,7 +31,6 @@ __all__ = [
     "host_code",
     "joined",
     "kernels_must_compile",
-    "loaded",
     "loop",
     "loops_on_host",
     "assert_close",
@@ -117,32 +115,14 @@ def kernels_must_compile() -> Iterator[None]:
 def compiles(module: ir.Module, target: str, opt_level: int = 1, vectors: VectorUnit | None = None) -> bytes:
     """Lower and compile a module; for the processor's own vector unit, or another that it has."""
     resolved = Target.parse(target)
-    lowered = lower(module, target_kind=resolved.family.split("-")[0], vectors=vectors or resolved.vectors)
+    lowered = lower(module, target_kind=resolved.kind, vectors=vectors or resolved.vectors)
     lowered.operation.verify()
     return compile_module(str(lowered), resolved, opt_level=opt_level)
-
-
-@functools.cache
-def _device() -> runtime.HalDevice:
-    return runtime.get_device("local-sync")
 
 
 def compiled(module: ir.Module, opt_level: int = 1, vectors: VectorUnit | None = None) -> Any:
     """Compile a module for this machine's processor and load it; its entries are attributes."""
     return loaded(compiles(module, "cpu", opt_level, vectors))
-
-
-def loaded(artifact: bytes) -> Any:
-    """Load an artifact for this machine's processor; its entries are attributes."""
-    found = runtime.SystemContext(config=runtime.Config(device=_device()))
-    found.add_vm_module(runtime.VmModule.copy_buffer(found.instance, artifact))
-    return found.modules.module
-
-
-def call(entry: Callable[..., Any], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Call an entry on arrays; return copies of its results (unsigned and bf16 ones as plain bits)."""
-    results = entry(*(runtime.asdevicearray(_device(), a) for a in arrays))
-    return [np.array(r.to_host()) for r in (results if isinstance(results, tuple | list) else (results,))]
 
 
 def assert_close(name: str, got: np.ndarray, want: np.ndarray, tolerance: float | None = None) -> None:

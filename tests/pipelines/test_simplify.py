@@ -13,14 +13,25 @@ from hypothesis import strategies as st
 
 from difc import dialects as dif
 from difc.ad_pass.zero import const_like
-from difc.dialects import DYN, F64, Aval, aval_of, context, copy_function, copy_functions, functions_of, interpreter
+from difc.dialects import (
+    DYN,
+    F64,
+    Aval,
+    aval_of,
+    context,
+    copy_function,
+    copy_functions,
+    functions_of,
+    interpreter,
+    marked,
+)
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 from difc.pipelines import simplify as passes
 from difc.pipelines.prune import prune_dead
 from difc.pipelines.simplify import simplify
 from tests.case import module_of, sizes
-from tests.harness import Program, directions, is_real, pick
+from tests.harness import Program, directions, is_real
 from tests.programs import PROGRAMS, VARIANTS, Sample
 
 over = pytest.mark.parametrize(
@@ -43,7 +54,7 @@ def derivatives(sample: Sample, dynamic: bool) -> tuple[ir.Module, dict[str, lis
     outs = f(*primals)
     reals = tuple(map(is_real, outs))
     forward, backward = f.jvp(mask), f.vjp(mask, reals)
-    ts, cts = directions("t", pick(primals, mask)), directions("ct", pick(outs, reals))
+    ts, cts = directions("t", marked(primals, mask)), directions("ct", marked(outs, reals))
     every = (*mask, *(True for _ in cts))
     both = [*primals, *cts]
     second = backward.vjp(every, tuple(map(is_real, backward(*both))))
@@ -53,7 +64,7 @@ def derivatives(sample: Sample, dynamic: bool) -> tuple[ir.Module, dict[str, lis
         f.name: primals,
         forward.name: [*primals, *ts],
         backward.name: both,
-        second.name: [*both, *directions("ct2", pick(backward(*both), map(is_real, backward(*both))))],
+        second.name: [*both, *directions("ct2", marked(backward(*both), map(is_real, backward(*both))))],
         mapped.name: [x if axis else np.stack([x, x]) for x, axis in zip(both, axes, strict=True)],
     }
     with context(), ir.Location.unknown():

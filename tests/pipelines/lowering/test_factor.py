@@ -16,8 +16,8 @@ from difc import dialects as dif
 from difc.dialects import DYN, F64, Aval, interpreter
 from difc.pipelines.lowering import factor, factor_columns, factor_lu, factor_parts
 from tests.case import module_of
-from tests.pipelines.artifacts import needs_vulkan
-from tests.pipelines.lowered import build, call, compiled
+from tests.pipelines.artifacts import call, needs_vulkan
+from tests.pipelines.lowered import build, compiled
 
 RNG = np.random.default_rng(0)
 FORMS = [

@@ -12,8 +12,8 @@ from difc.dialects import DYN, F16, F32, F64, Aval, interpreter
 from difc.dialects.mlir import ir
 from difc.pipelines.lowering.functions import EXPANSIONS
 from difc.runtime import available
-from tests.pipelines.artifacts import VULKAN, needs_vulkan
-from tests.pipelines.lowered import Function, build, call, check, compiled, compiles, together
+from tests.pipelines.artifacts import VULKAN, call, needs_vulkan
+from tests.pipelines.lowered import Function, build, check, compiled, compiles, together
 from tests.scripts import script
 
 accuracy = script("accuracy")

@@ -14,7 +14,8 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lower import lower
 from difc.pipelines.lowering.matmul import is_worth_the_kernel
 from difc.pipelines.target import Target, VectorUnit
-from tests.pipelines.lowered import Function, build, call, compiled, together
+from tests.pipelines.artifacts import call
+from tests.pipelines.lowered import Function, build, compiled, together
 
 HERE = Target.parse("cpu").vectors
 assert HERE is not None

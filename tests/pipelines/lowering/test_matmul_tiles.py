@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import difc
 from difc.pipelines.lowering.matmul_kernel import kernel_text
 from difc.pipelines.target import Target, VectorUnit
-from tests.pipelines.lowered import build, call, compiled
+from tests.pipelines.artifacts import call
+from tests.pipelines.lowered import build, compiled
 from tests.pipelines.lowering.emulated_tiles import emulate_tiles
 from tests.pipelines.lowering.test_matmul import LAYOUTS, function
 

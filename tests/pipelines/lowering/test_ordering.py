@@ -9,7 +9,8 @@ import pytest
 
 from difc import dialects as dif
 from difc.dialects import DYN, F32, Aval
-from tests.pipelines.lowered import build, call, check, compiled, text_of
+from tests.pipelines.artifacts import call
+from tests.pipelines.lowered import build, check, compiled, text_of
 
 RNG = np.random.default_rng(0)
 SPECIAL = np.array([np.nan, 0.0, -0.0, np.inf, -np.inf, 1e-40, -1e-40, 3.4e38, -np.nan, 2, 2, -1])

@@ -13,8 +13,8 @@ from difc import f32, i64
 from difc.dialects import DYN, F32, I64, Aval
 from difc.dialects.mlir import ir
 from difc.scipy.special import log_softmax
-from tests.pipelines.artifacts import needs_vulkan
-from tests.pipelines.lowered import build, call, check, compiled, compiles
+from tests.pipelines.artifacts import call, needs_vulkan
+from tests.pipelines.lowered import build, check, compiled, compiles
 
 RNG = np.random.default_rng(0)
 TABLE, POINTS, ROWS = Aval((DYN, 4), F32), Aval((DYN, 1), I64), Aval((DYN, 4), F32)

@@ -21,7 +21,8 @@ from difc.pipelines.lowering import spectral, spectral_panels
 from difc.pipelines.lowering import spectral_programs as programs
 from difc.pipelines.lowering.spectral_householder import householder
 from difc.pipelines.lowering.spectral_jacobi import orthogonal_rows
-from tests.pipelines.lowered import build, call, compiled, compiles, text_of
+from tests.pipelines.artifacts import call
+from tests.pipelines.lowered import build, compiled, compiles, text_of
 
 Arrays = list[np.ndarray]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))

@@ -13,7 +13,8 @@ from difc.dialects.mlir import ir
 from difc.pipelines.lower import lower
 from difc.pipelines.lowering.vector_product import is_a_vector_product
 from difc.pipelines.target import VectorUnit
-from tests.pipelines.lowered import Function, build, call, compiled, together
+from tests.pipelines.artifacts import call
+from tests.pipelines.lowered import Function, build, compiled, together
 from tests.pipelines.lowering.test_matmul import HERE, units
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from difc.pipelines.lowering.context import Context, element_type
 from difc.pipelines.lowering.emitter import PARALLEL, identity_map, tensor_type_of
 from difc.pipelines.lowering.expansions.reals import Real, Reals
 from difc.pipelines.target import Target
-from tests.pipelines.lowered import call, loaded
+from tests.pipelines.artifacts import call, loaded
 
 __all__ = ["run"]
 
