@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from difc import dialects as dif
 from difc.ad_pass.linearize import linear_values
@@ -61,7 +62,7 @@ def transpose_block(
             continue
         builder.location = ir.Location.name(f"transpose({operation.name})", operation.location)
         operands = [
-            Linear(aval_of(v), lambda v=v: finder.sizes(v)) if mark else values[v]  # type: ignore[misc]
+            Linear(aval_of(v), partial(finder.sizes, v)) if mark else values[v]
             for v, mark in zip(operation.operands, marks, strict=True)
         ]
         found = TRANSPOSE[operation.name](Node.of(operation), out_cts, operands)

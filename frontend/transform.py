@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def _on_arrays(traced: Function, fun: Function, transformation: Function | None 
     made: Any = jit(named)
     if transformation is not None:
         made.origin = transformation, (fun, *options)
-    return made  # type: ignore[no-any-return]
+    return cast(Function, made)
 
 
 def _trace(fun: Function, leaves: Sequence[Any], rebuild: Callable[[list[Any]], Any]) -> tuple[Traced, list[ir.Value]]:

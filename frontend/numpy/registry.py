@@ -104,8 +104,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
             where=user_frame_location(),
             remedy="use its result, as in a = a + x, or a.at[index].add(x) on a traced array",
         )
-    table, key = (UFUNCS, ufunc) if method == "__call__" else (METHODS, (ufunc, method))
-    if key not in table:
+    traced = UFUNCS.get(ufunc) if method == "__call__" else METHODS.get((ufunc, method))
+    if traced is None:
         if getattr(np, ufunc.__name__, None) is ufunc:
             raise unsupported(name, "" if method == "__call__" else "use slices, or difc.scan")
         from difc.scipy import special  # by name: SciPy need not be installed
@@ -123,7 +123,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]
         raise unsupported(f"{name} with where=, which leaves elements undefined,", "use np.where(mask, result, other)")
     if method == "__call__" and not kwargs.keys() <= ({"dtype", "axis"} if ufunc is np.vecdot else {"dtype"}):
         raise unsupported(f"{name} with {', '.join(kwargs)}=", f"call {name} without it")
-    return table[key](*inputs, **kwargs)  # type: ignore[index]
+    return traced(*inputs, **kwargs)
 
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
