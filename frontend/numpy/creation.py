@@ -124,10 +124,16 @@ def array(
     return wrap(expand(x, range(max(0, ndmin - aval_of(x).ndim))))
 
 
-@creates("ascontiguousarray")
+@creates("ascontiguousarray", "asfortranarray")
 def contiguous(a: Any, dtype: Any = None) -> Any:
-    """Return a traced array of one or more dims. (numpy.ascontiguousarray)"""
+    """Return a traced array of one or more dims; how it lies in memory is the compiler's matter."""
     return array(a, dtype, ndmin=1)
+
+
+@creates("require")
+def require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
+    """Return a traced array, which has no memory to demand something of. (numpy.require)"""
+    return array(a, dtype)
 
 
 @implements(np.copy)

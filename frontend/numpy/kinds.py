@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from difc.dialects import is_float
-from difc.numpy.common import as_tracer, dtype_from
-from difc.numpy.registry import creates, implements
-from difc.promotion import broadcast_shapes, dtype_of, to_dtype
-from difc.tracer import Tracer, lift, wrap
+from difc.numpy.common import as_tracer
+from difc.numpy.registry import implements
+from difc.promotion import broadcast_shapes, dtype_of
+from difc.tracer import Tracer
 
 __all__: list[str] = []
 
@@ -77,20 +77,3 @@ def angle(z: Any, deg: bool = False) -> Any:
     half = 180.0 if deg else np.pi
     result = np.where(np.signbit(x), np.asarray(half, x.dtype), np.zeros_like(x))
     return np.where(np.isnan(x), np.asarray(np.nan, x.dtype), result)
-
-
-# ---- arrays with demands on memory, which traced arrays meet ---------------------------------------
-
-
-@creates("asfortranarray")
-def asfortranarray(a: Any, dtype: Any = None) -> Any:
-    """Return a traced array; how it lies in memory is the compiler's matter. (numpy.asfortranarray)"""
-    x = np.atleast_1d(as_tracer(a))
-    return x if dtype is None else wrap(to_dtype(lift(x), dtype_from(dtype)))
-
-
-@creates("require")
-def require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
-    """Return a traced array, which has no memory to demand something of. (numpy.require)"""
-    x = as_tracer(a)
-    return x if dtype is None else wrap(to_dtype(lift(x), dtype_from(dtype)))
