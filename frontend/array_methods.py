@@ -103,7 +103,7 @@ class ArrayMethods:
     ) -> Any:
         from difc.numpy.elementwise import astype
 
-        return astype(self, dtype)
+        return astype(self, dtype, casting=casting)
 
     def reshape(self: Any, *shape: Any, order: Literal["C", "F", "A"] = "C") -> Any:
         sizes: Any = shape[0] if len(shape) == 1 else shape

@@ -27,6 +27,7 @@ __all__ = [
     "NO_VALUE",
     "along",
     "as_operand",
+    "as_vector",
     "as_tracer",
     "assigned",
     "axes_of",
@@ -167,6 +168,15 @@ def along(x: ir.Value, axis: Any) -> tuple[ir.Value, int]:
     if axis is None:
         return reshaped(x, [product(shape_of(x))]), 0
     return x, axis_of(axis, aval_of(x).ndim)
+
+
+def as_vector(x: ir.Value, axis: Any) -> tuple[ir.Value, Any]:
+    """Return a value and an axis to go along as NumPy's running results and positions of extremes take them: a scalar
+    is a vector of one element.
+    """
+    if aval_of(x).ndim:
+        return x, axis
+    return reshaped(x, [1]), 0 if axis is None else axis_of(axis, 1)
 
 
 def axes_of(axis: Any, ndim: int, what: str = "axis") -> tuple[int, ...]:

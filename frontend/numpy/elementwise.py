@@ -15,24 +15,36 @@ import numpy as np
 from difc import dialects as dif
 from difc.dialects import BOOL, I64, Aval, aval_of, is_float
 from difc.dialects.mlir import ir
+from difc.errors import DtypeError
 from difc.numpy import bits, formulas
 from difc.numpy.common import as_operand, dtype_from, expand, fill, rank_of, widened
 from difc.numpy.registry import DEVICES, METHODS, UFUNCS, unsupported
 from difc.promotion import dtype_of, is_weak, promote, to_dtype, ufunc_dtypes
+from difc.source import user_frame_location
 from difc.tracer import Tracer, lift, wrap
 from difc.tracing import current_frame
 
 __all__ = ["astype", "call_elementwise"]
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None, casting: Any = "unsafe") -> Any:
     """Return the elements converted to a dtype. (numpy.astype)
 
     Floats become integers by rounding towards zero; out of range they saturate, where NumPy promises nothing.
+
+    Raises:
+      DtypeError: if `casting`, which the method of arrays has, does not allow it.
     """
     if device not in DEVICES:
         raise unsupported(f"numpy.astype on device {device!r}", "leave device= out: the target is chosen later")
-    return wrap(to_dtype(lift(x), dtype_from(dtype)))
+    value, wanted = lift(x), dtype_from(dtype)
+    if not np.can_cast(aval_of(value).dtype, wanted, casting):
+        raise DtypeError(
+            f"astype: {aval_of(value).dtype} does not become {wanted} by the rule casting={casting!r}",
+            where=user_frame_location(),
+            remedy='use casting="unsafe"',
+        )
+    return wrap(to_dtype(value, wanted))
 
 
 def call_elementwise(ufunc: np.ufunc, operands: Sequence[Any], dtype: Any = None) -> Any:

@@ -156,7 +156,8 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
         if not np.all(np.diff(np.asarray(bins)) <= 0):
             raise shape_error("digitize: the bounds must increase, or all decrease", "sort them")
     downwards = table.shape[0] - wrap(searched(lift(np.flip(table)), lift(values), side))
-    return np.where(table[0] > table[-1], downwards, wrap(upwards))
+    falls = np.any(np.maximum.accumulate(table) > table)  # which no elements do
+    return np.where(falls, downwards, wrap(upwards))
 
 
 @implements(np.isin)

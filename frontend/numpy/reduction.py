@@ -16,16 +16,16 @@ from difc.dialects import BF16, BOOL, F16, F32, F64, aval_of, is_float
 from difc.dialects.mlir import ir
 from difc.numpy.common import (
     NO_VALUE,
+    along,
     as_operand,
     as_tracer,
+    as_vector,
     axes_of,
-    axis_of,
     dtype_from,
     expand,
     fill,
     product,
     rank_of,
-    reshaped,
     shape_error,
     shape_of,
     size_scalar,
@@ -246,14 +246,12 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 def _position(op: Callable[..., ir.Value], name: str) -> Callable[..., Any]:
     def search(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
-        x = lift(a)
-        ndim = aval_of(x).ndim
-        if axis is None or not ndim:
-            result = op(reshaped(x, [product(shape_of(x))]), axis=0)
-            return wrap(expand(result, range(ndim)) if _given(keepdims, False) else result)
-        dim = axis_of(axis, ndim)
-        result = op(x, axis=dim)
-        return wrap(expand(result, (dim,)) if _given(keepdims, False) else result)
+        ndim = rank_of(a)
+        x, axis = as_vector(lift(a), axis)
+        flat, dim = along(x, axis)
+        result = op(flat, axis=dim)
+        dims = range(ndim) if axis is None or not ndim else (dim,)
+        return wrap(expand(result, dims) if _given(keepdims, False) else result)
 
     search.__name__, search.__doc__ = name, f"Return the position of the first extreme. (numpy.{name})"
     return search

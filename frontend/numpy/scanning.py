@@ -19,6 +19,7 @@ from difc.numpy.common import (
     along,
     as_operand,
     as_tracer,
+    as_vector,
     axis_of,
     dtype_from,
     integer,
@@ -43,7 +44,7 @@ def _along(a: Any, axis: Any, dtype: Any) -> tuple[ir.Value, int]:
     """Return the array in the dtype that NumPy accumulates in, flattened where no axis is given."""
     x = lift(a)
     x = to_dtype(x, running_dtype(aval_of(x).dtype) if dtype is None else dtype_from(dtype))
-    return along(x, axis if aval_of(x).ndim else None)
+    return along(*as_vector(x, axis))
 
 
 @implements(np.cumsum)

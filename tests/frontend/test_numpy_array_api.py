@@ -109,6 +109,8 @@ def test_methods_of_an_array() -> None:
     compare(trace_and_run(f, X), f(X))
     with pytest.raises(DtypeError, match="the bits of"):
         trace_and_run(lambda x: x.view(np.int32), X)
+    with pytest.raises(DtypeError, match=r"(?s)float64 does not become int64 by the rule casting='safe'.*\"unsafe\""):
+        trace_and_run(lambda x: x.astype(int, casting="safe"), X)
 
 
 def test_an_attribute_that_no_array_has() -> None:

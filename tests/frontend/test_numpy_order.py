@@ -30,6 +30,8 @@ V = np.array([3.0, 1, 2])
         (lambda x: np.digitize(x, [0, 2, 1]), ShapeError, "the bounds must increase, or all decrease.*sort them"),
         (lambda x: np.digitize(x, x), ShapeError, "digitize needs a vector of bounds"),
         (lambda x: dnp.cummax(x, 2), ShapeError, "axis 2 is not an axis"),
+        (lambda x: np.cumsum(x[0, 0], 1), ShapeError, "axis 1 is not an axis of an array of 1 dimension"),
+        (lambda x: np.argmax(x[0, 0], axis=1), ShapeError, "axis 1 is not an axis of an array of 1 dimension"),
         (lambda x: dnp.top_k(x, 4), InputError, "top_k: 4 of 3 elements were asked for.*from 0 to the size"),
         (lambda x: np.quantile(x, 1.5), InputError, "quantile: q=1.5 is not between 0 and 1.*0 <= q <= 1"),
         (lambda x: np.percentile(x, -3), InputError, "percentile: q=-3 is not between 0 and 100"),
@@ -116,3 +118,11 @@ def test_running_extremes(ours: Any, ufunc: np.ufunc, dtype: str) -> None:
     for function in (ours, lambda a: ours(a, axis=-1)):
         check(function, x)
         check(function, x, dynamic=[(0, 0), (0, 1)])
+
+
+def test_bounds_of_bins_may_be_none() -> None:
+    spec = difc.f64["n"], difc.f64["m"]
+    found = difc.compile(np.digitize, *spec)
+    for bounds in ([], [2.0], [0.0, 2.0, 2.0], [2.0, 1.0, 1.0]):
+        values = np.array([-1.0, 1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(found(values, np.array(bounds)), np.digitize(values, bounds))
