@@ -20,7 +20,18 @@ from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import ShapeError, UnsupportedError
 
-__all__ = ["add_batch", "batch_block", "batch_values", "batched_as", "choose", "flows_in", "move_dim"]
+__all__ = [
+    "add_batch",
+    "batch_block",
+    "batch_values",
+    "batched_as",
+    "batched_aval",
+    "batched_results",
+    "choose",
+    "flows_in",
+    "mapped_size",
+    "move_dim",
+]
 
 ELEMENTWISE = {opdef.name for opdef in (*dif.BINARY, dif.select)}
 
@@ -38,6 +49,18 @@ def add_batch(x: ir.Value, size: Any) -> ir.Value:
     """Return `x` repeated along a new first dim."""
     sizes = shape_of(x)
     return dif.broadcast_in_dim(x, shape=(size, *sizes), dimensions=range(1, len(sizes) + 1))
+
+
+def batched_aval(aval: Aval, size: Any, batched: bool) -> Aval:
+    """Return the type of a value that has `aval` in each lane, if it carries a batch."""
+    width = size if isinstance(size, int) else dif.DYN
+    return Aval((width, *aval.shape), aval.dtype) if batched else aval
+
+
+def mapped_size(operands: Sequence[ir.Value], in_axes: Sequence[int]) -> Any:
+    """Return the size of the axis that a `fun.vmap` maps over, `DYN` where it is known only at run time."""
+    sizes = {aval_of(v).shape[axis] for v, axis in zip(operands, in_axes, strict=True) if axis != -1}
+    return sizes.pop() if len(sizes) == 1 else dif.DYN
 
 
 # ---- the lanes that take a branch ----------------------------------------------------------------
@@ -154,6 +177,18 @@ def batch_values(
         values.update(zip(operation.results, outs, strict=True))
         marked.update(r for r, mark in zip(operation.results, out_marks, strict=True) if mark)
     raise AssertionError("a block without a terminator")
+
+
+def batched_results(block: ir.Block, size: Any, batched: Sequence[bool]) -> list[bool]:
+    """Return which values that a block ends with carry the batch, given which arguments do.
+
+    It batches the block into a scratch one, so the answer is that of `batch_values`.
+    """
+    types = [batched_aval(aval_of(a), size, mark) for a, mark in zip(block.arguments, batched, strict=True)]
+    scratch = new_block([*types, Aval((), dif.I64)])
+    with dif.use_builder(Builder(scratch)):
+        *arguments, size_here = scratch.arguments
+        return batch_values(block, size if isinstance(size, int) else size_here, arguments, batched)[1]
 
 
 def batch_block(

@@ -1,19 +1,20 @@
 """Derivatives of whole functions: `f_jvp`, `f_fwd`, `f_lin`, `f_bwd`, `f_vjp`, `f_vmap`, and the expansion of requests.
 
 `Derivatives` adds functions to a module and remembers them, so that equal requests share one function. A function is
-made flat (calls inlined, requests expanded) before it is differentiated, innermost request first: nesting takes no more
-than that.
+made flat (calls inlined, requests expanded) before it is differentiated or mapped, innermost request first: nesting
+takes no more than that. Only where flat code cannot be mapped are the requests in it (`rules/call.py`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from difc import dialects as dif
 from difc.ad_pass import rules  # noqa: F401 - fills the rule tables
-from difc.ad_pass.batch import batch_block
+from difc.ad_pass.batch import batch_block, mapped_size
 from difc.ad_pass.jvp import jvp_block, with_zeros
 from difc.ad_pass.linearize import check_linear, linearize_block
 from difc.ad_pass.registry import Node
@@ -24,7 +25,7 @@ from difc.dialects.body import add_function, block_locations, copy_function, cop
 from difc.dialects.call import REQUESTS
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import func, ir
-from difc.errors import NotDifferentiableError
+from difc.errors import NotDifferentiableError, UnsupportedError
 
 __all__ = ["Derivatives", "Forward", "expand_requests", "linear_arguments"]
 
@@ -65,13 +66,16 @@ class Derivatives:
         function = functions[name]
         if not _has_calls(function):
             return function.entry_block
-        return self._once(("flat", name), lambda: self._flatten(name, function)).entry_block
+        made = self._once(
+            ("flat", name), lambda: self._add_flat(f"{name}_flat", function.entry_block, function.location)
+        )
+        return made.entry_block  # type: ignore[no-any-return]
 
-    def _flatten(self, name: str, function: func.FuncOp) -> func.FuncOp:
-        block = new_block([a.type for a in function.entry_block.arguments], block_locations(function.entry_block))
-        with dif.use_builder(Builder(block, function.location)):
-            return_(block, inline_block(function.entry_block, list(block.arguments), self._expand), function.location)
-        return self._add(f"{name}_flat", block, function.location)
+    def _add_flat(self, name: str, body: ir.Block, location: ir.Location) -> func.FuncOp:
+        block = new_block([a.type for a in body.arguments], block_locations(body))
+        with dif.use_builder(Builder(block, location)):
+            return_(block, inline_block(body, list(block.arguments), self._expand), location)
+        return self._add(name, block, location)
 
     def _expand(self, operation: Any, operands: list[ir.Value]) -> list[ir.Value] | None:
         """Replace a call or request by the code it stands for."""
@@ -89,9 +93,7 @@ class Derivatives:
                 target = self.vjp(callee, attributes["mask"], attributes["out_mask"])
             case _:
                 in_axes = attributes["in_axes"]
-                sizes = {aval_of(v).shape[axis] for v, axis in zip(operands, in_axes, strict=True) if axis != -1}
-                size = sizes.pop() if len(sizes) == 1 else DYN
-                target = self.vmap(callee, in_axes, attributes["out_axes"], size)
+                target = self.vmap(callee, in_axes, attributes["out_axes"], mapped_size(operands, in_axes))
         return inline_block(self.body(target), operands)
 
     def _once(self, key: tuple[Any, ...], make: Any) -> Any:
@@ -198,9 +200,13 @@ class Derivatives:
         return self._once(key, lambda: self._vmap(name, in_axes, out_axes, size))
 
     def _vmap(self, name: str, in_axes: Sequence[int], out_axes: Sequence[int], size: Any) -> str:
-        body, location = self.body(name), functions_of(self.module)[name].location
-        block = batch_block(body, in_axes, out_axes, location, size)
-        return self._add(f"{name}_vmap", block, location).name.value
+        body, function = self.body(name), functions_of(self.module)[name]
+        location, made = function.location, f"{name}_vmap"
+        with contextlib.suppress(UnsupportedError):
+            return self._add(made, batch_block(body, in_axes, out_axes, location, size), location).name.value
+        # code of a derivative that cannot be mapped may be that of a function that can be: see rules/call.py
+        block = batch_block(function.entry_block, in_axes, out_axes, location, size)
+        return self._add_flat(made, block, location).name.value
 
 
 def _count(number: int) -> ir.Attribute:

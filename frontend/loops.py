@@ -44,7 +44,8 @@ def scan(
       f: the step; it returns the next carry, of the same structure, shapes and dtypes, and what to stack (or None).
       init: the first carry, a pytree of arrays.
       xs: a pytree of arrays with equal leading axes, or None.
-      length: the number of steps, needed where `xs` is None; it may be a traced integer, known only at run time.
+      length: the number of steps, needed where `xs` is None; it may be a traced integer, known only at run time. Where
+        nothing is stacked, it may differ between the elements that `vmap` maps over.
       reverse: run from the last slice to the first; ys are stacked in the order of xs.
       unroll: how many steps to write one after the other within a step of the loop; True leaves no loop. It changes no
         number, and more than 1 needs a length that is known when the function is traced.
@@ -80,7 +81,8 @@ def fori_loop(
     """Return the last `x` of `for i in range(lower, upper): x = body_fun(i, x)`. (jax.lax.fori_loop)
 
     Args:
-      lower, upper: integers; they may be traced, and reverse mode works either way.
+      lower, upper: integers; they may be traced, and differ between the elements that `vmap` maps over. Reverse mode
+        works either way.
       body_fun: one step; it returns the next `x`, of the same structure, shapes and dtypes.
       init_val: the first `x`, a pytree of arrays.
       unroll: as in `scan`.

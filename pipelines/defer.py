@@ -10,7 +10,6 @@ Three rewrites of a body, each of which moves a `dot_general` (or a sum) out of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,14 +19,11 @@ from difc.dialects.base import attributes_of, emit
 from difc.dialects.body import is_terminator
 from difc.dialects.contraction import free_dims
 from difc.dialects.mlir import ir
+from difc.pipelines.operands import elements
 
 __all__ = ["defer_scan"]
 
 Outside = Callable[[], ir.Value]
-
-
-def _elements(aval: Aval) -> float:
-    return math.prod(d for d in aval.shape if isinstance(d, int))
 
 
 class _Plan:
@@ -56,7 +52,7 @@ class _Plan:
     def cost(self, value: ir.Value) -> float:
         """Return how many numbers a step stacks more if `value` is needed outside."""
         known = value in self.scanned or value in self.constant or value in self.early or value in self.stacked
-        return 0 if known else _elements(aval_of(value))
+        return 0 if known else elements(aval_of(value))
 
     def every(self, value: ir.Value) -> Outside:
         """Return how to get the values of all steps, outside; it notes what has to be stacked."""
@@ -154,12 +150,12 @@ def defer_scan(operation: Any, operands: list[ir.Value]) -> list[ir.Value] | Non
         get = plan.dot_all(owner.operation) if late else None
         plan.late[y] = get if get is not None else plan.every(value)
     accumulators = sorted(
-        (i for i in range(nc) if _increment(plan, i) is not None), key=lambda i: -_elements(aval_of(plan.outs[i]))
+        (i for i in range(nc) if _increment(plan, i) is not None), key=lambda i: -elements(aval_of(plan.outs[i]))
     )
     for i in accumulators:
         increment = _increment(plan, i)
         cost = plan.total_cost(increment)
-        if cost is not None and cost <= _elements(aval_of(increment)):
+        if cost is not None and cost <= elements(aval_of(increment)):
             plan.late[i] = _sum_onto(plan.parts.carry[i], plan.total(increment))
     if not plan.early and list(plan.stacked) == plan.outs[nc:] and not any(i in plan.late for i in range(nc)):
         return None

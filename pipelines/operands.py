@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from difc.dialects import aval_of
+from difc.dialects import Aval, aval_of
 from difc.dialects.base import attributes_of
 from difc.dialects.mlir import ir
 
-__all__ = ["is_number", "producer", "uniform"]
+__all__ = ["elements", "is_number", "producer", "uniform"]
+
+
+def elements(aval: Aval) -> float:
+    """Return how many elements an array has, as far as its sizes are known."""
+    return math.prod(d for d in aval.shape if isinstance(d, int))
 
 
 def producer(value: ir.Value, name: str) -> Any:

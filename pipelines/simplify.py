@@ -22,6 +22,7 @@ from difc.pipelines.defer import defer_scan
 from difc.pipelines.loops import reshape_scan
 from difc.pipelines.operands import is_number, producer, uniform
 from difc.pipelines.pads import joined_pads, share_pads, simpler_pad, spread_diagonal
+from difc.pipelines.products import product_of_chosen, product_of_one
 from difc.pipelines.prune import prune_dead
 
 __all__ = ["FOLDS", "simplify"]
@@ -176,7 +177,9 @@ def _select(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | 
     if is_number(pred, False):
         return on_false
     negated = producer(pred, dif.not_.name)
-    return None if negated is None else dif.select(negated.operands[0], on_false, on_true)
+    if negated is not None:
+        return dif.select(negated.operands[0], on_false, on_true)
+    return product_of_chosen(pred, on_true, on_false)
 
 
 @_fold_for("convert")
@@ -194,9 +197,11 @@ def _convert(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value |
 
 @_fold_for("dot_general")
 def _dot_general(operands: list[ir.Value], attributes: dict[str, Any]) -> ir.Value | None:
-    """Return a contraction of single elements as their product, which can then be ordered as products are."""
+    """Return a contraction of single elements as their product, which can then be ordered as products are; another
+    without copies of an operand.
+    """
     if any(aval_of(x).shape != (1,) * aval_of(x).ndim for x in operands):
-        return None
+        return product_of_one(operands, attributes)
     bound = len(attributes["lhs_batch"]) + 2 * len(attributes["lhs_contract"])
     shape = (1,) * (aval_of(operands[0]).ndim + aval_of(operands[1]).ndim - bound)
     return dif.mul(*(dif.reshape(x, shape=shape) for x in operands))

@@ -28,12 +28,14 @@ _PEELED = "#iree_codegen.translation_info<pipeline = #iree_cpu.pipeline<DoubleTi
 _LEVEL = re.compile(r"(\w+) = \[([\d, ]+)\]")
 #: Levels of tiles: what a workgroup does, which only the root of a kernel has; of that, what it does at a time, for
 #: contractions; of that, the vectors.
-_SHARE, _CACHE, _VECTOR = "distribution", "cache_parallel", "vector_common_parallel"
+_SHARE, _CACHE, _VECTOR, _TERMS = "distribution", "cache_parallel", "vector_common_parallel", "vector_reduction"
 #: A workgroup has at most so many vectors of columns, if IREE gives it no more.
 _MOST_VECTORS = 5
 #: Vectors of columns that are reduced together, if all columns are such groups: what lies side by side is read at once,
 #: and none waits for the sum of the one before. (4096 x 1024: a third of the time.)
 _TOGETHER = 8
+#: Vectors that an op may have in all: IREE fails on an op that has as many, counted over its tiles of all loops.
+_TOO_MANY = 512
 
 
 def fit_tiles(module: Any, vector_bytes: int) -> None:
@@ -120,7 +122,7 @@ def _widen_columns(op: Any, tiles: dict[str, list[int]], vector_bytes: int) -> b
     lanes = max(vector_bytes // max(map(_bytes, op.operands)), 1)
     if sizes[loop] == 1:
         return False
-    tile = lanes * (1 if sizes[loop] % lanes else math.gcd(sizes[loop] // lanes, _TOGETHER))
+    tile = lanes * (1 if sizes[loop] % lanes else math.gcd(sizes[loop] // lanes, _group(tiles, loop)))
     if tiles[_VECTOR][loop] >= tile and _do_fit(tiles, sizes):
         return False
     workgroups = -(-sizes[loop] // max(_MOST_VECTORS * lanes // tile * tile, tile))
@@ -130,6 +132,15 @@ def _widen_columns(op: Any, tiles: dict[str, list[int]], vector_bytes: int) -> b
         if level in tiles:
             tiles[level][loop] = size
     return True
+
+
+def _group(tiles: dict[str, list[int]], loop: int) -> int:
+    """Return how many vectors along a loop may be one tile, a power of 2, next to the tiles of other loops."""
+    others = math.prod(n for name in (_VECTOR, _TERMS) for i, n in enumerate(tiles.get(name, [])) if n and i != loop)
+    group = _TOGETHER
+    while group > 1 and group * others >= _TOO_MANY:
+        group //= 2
+    return group
 
 
 def _bytes(operand: Any) -> int:

@@ -31,7 +31,7 @@ class Sample:
       fn: the Python function.
       specs: its arguments; named sizes are those of `SIZES`, unless `sizes` says otherwise.
       values: arguments that random numbers will not do for.
-      shared: arguments that no `vmap` may map over (a number of steps).
+      shared: arguments that no `vmap` may map over (numbers of steps).
     """
 
     name: str
@@ -185,6 +185,16 @@ def mapped(xs: Any, w: Any) -> Any:
     return difc.vmap(lambda x: difc.cond(np.sum(x) > 0.0, lambda x: x * w, lambda x: x - w * w, x))(xs)
 
 
+def mapped_steps(xs: Any, w: Any, ends: Any) -> Any:
+    """Gradients of loops in loops, of which each lane makes its own number of steps."""
+
+    def last(x: Any, w: Any, end: Any) -> Any:
+        inner = lambda i, c: difc.fori_loop(0, end, lambda j, d: np.sin(d) * w + x, c) * w  # noqa: E731
+        return np.sum(difc.fori_loop(0, end, inner, x))
+
+    return difc.vmap(difc.grad(last, (0, 1)), (0, None, 0))(xs, w, ends)
+
+
 MATRIX, VECTOR = f64["n", "m"], f64["m"]
 PROGRAMS = (
     Sample("recurrence", recurrence, (f64["m", "m"], VECTOR, MATRIX)),
@@ -214,6 +224,7 @@ PROGRAMS = (
     Sample("invariant_factors", invariant_factors, (f64["m", "m"], VECTOR, MATRIX)),
     Sample("gradient_of_loop", gradient_of_loop, (f64["m", "m"], VECTOR, MATRIX)),
     Sample("mapped", mapped, (MATRIX, VECTOR)),
+    Sample("mapped_steps", mapped_steps, (MATRIX, VECTOR, i64["n"]), {}, {2: (2, 0, 3, 1)}, (2,)),
 )
 
 #: Each program with static sizes, and again with run-time sizes if it has any.

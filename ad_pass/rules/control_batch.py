@@ -11,29 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from difc import dialects as dif
-from difc.ad_pass.batch import batch_values, batched_as, choose, flows_in, move_dim
+from difc.ad_pass.batch import batch_values, batched_as, batched_aval, batched_results, choose, flows_in, move_dim
 from difc.ad_pass.registry import BATCH, Node
 from difc.ad_pass.zero import scalar, shape_of
-from difc.dialects import Aval, Builder, ScanParts, as_list, aval_of, build_body, new_block
+from difc.dialects import Aval, ScanParts, as_list, aval_of, build_body
 from difc.dialects.locations import user_location
 from difc.dialects.mlir import ir
 from difc.errors import UnsupportedError
 
 __all__: list[str] = []
-
-
-def _batched_aval(aval: Aval, size: Any, batched: bool) -> Aval:
-    width = size if isinstance(size, int) else dif.DYN
-    return Aval((width, *aval.shape), aval.dtype) if batched else aval
-
-
-def _out_flags(body: ir.Block, size: Any, flags: Sequence[bool]) -> list[bool]:
-    """Return which results of a body are batched, given which arguments are, by batching it into a scratch block."""
-    types = [_batched_aval(aval_of(a), size, f) for a, f in zip(body.arguments, flags, strict=True)]
-    scratch = new_block([*types, Aval((), dif.I64)])
-    with dif.use_builder(Builder(scratch)):
-        *arguments, size_here = scratch.arguments
-        return batch_values(body, size if isinstance(size, int) else size_here, arguments, flags)[1]
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,7 @@ def _cond_batch(
             for taken, body in zip((pred, dif.not_(pred)), node.bodies, strict=True)
         ]
         return [choose(pred, a, b) for a, b in zip(*branches, strict=True)], [True] * len(node.results)
-    out = [a or b for a, b in zip(*(_out_flags(body, size, flags) for body in node.bodies), strict=True)]
+    out = [a or b for a, b in zip(*(batched_results(body, size, flags) for body in node.bodies), strict=True)]
     passed = _Passed(size, node.taken)
     types = [v.type for v in [*args, *passed.values]]
 
@@ -111,7 +97,7 @@ def _scan_batch(
     (body,) = node.bodies
     carry_flags, nc = list(flags.carry), len(parts.carry)
     while True:
-        out = _out_flags(body, size, [*carry_flags, *flags.xs, *flags.consts])
+        out = batched_results(body, size, [*carry_flags, *flags.xs, *flags.consts])
         grown = [f or g for f, g in zip(carry_flags, out[:nc], strict=True)]
         if grown == carry_flags:
             break
@@ -121,7 +107,7 @@ def _scan_batch(
     passed = _Passed(size, node.taken)
     declared = [aval_of(v) for v in list(body.arguments)[:nc]]
     types = [
-        *(_batched_aval(d, size, f) for d, f in zip(declared, carry_flags, strict=True)),
+        *(batched_aval(d, size, f) for d, f in zip(declared, carry_flags, strict=True)),
         *(Aval(aval_of(x).shape[1:], aval_of(x).dtype) for x in xs),
         *(aval_of(v) for v in [*parts.consts, *passed.values]),
     ]
@@ -167,8 +153,7 @@ def _scan_of_mapped_length(
             "vmap: the number of steps of a scan differs between the mapped elements, and so would the sizes of what "
             "it stacks",
             where=user_location(node.operation.location),
-            remedy="use one length for all, and select what the extra steps give with np.where; for derivatives, "
-            "differentiate the mapped function instead of mapping the derivative",
+            remedy="use one length for all, and select what the extra steps give with np.where",
         )
     (body,), (limits,) = node.bodies, parts.length
     longest = dif.max(dif.reduce_max(limits, axes=(0,)), scalar(0, dif.I64))

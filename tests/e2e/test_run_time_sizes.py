@@ -63,6 +63,13 @@ def test_the_gradient_of_a_branch_in_a_loop(target: str) -> None:
     check(sample, _gradient(sample), target)
 
 
+@pytest.mark.parametrize("target", ON)
+def test_mapped_gradients_of_loops_of_mapped_lengths(target: str) -> None:
+    sample = _sample("mapped_steps")
+    check(sample, sample.fn, target)
+    check(sample, _gradient(sample), target)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [*ON, "cuda"])
 @pytest.mark.parametrize("sample", [p for p in PROGRAMS if p.name not in WIDE], ids=lambda p: p.name)

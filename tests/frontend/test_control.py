@@ -339,6 +339,24 @@ def test_a_fori_loop_with_mapped_bounds(name: str) -> None:
     agree(make, *arguments)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", BOUNDS)
+def test_gradients_of_a_fori_loop_with_mapped_bounds(name: str, order: int) -> None:
+    """JAX refuses reverse mode here, but not forward mode."""
+    axes, arguments = BOUNDS[name]
+
+    def slopes(lib: Lib, derivative: Callable[..., Any]) -> Callable[..., Any]:
+        def program(lower: Any, upper: Any, a: Any, w: Any) -> Any:
+            return lib.fori_loop(lower, upper, lambda i, c: lib.np.sin(c) * a * w + i, a)
+
+        f = program
+        for _ in range(order):
+            f = derivative(f, argnums=2)
+        return lib.vmap(f, axes)
+
+    same(difc.jit(slopes(OURS, difc.grad))(*arguments), jax.jit(slopes(THEIRS, jax.jacfwd))(*arguments))
+
+
 def test_derivatives_of_lanes_that_end_before_others() -> None:
     """What a lane computes beyond its end has an infinite slope here, which nobody asked for."""
     ends, starts = np.array([2, 1, 3, 0]), np.array([30.0, 20.0, 300.0, 4.0])

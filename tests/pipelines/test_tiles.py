@@ -83,6 +83,14 @@ def test_columns_are_taken_in_whole_vectors(shape: tuple[int, ...], axis: int, t
     assert tiles in configured(lambda x: np.max(x, axis=axis), *shape)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [64, 128])
+def test_groups_of_columns_of_a_product_are_no_larger_than_iree_can_compile(size: int, dtype: str) -> None:
+    """A tile of it has rows and terms as well."""
+    x = np.random.default_rng(0).normal(size=(size, size)).astype(dtype)
+    check(lambda x: np.einsum("ji,kj->ki", x, x), x, (size, size))
+
+
 def test_a_row_times_columns_of_which_a_thread_has_some_at_a_time() -> None:
     """Whatever IREE makes of the product of a vector and a matrix, all of its tiles are of one size."""
     text = configured(lambda x: x[:, 0] @ x, 1000, 33)
