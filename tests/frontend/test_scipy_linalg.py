@@ -109,6 +109,7 @@ def test_of_run_time_size(name: str) -> None:
 RECTANGLES = [A[:, :2], A[:2], A[:1], A[:, :1], A[:, :3] * [1, 0, 1], A[:2] * [[0], [1]], STACK[:, 1:], STACK[..., 1:]]
 
 
+@pytest.mark.filterwarnings("ignore:Diagonal number")  # SciPy's own, of a form that the matrix is not of
 def test_as_scipy_has_it() -> None:
     sl = pytest.importorskip("scipy.linalg")
     ROWS = [(dl.toeplitz, sl.toeplitz), (dl.hankel, sl.hankel), (dl.circulant, sl.circulant)]
