@@ -7,7 +7,6 @@ takes no more than that. Only where flat code cannot be mapped are the requests 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,10 +65,10 @@ class Derivatives:
         function = functions[name]
         if not _has_calls(function):
             return function.entry_block
-        made = self._once(
+        made: func.FuncOp = self._once(
             ("flat", name), lambda: self._add_flat(f"{name}_flat", function.entry_block, function.location)
         )
-        return made.entry_block  # type: ignore[no-any-return]
+        return made.entry_block
 
     def _add_flat(self, name: str, body: ir.Block, location: ir.Location) -> func.FuncOp:
         block = new_block([a.type for a in body.arguments], block_locations(body))
@@ -202,8 +201,11 @@ class Derivatives:
     def _vmap(self, name: str, in_axes: Sequence[int], out_axes: Sequence[int], size: Any) -> str:
         body, function = self.body(name), functions_of(self.module)[name]
         location, made = function.location, f"{name}_vmap"
-        with contextlib.suppress(UnsupportedError):
+        try:
             return self._add(made, batch_block(body, in_axes, out_axes, location, size), location).name.value
+        except UnsupportedError:
+            if not _has_calls(function):
+                raise
         # code of a derivative that cannot be mapped may be that of a function that can be: see rules/call.py
         block = batch_block(function.entry_block, in_axes, out_axes, location, size)
         return self._add_flat(made, block, location).name.value

@@ -77,10 +77,16 @@ def framed(x: ir.Value, low: tuple[int, int], high: tuple[int, int]) -> ir.Value
     return pad(x, zero, low=(*none, *low), high=(*none, *high), interior=(*none, 0, 0))
 
 
-def triangle_mask(x: ir.Value, direction: str) -> ir.Value:
-    """Return where row and column compare so: "ge" is the lower triangle, "gt" the strict one, "eq" the diagonal."""
+def triangle_mask(x: ir.Value, direction: str, offset: int = 0) -> ir.Value:
+    """Return where row and column compare so: "ge" is the lower triangle, "gt" the strict one, "eq" the diagonal.
+
+    Args:
+      offset: which diagonal: `column - row`.
+    """
     shape, rank = tuple(sizes_of(x)), aval_of(x).ndim
     rows, columns = (iota(shape=shape, dtype=I32, dimension=d) for d in (rank - 2, rank - 1))
+    if offset:
+        rows = add(rows, splat(offset, rows))
     return compare(rows, columns, direction=direction)
 
 

@@ -82,14 +82,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ABSENT:
-        from difc.source import absent_name
-
-        raise absent_name(f"difc has no `{name}`", _ABSENT[name])
     if name not in __all__:
-        from difc.errors import AbsentAttributeError
+        from difc.source import absent_attribute
 
-        raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)
+        raise absent_attribute(__name__, name, _ABSENT, lambda: __all__)
     try:
         module = importlib.import_module(_NAMES.get(name, f"difc.{name}"))
     except ImportError as error:

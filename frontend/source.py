@@ -13,14 +13,23 @@ import linecache
 import os
 import sys
 import sysconfig
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
 from difc import config
-from difc.errors import DifcError, SourceLocation, UnsupportedError, UnsupportedImportError, UnsupportedNameError
+from difc.errors import (
+    AbsentAttributeError,
+    DifcError,
+    SourceLocation,
+    UnsupportedError,
+    UnsupportedImportError,
+    UnsupportedNameError,
+)
 
 __all__ = [
+    "absent_attribute",
     "absent_name",
     "called_function",
     "is_library",
@@ -115,6 +124,20 @@ def called_function() -> tuple[str, str]:
     place = _location(frame.f_code, frame.f_lasti)
     text = linecache.getline(place.file, place.line).encode()[max(place.column - 1, 0) :].decode()
     return package, text.partition("(")[0].rpartition(".")[2].strip()
+
+
+def absent_attribute(
+    module: str, name: str, instead: Mapping[str, str], known: Callable[[], Iterable[str]]
+) -> UnsupportedError | AttributeError:
+    """Return the error for a name that a module of ours has not, to be raised by the module's `__getattr__`.
+
+    Args:
+      instead: names that a reader may look for there -> what to do instead.
+      known: the names that it has.
+    """
+    if name in instead:
+        return absent_name(f"{module} has no `{name}`", instead[name])
+    return AbsentAttributeError(f"module {module!r}", name, known)
 
 
 def absent_name(message: str, remedy: str) -> UnsupportedError:

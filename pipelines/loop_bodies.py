@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difc.dialects import end_of
 from difc.dialects.mlir import ir
 from difc.pipelines.loop_factors import is_small_factorisation, work_of_factorisation
+from difc.pipelines.loop_fences import FENCE
 from difc.pipelines.lowering.emitter import PARALLEL, REDUCTION, element_of, identity_map
 from difc.pipelines.lowering.tensors import RESHAPES, TensorEmitter
 from difc.pipelines.upstream import blocks_of, is_array, is_empty, is_made_by, nested, number_of, on_arrays
@@ -101,6 +102,10 @@ def _copied(e: TensorEmitter, x: ir.Value, into: ir.Value) -> ir.Value:
     return e.structured("linalg.copy", [x], [into], {}, lambda new, old: [new])[0]
 
 
+def _put_aside(e: TensorEmitter, x: ir.Value) -> ir.Value:
+    return _copied(e, x, e.empty(e.sizes_of(x), element_of(x)))
+
+
 def carry_bytes(function: ir.Operation) -> None:
     """Let loops and branches hand on bytes in the place of bools that are copied: IREE (3.13) fails at such copies."""
     e = _pen(function)
@@ -168,7 +173,7 @@ def yield_in_place(function: ir.Operation) -> None:
                 value = end.operands[index]
                 if is_made_by(value, *RESHAPES):
                     # IREE (3.13) fails where an op before writes into the carry in another shape, and it is still read.
-                    value = e.operation("iree_codegen.fusion_barrier", [value], [value.type]).results[0]
+                    value = e.operation(FENCE, [value], [value.type]).results[0]
                 if value.type.has_static_shape:
                     end.operands[index] = _copied(e, value, carry)
                 else:  # as a part, since IREE needs to know the sizes of what it puts aside if the carry is still read
@@ -187,9 +192,7 @@ def _read_before_written(
             yield pending.pop(readers.index([]))
         else:  # they change places
             reader = readers[0][0]
-            value = end.operands[reader]
-            sizes = [e.size_of(value, d) for d in range(value.type.rank)]
-            end.operands[reader] = _copied(e, value, e.empty(sizes, element_of(value)))
+            end.operands[reader] = _put_aside(e, end.operands[reader])
 
 
 def _seen(value: ir.Value) -> ir.Value:
@@ -217,8 +220,7 @@ def yield_from_memory(function: ir.Operation) -> None:
             with e.within(end):
                 for index, value in enumerate(end.operands):
                     if is_array(value):
-                        sizes = e.sizes_of(value)
-                        end.operands[index] = _copied(e, value, e.empty(sizes, element_of(value)))
+                        end.operands[index] = _put_aside(e, value)
 
 
 def _memory_of(value: ir.Value) -> ir.Value:

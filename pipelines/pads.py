@@ -11,11 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from difc import dialects as dif
-from difc.dialects import I32, aval_of, inline_block
+from difc.dialects import aval_of, inline_block
 from difc.dialects.base import attributes_of
+from difc.dialects.matrices import triangle_mask
 from difc.dialects.mlir import ir
 from difc.pipelines.operands import is_number, producer
 
@@ -112,11 +111,7 @@ def spread_diagonal(x: ir.Value, shape: Sequence[int]) -> ir.Value | None:
     edges = ([*low[:-1], edge] for edge in (row, rows - row - count))
     by_row = pad.operands[0] if count == rows else _padded(pad.operands[0], *edges)
     spread = dif.broadcast_in_dim(by_row, shape=shape, dimensions=range(aval.ndim))
-    at_row, at_column = (dif.iota(shape=shape, dtype=I32, dimension=d) for d in (aval.ndim - 1, aval.ndim))
-    if column != row:
-        offset = dif.constant(value=np.array(column - row, I32))
-        at_row = dif.add(at_row, dif.broadcast_in_dim(offset, shape=shape, dimensions=()))
-    mask = dif.compare(at_row, at_column, direction="eq")
+    mask = triangle_mask(spread, "eq", column - row)
     return dif.select(mask, spread, dif.zeros(shape=shape, dtype=aval.dtype))
 
 

@@ -5,7 +5,6 @@ Each works on NumPy arrays outside a trace as well; importing this package does 
 
 from typing import Any
 
-from difc.errors import AbsentAttributeError
 from difc.nn.activations import (
     celu,
     elu,
@@ -32,7 +31,7 @@ from difc.nn.convolution import conv, conv_transpose
 from difc.nn.normalization import batch_norm, group_norm, layer_norm, rms_norm, standardize
 from difc.nn.pooling import avg_pool, max_pool, min_pool
 from difc.numpy.ranking import top_k
-from difc.source import absent_name
+from difc.source import absent_attribute
 
 __all__ = [
     "avg_pool",
@@ -85,6 +84,4 @@ _ABSENT = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ABSENT:
-        raise absent_name(f"difc.nn has no `{name}`", _ABSENT[name])
-    raise AbsentAttributeError(f"module {__name__!r}", name, lambda: __all__)
+    raise absent_attribute(__name__, name, _ABSENT, lambda: __all__)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from difc.errors import AbsentAttributeError
-from difc.source import absent_name
+from difc.source import absent_attribute
 
 _MODULES = ("linalg", "special")
 
@@ -36,6 +35,4 @@ def instead_of(name: str) -> str:
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"difc.scipy.{name}")
-    if name in _ABSENT:
-        raise absent_name(f"difc.scipy has no `{name}`", _ABSENT[name])
-    raise AbsentAttributeError(f"module {__name__!r}", name, lambda: _MODULES)
+    raise absent_attribute(__name__, name, _ABSENT, lambda: _MODULES)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from difc.errors import InputError
+from difc.scipy.common import matrices
 
 __all__ = ["cholesky", "det", "inv", "norm", "solve"]
 
@@ -53,6 +54,7 @@ def inv(
         return np.linalg.inv(a)
     from difc import numpy as dnp
 
+    (a,) = matrices("inv", a)
     return solve(a, dnp.eye(np.shape(a)[-1], dtype=a.dtype), lower=lower, assume_a=assume_a)
 
 

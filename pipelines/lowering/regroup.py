@@ -97,7 +97,7 @@ def _element_of_wider(c: TensorEmitter, x: ir.Value, after: Sequence[Size]) -> i
     if not 0 < rank < dims:
         return None
     groups = [*([d] for d in range(rank - 1)), list(range(rank - 1, dims))]
-    wide = c.expand(array, groups, [*(c.size_of(array, d) for d in range(rank)), *[1] * (dims - rank)])
+    wide = c.expand(array, groups, [*c.sizes_of(array), *[1] * (dims - rank)])
     dynamic = iter(taken.operands[1:])  # of the offsets: no other is known at run time only
     offsets = [next(dynamic) if ir.ShapedType.is_dynamic_size(o) else o for o in taken.attributes["static_offsets"]]
     return c.extract_slice(wide, [*offsets, *[0] * (dims - rank)], [1] * dims, [1] * dims)

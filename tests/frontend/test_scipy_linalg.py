@@ -139,6 +139,7 @@ def test_as_scipy_has_it() -> None:
         (dl.det, sl.det, (STACK,)),
         (dl.norm, sl.norm, (A,)),
         (dl.inv, sl.inv, (STACK,)),
+        (lambda a: dl.inv(a.tolist(), assume_a="pos"), lambda a: sl.inv(a.tolist(), assume_a="pos"), (DEFINITE,)),
         *(
             (functools.partial(ours, **options), functools.partial(theirs, **options), arrays)
             for form in FORMS
